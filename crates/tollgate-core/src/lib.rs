@@ -1,0 +1,29 @@
+//! Decides whether AI traffic may run, before it costs anything.
+//!
+//! This crate is the arithmetic of admission and nothing else: policy types, limit
+//! arithmetic, charges and decisions. It contains no I/O, no async runtime and reads no
+//! clock; the present is always an argument ([`Now`]). So every promise it makes can be
+//! tested in virtual time.
+//!
+//! The way down: [`Attributes`] and a [`Demand`] say who asks for what; a compiled
+//! [`Policy`] turns them into an [`Order`], a short list of [`Charge`]s; a store applies
+//! the charges to packed [`Cell`]s in one atomic step and answers with a [`Decision`].
+
+mod amounts;
+mod attributes;
+mod charge;
+mod decision;
+mod hash;
+mod limit;
+mod money;
+pub mod policy;
+mod time;
+
+pub use amounts::{Amounts, Demand, Unit, Usage};
+pub use attributes::{Attribute, Attributes};
+pub use charge::{Charge, Group, Order, ReservationId};
+pub use decision::{Admission, Decision, Refusal, Retry, Standing, Waiting};
+pub use limit::{Calendar, Kind, LimitId, PeriodUnit, Rule, ScopeId};
+pub use money::{NanoUsd, ParseMoneyError};
+pub use policy::Policy;
+pub use time::{Now, Time};

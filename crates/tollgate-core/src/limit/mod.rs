@@ -1,0 +1,82 @@
+//! The kinds of limit, each with its arithmetic in a file of its own.
+
+mod calendar;
+
+use serde::{Deserialize, Serialize};
+
+pub use calendar::{Calendar, PeriodUnit};
+
+use crate::{Attribute, hash};
+
+/// Names a limit for as long as its name and its `per` stay the same, across reloads,
+/// restarts and nodes. That is what lets accounts survive a changed amount.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct LimitId(pub u64);
+
+/// Names a list of `per` attributes: all accounts of one scope and one combination of
+/// values live in one [`Cell`](crate::Cell).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ScopeId(pub u64);
+
+/// How a limit counts. Durations are in nanoseconds, amounts in the limit's unit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// Refills `rate` units every `per_ns`; the cap is the burst.
+    Bucket {
+        /// Units refilled every `per_ns`, at least 1.
+        rate: u64,
+        /// The length of time in which `rate` units are refilled, at least 1.
+        per_ns: u64,
+    },
+    /// At most the cap in every interval of this length.
+    Window {
+        /// The interval's length, at least 1.
+        length_ns: u64,
+    },
+    /// At most the cap from `start` until `end`, both on the wall clock.
+    Period {
+        /// First nanosecond of the period that holds the present.
+        start: u64,
+        /// First nanosecond of the next period.
+        end: u64,
+    },
+    /// At most the cap at once, each held until its request ends.
+    Concurrency,
+    /// At most the cap at once, each held until it was idle for so long.
+    Sessions {
+        /// Idle time after which a session is gone, at least 1.
+        idle_ns: u64,
+    },
+}
+
+/// A kind with its cap: all that the arithmetic of an account needs to know of its limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rule {
+    /// How it counts.
+    pub kind: Kind,
+    /// The most it allows, in the limit's unit; for a bucket, its burst.
+    pub cap: u64,
+}
+
+impl LimitId {
+    /// The id of the limit `name` kept per `per`.
+    pub fn new(name: &str, per: &[Attribute]) -> Self {
+        let parts: Vec<&str> =
+            std::iter::once(name).chain(per.iter().map(Attribute::name)).collect();
+        Self(hash::stable(&parts))
+    }
+}
+
+impl ScopeId {
+    /// The scope of limits that are kept for all requests together.
+    pub const GLOBAL: Self = Self(hash::stable(&[]));
+
+    /// The id of the scope `per`.
+    pub fn new(per: &[Attribute]) -> Self {
+        let parts: Vec<&str> = per.iter().map(Attribute::name).collect();
+        Self(hash::stable(&parts))
+    }
+}

@@ -1,0 +1,191 @@
+//! One rule of a compiled policy.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use compact_str::CompactString;
+
+use crate::{
+    Amounts, Attribute, Attributes, Calendar, Charge, Kind, LimitId, NanoUsd, PeriodUnit, Rule,
+    Time, Unit, policy::When,
+};
+
+/// One rule: when it applies, per which attributes it is kept, what it counts, how much.
+#[derive(Debug, Clone)]
+pub struct Limit {
+    /// The same across reloads as long as name and `per` are.
+    pub id: LimitId,
+    /// As the policy names it.
+    pub name: CompactString,
+    /// Which requests it applies to.
+    pub when: When,
+    /// Which attributes it is kept per; empty for one account in all.
+    pub per: Vec<Attribute>,
+    /// What it counts.
+    pub unit: Unit,
+    /// How it counts and how much it allows.
+    pub measure: Measure,
+    /// Other amounts for the tiers named here, of the same kind of measure.
+    pub tiers: Vec<(CompactString, Measure)>,
+    /// Counts and reports, but never refuses.
+    pub shadow: bool,
+    /// What `Retry-After` says where no instant can be promised.
+    pub retry_after: Duration,
+    /// The status of its refusals, where the policy chooses one.
+    pub status: Option<u16>,
+}
+
+/// How a limit counts and how much it allows.
+#[derive(Debug, Clone)]
+pub enum Measure {
+    /// Refills `rate` units every `per`, holds `burst`.
+    Bucket {
+        /// Units refilled every `per`, at least 1.
+        rate: u64,
+        /// At least a nanosecond.
+        per: Duration,
+        /// The most it holds.
+        burst: u64,
+    },
+    /// At most `cap` in every interval of `length`.
+    Window {
+        /// At least a nanosecond.
+        length: Duration,
+        /// The most it allows.
+        cap: u64,
+    },
+    /// At most `cap` in each period of the calendar.
+    Period {
+        /// What cuts the time.
+        calendar: Arc<Calendar>,
+        /// The most it allows.
+        cap: u64,
+    },
+    /// At most `cap` at once.
+    Concurrency {
+        /// The most it allows.
+        cap: u64,
+    },
+    /// At most `cap` sessions at once.
+    Sessions {
+        /// The most it allows.
+        cap: u64,
+        /// Idle time after which a session is gone.
+        idle: Duration,
+    },
+}
+
+impl Limit {
+    /// The charge this limit makes for a demand, if it applies.
+    pub(crate) fn charge(&self, who: &Attributes, demand: &Amounts, wall: Time) -> Option<Charge> {
+        if !self.when.matches(who) {
+            return None;
+        }
+        let rule = self.measure_for(who).rule(wall);
+        let amount = match rule.kind {
+            Kind::Concurrency | Kind::Sessions { .. } => 1,
+            Kind::Bucket { .. } | Kind::Window { .. } | Kind::Period { .. } => demand.of(self.unit),
+        };
+        Some(Charge { limit: self.id, rule, unit: self.unit, amount, shadow: self.shadow })
+    }
+
+    /// The measure for a caller: its tier's where the limit names it, else the general one.
+    pub fn measure_for(&self, who: &Attributes) -> &Measure {
+        if self.tiers.is_empty() {
+            return &self.measure;
+        }
+        let tier = who.value(&Attribute::Tier);
+        self.tiers
+            .iter()
+            .find(|(name, _)| Some(name.as_str()) == tier)
+            .map_or(&self.measure, |(_, measure)| measure)
+    }
+
+    /// What it allows, as people say it: `10 requests per minute`.
+    pub fn describe(&self, who: &Attributes) -> String {
+        format!("{}", Described { unit: self.unit, measure: self.measure_for(who) })
+    }
+}
+
+impl Measure {
+    /// The most it allows.
+    pub const fn cap(&self) -> u64 {
+        match self {
+            Self::Bucket { burst, .. } => *burst,
+            Self::Window { cap, .. }
+            | Self::Period { cap, .. }
+            | Self::Concurrency { cap }
+            | Self::Sessions { cap, .. } => *cap,
+        }
+    }
+
+    /// The rule at an instant of the wall clock.
+    pub fn rule(&self, wall: Time) -> Rule {
+        let kind = match self {
+            Self::Bucket { rate, per, .. } => Kind::Bucket { rate: *rate, per_ns: nanos(*per) },
+            Self::Window { length, .. } => Kind::Window { length_ns: nanos(*length) },
+            Self::Period { calendar, .. } => calendar.period(wall),
+            Self::Concurrency { .. } => Kind::Concurrency,
+            Self::Sessions { idle, .. } => Kind::Sessions { idle_ns: nanos(*idle) },
+        };
+        Rule { kind, cap: self.cap() }
+    }
+}
+
+struct Described<'a> {
+    unit: Unit,
+    measure: &'a Measure,
+}
+
+impl fmt::Display for Described<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.measure {
+            Measure::Bucket { rate, per, burst } => {
+                write!(f, "{} per {}", amount(self.unit, *rate), span(*per))?;
+                write!(f, " with a burst of {}", amount(self.unit, *burst))
+            }
+            Measure::Window { length, cap } => {
+                write!(f, "{} per {}", amount(self.unit, *cap), span(*length))
+            }
+            Measure::Period { calendar, cap } => {
+                let period = match calendar.unit() {
+                    PeriodUnit::Day => "day",
+                    PeriodUnit::Week => "week",
+                    PeriodUnit::Month => "month",
+                };
+                write!(f, "{} per calendar {period}", amount(self.unit, *cap))
+            }
+            Measure::Concurrency { cap } => write!(f, "{cap} at once"),
+            Measure::Sessions { cap, .. } => write!(f, "{cap} sessions at once"),
+        }
+    }
+}
+
+/// An amount with its unit, as people say it.
+fn amount(unit: Unit, amount: u64) -> String {
+    match unit {
+        Unit::Requests => format!("{amount} requests"),
+        Unit::Tokens => format!("{amount} tokens"),
+        Unit::InputTokens => format!("{amount} input tokens"),
+        Unit::OutputTokens => format!("{amount} output tokens"),
+        Unit::Usd => format!("${}", NanoUsd(amount)),
+        Unit::Seconds if amount.is_multiple_of(1000) => format!("{} seconds", amount / 1000),
+        Unit::Seconds => format!("{}.{:03} seconds", amount / 1000, amount % 1000),
+    }
+}
+
+/// A length of time, as people say it after "per".
+fn span(length: Duration) -> String {
+    for (name, seconds) in [("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1)] {
+        if length == Duration::from_secs(seconds) {
+            return name.to_owned();
+        }
+        if length.subsec_nanos() == 0 && length.as_secs().is_multiple_of(seconds) {
+            return format!("{} {name}s", length.as_secs() / seconds);
+        }
+    }
+    format!("{length:?}")
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX).max(1)
+}

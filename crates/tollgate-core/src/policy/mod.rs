@@ -1,0 +1,72 @@
+//! The operator's policy: read from files, checked, and compiled for quick decisions.
+
+mod limit;
+mod order;
+mod when;
+
+use std::collections::HashMap;
+
+use compact_str::CompactString;
+
+pub use limit::{Limit, Measure};
+pub use when::{Pattern, When};
+
+use crate::{Attribute, LimitId, ScopeId};
+
+/// A compiled set of limits, ready to turn requests into orders.
+#[derive(Debug, Default)]
+pub struct Policy {
+    limits: Vec<Limit>,
+    /// Limits by their `per`, from the narrowest scope to the global one.
+    scopes: Vec<Scope>,
+    by_id: HashMap<LimitId, usize>,
+}
+
+#[derive(Debug)]
+struct Scope {
+    id: ScopeId,
+    per: Vec<Attribute>,
+    /// Places in `Policy::limits`.
+    limits: Vec<usize>,
+}
+
+/// Why limits do not make a policy.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("two limits are both named `{0}` and kept per the same attributes: rename one of them")]
+pub struct DuplicateLimit(pub CompactString);
+
+impl Policy {
+    /// Compiles limits into a policy.
+    ///
+    /// # Errors
+    /// When two limits share their name and their `per`.
+    pub fn new(limits: Vec<Limit>) -> Result<Self, DuplicateLimit> {
+        let mut by_id = HashMap::new();
+        let mut scopes: Vec<Scope> = Vec::new();
+        for (place, limit) in limits.iter().enumerate() {
+            if by_id.insert(limit.id, place).is_some() {
+                return Err(DuplicateLimit(limit.name.clone()));
+            }
+            match scopes.iter_mut().find(|scope| scope.per == limit.per) {
+                Some(scope) => scope.limits.push(place),
+                None => scopes.push(Scope {
+                    id: ScopeId::new(&limit.per),
+                    per: limit.per.clone(),
+                    limits: vec![place],
+                }),
+            }
+        }
+        scopes.sort_by_key(|scope| std::cmp::Reverse(scope.per.len()));
+        Ok(Self { limits, scopes, by_id })
+    }
+
+    /// The limits, in the order of the policy.
+    pub fn limits(&self) -> &[Limit] {
+        &self.limits
+    }
+
+    /// The limit of that id.
+    pub fn limit(&self, id: LimitId) -> Option<&Limit> {
+        self.by_id.get(&id).map(|place| &self.limits[*place])
+    }
+}

@@ -1,0 +1,68 @@
+//! From a request to its charges: the pure step before the decision.
+
+use std::borrow::Cow;
+
+use compact_str::CompactString;
+use smallvec::SmallVec;
+
+use super::{Policy, Scope};
+use crate::{Attributes, Charge, Demand, Group, Now, Order, ReservationId, Time};
+
+/// Stands between the values of a key with several attributes.
+const SEPARATOR: char = '\u{1f}';
+
+impl Policy {
+    /// What a request asks of its accounts under this policy.
+    ///
+    /// A limit kept per an attribute that the request does not bear is kept for all such
+    /// requests together: nobody escapes a limit by hiding a name.
+    pub fn order<'a>(
+        &self,
+        id: ReservationId,
+        who: &'a Attributes,
+        demand: &Demand,
+        now: Now,
+        expires: Time,
+    ) -> Order<'a> {
+        let mut groups = SmallVec::new();
+        let mut charges: SmallVec<[Charge; 8]> = SmallVec::new();
+        for scope in &self.scopes {
+            let before = charges.len();
+            let own = scope.limits.iter().map(|place| &self.limits[*place]);
+            charges.extend(own.filter_map(|limit| limit.charge(who, demand, now.wall)));
+            if charges.len() > before {
+                let charges = u8::try_from(charges.len() - before).unwrap_or(u8::MAX);
+                groups.push(Group { scope: scope.id, key: scope.key(who), charges });
+            }
+        }
+        Order { id, groups, charges, attributes: who, expires, report: false, keep: false }
+    }
+}
+
+impl Scope {
+    fn key(&self, who: &Attributes) -> CompactString {
+        match self.per.as_slice() {
+            [] => CompactString::const_new(""),
+            [one] => who.value(one).unwrap_or_default().into(),
+            several => {
+                let mut key = CompactString::default();
+                for (place, attribute) in several.iter().enumerate() {
+                    if place > 0 {
+                        key.push(SEPARATOR);
+                    }
+                    key.push_str(&escaped(who.value(attribute).unwrap_or_default()));
+                }
+                key
+            }
+        }
+    }
+}
+
+/// No two lists of values make the same key, whatever they hold.
+fn escaped(value: &str) -> Cow<'_, str> {
+    if value.contains([SEPARATOR, '\\']) {
+        value.replace('\\', r"\\").replace(SEPARATOR, r"\s").into()
+    } else {
+        value.into()
+    }
+}

@@ -4,7 +4,7 @@ use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
-use crate::{Attributes, Kind, LimitId, Rule, ScopeId, Time, Unit};
+use crate::{Attribute, Attributes, Demand, Kind, LimitId, Rule, ScopeId, Time, Unit};
 
 /// Names a reservation; chosen by the caller, so that an answer lost in a crash can be
 /// asked for again.
@@ -47,8 +47,10 @@ pub struct Order<'a> {
     pub groups: SmallVec<[Group; 3]>,
     /// The charges, in the order of their groups.
     pub charges: SmallVec<[Charge; 8]>,
-    /// Who asks for what, for the ledger.
+    /// Who asks, for the ledger.
     pub attributes: &'a Attributes,
+    /// What is asked for in all.
+    pub demand: Demand,
     /// When the reservation expires unless it is renewed.
     pub expires: Time,
     /// Whether the decision shall tell where each account stands.
@@ -58,6 +60,11 @@ pub struct Order<'a> {
 }
 
 impl Order<'_> {
+    /// The session that session limits count; all requests without one share a slot.
+    pub fn session(&self) -> &str {
+        self.attributes.value(&Attribute::Session).unwrap_or_default()
+    }
+
     /// The groups, each with its charges.
     pub fn parts(&self) -> impl Iterator<Item = (&Group, &[Charge])> {
         let mut rest = self.charges.as_slice();

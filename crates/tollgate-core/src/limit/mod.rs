@@ -1,10 +1,18 @@
 //! The kinds of limit, each with its arithmetic in a file of its own.
 
+pub(crate) mod bucket;
 mod calendar;
+mod exact;
+pub(crate) mod period;
+mod window;
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use bucket::Bucket;
 pub use calendar::{Calendar, PeriodUnit};
+pub(crate) use exact::{Exact, MAX_CAP as MAX_EXACT_CAP, Ring};
+pub(crate) use period::Period;
+pub(crate) use window::Window;
 
 use crate::{Attribute, hash};
 

@@ -35,7 +35,16 @@ impl Policy {
                 groups.push(Group { scope: scope.id, key: scope.key(who), charges });
             }
         }
-        Order { id, groups, charges, attributes: who, expires, report: false, keep: false }
+        Order {
+            id,
+            groups,
+            charges,
+            attributes: who,
+            demand: *demand,
+            expires,
+            report: false,
+            keep: false,
+        }
     }
 }
 

@@ -1,0 +1,115 @@
+//! The word before an account's state, which says how the state is laid out.
+
+use crate::{
+    Kind, Now, Rule, Time,
+    limit::{MAX_EXACT_CAP, Window, bucket, period},
+};
+
+/// What the head word says of the state that follows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Head {
+    pub(super) shape: Shape,
+    /// Words of state.
+    pub(super) len: u16,
+    /// For exact windows: where the ring starts and how many times it holds.
+    pub(super) start: u16,
+    pub(super) count: u16,
+}
+
+/// How an account's state is laid out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shape {
+    Bucket,
+    /// The window's length, then a ring of times.
+    Exact,
+    /// A [`Window`] with counts so many bits wide.
+    Window {
+        bits: u8,
+    },
+    Period,
+    /// How many slots are taken.
+    Slots,
+}
+
+impl Head {
+    /// The head of a new account under `rule`.
+    pub(super) const fn of(rule: Rule) -> Self {
+        let (shape, len) = match rule.kind {
+            Kind::Bucket { .. } => (Shape::Bucket, bucket::WORDS),
+            Kind::Window { .. } if rule.cap <= MAX_EXACT_CAP => {
+                (Shape::Exact, 1 + rule.cap as usize)
+            }
+            Kind::Window { .. } => {
+                let bits = Window::bits_for(rule.cap);
+                (Shape::Window { bits }, Window::words(bits))
+            }
+            Kind::Period { .. } => (Shape::Period, period::WORDS),
+            Kind::Concurrency | Kind::Sessions { .. } => (Shape::Slots, 1),
+        };
+        Self { shape, len: len as u16, start: 0, count: 0 }
+    }
+
+    pub(super) const fn pack(self) -> u64 {
+        let (tag, bits) = match self.shape {
+            Shape::Bucket => (0, 0),
+            Shape::Exact => (1, 0),
+            Shape::Window { bits } => (2, bits),
+            Shape::Period => (3, 0),
+            Shape::Slots => (4, 0),
+        };
+        u64::from_le_bytes([
+            tag,
+            bits,
+            self.len.to_le_bytes()[0],
+            self.len.to_le_bytes()[1],
+            self.start.to_le_bytes()[0],
+            self.start.to_le_bytes()[1],
+            self.count.to_le_bytes()[0],
+            self.count.to_le_bytes()[1],
+        ])
+    }
+
+    pub(super) const fn unpack(word: u64) -> Self {
+        let [tag, bits, len_0, len_1, start_0, start_1, count_0, count_1] = word.to_le_bytes();
+        let shape = match tag {
+            0 => Shape::Bucket,
+            1 => Shape::Exact,
+            2 => Shape::Window { bits },
+            3 => Shape::Period,
+            _ => Shape::Slots,
+        };
+        Self {
+            shape,
+            len: u16::from_le_bytes([len_0, len_1]),
+            start: u16::from_le_bytes([start_0, start_1]),
+            count: u16::from_le_bytes([count_0, count_1]),
+        }
+    }
+
+    /// Whether an account in this state is as if it was never used.
+    pub(super) fn is_idle(self, state: &[u64], now: Now) -> bool {
+        match self.shape {
+            Shape::Bucket => bucket::is_idle(state, now.time),
+            Shape::Exact => self.times(state).all(|time| time + state[0] <= now.time.as_nanos()),
+            Shape::Window { bits } => Window::stored(state, bits).is_idle(state, now.time),
+            Shape::Period => period::is_idle(state, now),
+            Shape::Slots => state[0] == 0,
+        }
+    }
+
+    /// What a window counts, each amount with the latest instant at which it can have
+    /// happened. Other kinds have no history.
+    pub(super) fn dated(self, state: &[u64]) -> Vec<(Time, u64)> {
+        match self.shape {
+            Shape::Exact => self.times(state).map(|time| (Time::from_nanos(time), 1)).collect(),
+            Shape::Window { bits } => Window::stored(state, bits).dated(state).collect(),
+            Shape::Bucket | Shape::Period | Shape::Slots => Vec::new(),
+        }
+    }
+
+    fn times(self, state: &[u64]) -> impl Iterator<Item = u64> {
+        let ring = &state[1..];
+        let (start, count) = (usize::from(self.start), usize::from(self.count));
+        (start..start + count).map(move |place| ring[place % ring.len()])
+    }
+}

@@ -1,0 +1,134 @@
+//! All accounts that share their `per` values, packed in a few machine words.
+//!
+//! One look-up finds them all, and a user with a dozen limits costs a few hundred bytes.
+//! Nothing here locks: a store brings a cell under its lock, checks every charge of an
+//! order on every cell it needs, and only then commits them, so that a refused order
+//! leaves no trace.
+
+mod head;
+mod packed;
+mod sessions;
+
+use serde::{Deserialize, Serialize};
+
+use packed::Packed;
+pub use sessions::Sessions;
+
+use crate::{Charge, Kind, LimitId, Now, Retry, Rule, Standing, Time};
+
+/// The accounts of one scope and one combination of its values.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cell {
+    /// The latest instant committed here: time never runs backwards within a cell.
+    latest: Time,
+    packed: Packed,
+    /// Boxed, since few cells have any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sessions: Option<Box<Vec<(LimitId, Sessions)>>>,
+}
+
+/// How what was held on one account ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ending {
+    /// What had been held, or counted as used when it expired.
+    pub held: u64,
+    /// What was really used; more than `held` is an overrun.
+    pub used: u64,
+    /// When it was held.
+    pub at: Now,
+    /// Whether it had expired before, so that slots are free and `held` is settled.
+    pub expired: bool,
+}
+
+impl Cell {
+    /// The latest instant committed here. A store decides no earlier than this.
+    pub const fn latest(&self) -> Time {
+        self.latest
+    }
+
+    /// Whether a charge has room, and if not when it will. Takes nothing.
+    ///
+    /// # Errors
+    /// When to ask again, if it has no room.
+    pub fn check(&mut self, charge: &Charge, session: &str, now: Now) -> Result<(), Retry> {
+        match charge.rule.kind {
+            Kind::Sessions { .. } => match self.sessions_mut(charge.limit) {
+                Some(sessions) => sessions.check(session, charge.rule.cap, now.time),
+                None => Self::check_empty(charge),
+            },
+            _ => match self.packed.account(charge.limit, charge.rule) {
+                Some(mut account) => account.check(charge.rule, charge.amount, now),
+                None => Self::check_empty(charge),
+            },
+        }
+    }
+
+    /// Whether a charge has room in an account that was never used.
+    ///
+    /// # Errors
+    /// [`Retry::Never`], if it asks for more than the limit ever allows.
+    pub const fn check_empty(charge: &Charge) -> Result<(), Retry> {
+        if charge.amount > charge.rule.cap { Err(Retry::Never) } else { Ok(()) }
+    }
+
+    /// Takes a charge, whether or not it has room.
+    pub fn hold(&mut self, charge: &Charge, session: &str, now: Now) {
+        self.latest = self.latest.max(now.time);
+        if let Kind::Sessions { idle_ns } = charge.rule.kind {
+            self.sessions_or_new(charge.limit).touch(session, idle_ns, now.time);
+        } else {
+            self.packed.hold(charge.limit, charge.rule, charge.amount, now);
+        }
+    }
+
+    /// Ends what was held for a charge.
+    pub fn settle(&mut self, charge: &Charge, ending: Ending, now: Now) {
+        self.latest = self.latest.max(now.time);
+        if !matches!(charge.rule.kind, Kind::Sessions { .. }) {
+            self.packed.settle(charge.limit, charge.rule, ending, now);
+        }
+    }
+
+    /// Where the account of a charge stands.
+    pub fn standing(&mut self, charge: &Charge, now: Now) -> Standing {
+        let Rule { kind, cap } = charge.rule;
+        let (remaining, reset) = if let Kind::Sessions { .. } = kind {
+            self.sessions_mut(charge.limit).map_or((cap, now.time), |sessions| {
+                let live = sessions.len(now.time);
+                (cap.saturating_sub(live), sessions.next_expiry().unwrap_or(now.time))
+            })
+        } else {
+            match self.packed.account(charge.limit, charge.rule) {
+                Some(mut account) => account.standing(charge.rule, now),
+                None => (cap, now.time),
+            }
+        };
+        Standing { limit: charge.limit, cap, remaining, reset }
+    }
+
+    /// Whether nothing here would be missed: every account is as if never used.
+    pub fn is_idle(&self, now: Now) -> bool {
+        self.packed.is_idle(now)
+            && self.sessions.iter().flat_map(|all| all.iter()).all(|(_, s)| s.is_idle(now.time))
+    }
+
+    /// The sessions of a limit, if any was registered.
+    pub fn sessions_mut(&mut self, limit: LimitId) -> Option<&mut Sessions> {
+        let all = self.sessions.as_mut()?;
+        all.iter_mut().find(|(id, _)| *id == limit).map(|(_, sessions)| sessions)
+    }
+
+    fn sessions_or_new(&mut self, limit: LimitId) -> &mut Sessions {
+        let all = self.sessions.get_or_insert_default();
+        let place = all.iter().position(|(id, _)| *id == limit).unwrap_or_else(|| {
+            all.push((limit, Sessions::default()));
+            all.len() - 1
+        });
+        &mut all[place].1
+    }
+
+    /// Bytes of the packed accounts, for reports.
+    pub fn packed_bytes(&self) -> usize {
+        self.packed.bytes()
+    }
+}

@@ -1,0 +1,310 @@
+//! Accounts in machine words, one after the other: an id, a head, then the kind's state.
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Ending,
+    head::{Head, Shape},
+};
+use crate::{
+    Kind, LimitId, Now, Retry, Rule, Time,
+    limit::{Bucket, Exact, MAX_EXACT_CAP, Period, Ring, Window},
+};
+
+/// Words before an account's state: the limit's id and the head.
+const HEAD_WORDS: usize = 2;
+
+/// The accounts of a cell but for its sessions.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Packed {
+    words: Box<[u64]>,
+}
+
+/// One account, unpacked for use; its head is written back when it goes.
+pub(crate) struct Account<'a> {
+    head: Head,
+    head_word: &'a mut u64,
+    state: &'a mut [u64],
+}
+
+impl Packed {
+    /// The account of a limit, if it was ever used, laid out for the rule of today.
+    pub(crate) fn account(&mut self, limit: LimitId, rule: Rule) -> Option<Account<'_>> {
+        let place = self.find(limit)?;
+        if !self.fits(place, rule) {
+            self.reshape(place, rule);
+        }
+        Some(self.open(place))
+    }
+
+    pub(crate) fn hold(&mut self, limit: LimitId, rule: Rule, amount: u64, now: Now) {
+        let place = match self.find(limit) {
+            Some(place) if self.fits(place, rule) => place,
+            Some(place) => self.reshape(place, rule),
+            None => self.append(limit, rule),
+        };
+        self.take(place, rule, amount, now);
+    }
+
+    pub(crate) fn settle(&mut self, limit: LimitId, rule: Rule, ending: Ending, now: Now) {
+        // An account that is gone was idle: there is nothing to give back, and an overrun
+        // is counted in a new one.
+        let Some(place) = self.find(limit) else {
+            if ending.used > ending.held {
+                self.hold(limit, rule, ending.used - ending.held, now);
+            }
+            return;
+        };
+        if !self.same_kind(place, rule) {
+            return;
+        }
+        self.open(place).settle(rule, ending, now);
+        let counted_later = !matches!(rule.kind, Kind::Period { .. } | Kind::Concurrency);
+        if counted_later && ending.used > ending.held {
+            self.hold(limit, rule, ending.used - ending.held, now);
+        }
+    }
+
+    pub(crate) fn is_idle(&self, now: Now) -> bool {
+        let mut place = 0;
+        while place < self.words.len() {
+            let head = Head::unpack(self.words[place + 1]);
+            let state = &self.words[place + HEAD_WORDS..][..usize::from(head.len)];
+            if !head.is_idle(state, now) {
+                return false;
+            }
+            place += HEAD_WORDS + usize::from(head.len);
+        }
+        true
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        size_of_val(&*self.words)
+    }
+
+    fn find(&self, limit: LimitId) -> Option<usize> {
+        let mut place = 0;
+        while place < self.words.len() {
+            if self.words[place] == limit.0 {
+                return Some(place);
+            }
+            place += HEAD_WORDS + usize::from(Head::unpack(self.words[place + 1]).len);
+        }
+        None
+    }
+
+    fn open(&mut self, place: usize) -> Account<'_> {
+        let (head_word, rest) = self.words[place + 1..].split_at_mut(1);
+        let head = Head::unpack(head_word[0]);
+        let state = &mut rest[..usize::from(head.len)];
+        Account { head, head_word: &mut head_word[0], state }
+    }
+
+    /// Whether the state at `place` can be read by `rule` as it is.
+    fn fits(&self, place: usize, rule: Rule) -> bool {
+        let head = Head::unpack(self.words[place + 1]);
+        match (head.shape, rule.kind) {
+            (Shape::Exact, Kind::Window { .. }) => u64::from(head.len) == rule.cap + 1,
+            (Shape::Window { .. }, Kind::Window { length_ns }) => {
+                rule.cap > MAX_EXACT_CAP
+                    && Window::length(&self.words[place + HEAD_WORDS..]) == length_ns
+            }
+            _ => self.same_kind(place, rule),
+        }
+    }
+
+    fn same_kind(&self, place: usize, rule: Rule) -> bool {
+        let shape = Head::unpack(self.words[place + 1]).shape;
+        matches!(
+            (shape, rule.kind),
+            (Shape::Bucket, Kind::Bucket { .. })
+                | (Shape::Exact | Shape::Window { .. }, Kind::Window { .. })
+                | (Shape::Period, Kind::Period { .. })
+                | (Shape::Slots, Kind::Concurrency)
+        )
+    }
+
+    fn append(&mut self, limit: LimitId, rule: Rule) -> usize {
+        let place = self.words.len();
+        let head = Head::of(rule);
+        let mut words = Vec::with_capacity(place + HEAD_WORDS + usize::from(head.len));
+        words.extend_from_slice(&self.words);
+        words.extend([limit.0, head.pack()]);
+        words.resize(words.capacity(), 0);
+        if let Some(window) = window(head, rule) {
+            window.clear(&mut words[place + HEAD_WORDS..]);
+        }
+        self.words = words.into();
+        place
+    }
+
+    fn remove(&mut self, place: usize) -> (Head, Vec<u64>) {
+        let head = Head::unpack(self.words[place + 1]);
+        let end = place + HEAD_WORDS + usize::from(head.len);
+        let mut words = std::mem::take(&mut self.words).into_vec();
+        let state = words.drain(place..end).skip(HEAD_WORDS).collect();
+        self.words = words.into();
+        (head, state)
+    }
+
+    /// Lays an account out anew because its limit was changed. What had been counted is
+    /// counted on wherever the kinds agree, each unit no earlier than it really was.
+    fn reshape(&mut self, place: usize, rule: Rule) -> usize {
+        let limit = LimitId(self.words[place]);
+        let same_kind = self.same_kind(place, rule);
+        let (head, state) = self.remove(place);
+        let place = self.append(limit, rule);
+        let Kind::Window { .. } = rule.kind else { return place };
+        if same_kind {
+            for (at, amount) in head.dated(&state) {
+                self.take(place, rule, amount, Now::at(at));
+            }
+        }
+        place
+    }
+
+    fn widen(&mut self, place: usize, rule: Rule, bits: u8) -> usize {
+        let limit = LimitId(self.words[place]);
+        let (head, state) = self.remove(place);
+        let place = self.append_window(limit, rule, bits);
+        for (at, amount) in head.dated(&state) {
+            // Sub-buckets are the same, so each count goes where it was.
+            let at = Now::at(Time::from_nanos(at.as_nanos() - 1));
+            let _ = self.open(place).hold(rule, amount, at);
+        }
+        place
+    }
+
+    fn append_window(&mut self, limit: LimitId, rule: Rule, bits: u8) -> usize {
+        let wide = Rule { cap: u64::MAX >> (64 - bits), ..rule };
+        self.append(limit, wide)
+    }
+
+    /// Takes `amount`, in wider counts if it does not fit into those that are there.
+    fn take(&mut self, place: usize, rule: Rule, amount: u64, now: Now) {
+        let taken = self.open(place).hold(rule, amount, now);
+        if let Err(bits) = taken {
+            let place = self.widen(place, rule, bits);
+            // As wide as it asked for, it does not ask again.
+            let _ = self.open(place).hold(rule, amount, now);
+        }
+    }
+}
+
+impl Account<'_> {
+    pub(crate) fn check(&mut self, rule: Rule, amount: u64, now: Now) -> Result<(), Retry> {
+        let Rule { kind, cap } = rule;
+        match kind {
+            Kind::Bucket { .. } => bucket_of(rule).check(self.state, amount, now.time),
+            Kind::Window { length_ns } => match window(self.head, rule) {
+                Some(window) => window.check(self.state, amount, now.time),
+                None => Exact { cap, length_ns }.check(&mut self.ring(length_ns), amount, now.time),
+            },
+            Kind::Period { start, end } => Period { cap, start, end }.check(self.state, amount, now),
+            Kind::Concurrency if amount > cap => Err(Retry::Never),
+            Kind::Concurrency if self.state[0].saturating_add(amount) > cap => {
+                Err(Retry::NotBefore(now.time))
+            }
+            Kind::Concurrency | Kind::Sessions { .. } => Ok(()),
+        }
+    }
+
+    /// The ring of an exact window, which remembers the window's length of today.
+    fn ring(&mut self, length_ns: u64) -> Ring<'_> {
+        let (length, state) = self.state.split_at_mut(1);
+        length[0] = length_ns;
+        Ring { state, start: &mut self.head.start, count: &mut self.head.count }
+    }
+
+    /// Takes `amount`; a window whose counts are too narrow answers with the width it needs.
+    fn hold(&mut self, rule: Rule, amount: u64, now: Now) -> Result<(), u8> {
+        let Rule { kind, cap } = rule;
+        match kind {
+            Kind::Bucket { .. } => bucket_of(rule).take(self.state, amount, now.time),
+            Kind::Window { length_ns } => match window(self.head, rule) {
+                Some(window) => window.take(self.state, amount, now.time)?,
+                None => Exact { cap, length_ns }.take(&mut self.ring(length_ns), amount, now.time),
+            },
+            Kind::Period { start, end } => Period { cap, start, end }.hold(self.state, amount),
+            Kind::Concurrency => self.state[0] = self.state[0].saturating_add(amount),
+            Kind::Sessions { .. } => {}
+        }
+        Ok(())
+    }
+
+    /// Ends a hold; an overrun of a bucket or window is left to be taken at `now`.
+    fn settle(&mut self, rule: Rule, ending: Ending, now: Now) {
+        let Rule { kind, cap } = rule;
+        let Ending { held, used, at, expired } = ending;
+        let back = held.saturating_sub(used);
+        match kind {
+            Kind::Bucket { .. } => {
+                bucket_of(rule).give_back(self.state, held, used.min(held), at.time, now.time);
+            }
+            Kind::Window { .. } if back == 0 => {}
+            Kind::Window { length_ns } => match window(self.head, rule) {
+                Some(window) => window.give_back(self.state, back, at.time, now.time),
+                None => Exact { cap, length_ns }.give_back(&mut self.ring(length_ns), back, at.time),
+            },
+            Kind::Period { start, end } if expired => {
+                Period { cap, start, end }.resettle(self.state, held, used);
+            }
+            Kind::Period { start, end } => {
+                Period { cap, start, end }.settle(self.state, held, used);
+            }
+            Kind::Concurrency if !expired => self.state[0] = self.state[0].saturating_sub(held),
+            Kind::Concurrency | Kind::Sessions { .. } => {}
+        }
+    }
+
+    pub(crate) fn standing(&mut self, rule: Rule, now: Now) -> (u64, Time) {
+        let Rule { kind, cap } = rule;
+        match kind {
+            Kind::Bucket { .. } => {
+                let bucket = bucket_of(rule);
+                (bucket.remaining(self.state, now.time), bucket.next_unit(self.state, now.time))
+            }
+            Kind::Window { length_ns } => match window(self.head, rule) {
+                Some(window) => {
+                    let remaining = window.remaining(self.state, now.time);
+                    (remaining, window.next_unit(self.state, now.time))
+                }
+                None => {
+                    let (exact, mut ring) = (Exact { cap, length_ns }, self.ring(length_ns));
+                    let remaining = exact.remaining(&mut ring, now.time);
+                    (remaining, exact.next_unit(&mut ring, now.time))
+                }
+            },
+            Kind::Period { start, end } => {
+                let period = Period { cap, start, end };
+                (period.remaining(self.state), period.next_unit(self.state, now))
+            }
+            Kind::Concurrency => (cap.saturating_sub(self.state[0]), now.time),
+            Kind::Sessions { .. } => (cap, now.time),
+        }
+    }
+}
+
+impl Drop for Account<'_> {
+    fn drop(&mut self) {
+        *self.head_word = self.head.pack();
+    }
+}
+
+const fn bucket_of(rule: Rule) -> Bucket {
+    match rule.kind {
+        Kind::Bucket { rate, per_ns } => Bucket { rate, per_ns, burst: rule.cap },
+        _ => Bucket { rate: 1, per_ns: 1, burst: rule.cap },
+    }
+}
+
+/// The large window that a head and a rule describe, if they do.
+const fn window(head: Head, rule: Rule) -> Option<Window> {
+    match (head.shape, rule.kind) {
+        (Shape::Window { bits }, Kind::Window { length_ns }) => {
+            Some(Window { cap: rule.cap, length_ns, bits })
+        }
+        _ => None,
+    }
+}

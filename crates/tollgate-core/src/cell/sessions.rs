@@ -1,0 +1,103 @@
+//! Session slots: each held until it was idle for too long or is ended.
+
+use std::collections::{BTreeSet, HashMap};
+
+use compact_str::CompactString;
+use serde::{Deserialize, Serialize};
+
+use crate::{Retry, Time};
+
+/// The live sessions of one account, by id and by expiry.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Vec<(CompactString, Time)>", into = "Vec<(CompactString, Time)>")]
+pub struct Sessions {
+    expires: HashMap<CompactString, Time>,
+    order: BTreeSet<(Time, CompactString)>,
+}
+
+impl Sessions {
+    /// How many are live, after the expired ones are forgotten.
+    pub fn len(&mut self, now: Time) -> u64 {
+        self.forget(now);
+        self.expires.len() as u64
+    }
+
+    /// Whether none was ever registered or all have ended; expired ones may linger.
+    pub fn is_empty(&self) -> bool {
+        self.expires.is_empty()
+    }
+
+    /// Whether no session is live.
+    pub fn is_idle(&self, now: Time) -> bool {
+        self.order.last().is_none_or(|(at, _)| *at <= now)
+    }
+
+    /// When a live session expires unless it is touched.
+    pub fn expiry(&self, id: &str) -> Option<Time> {
+        self.expires.get(id).copied()
+    }
+
+    /// The next instant at which a session expires.
+    pub fn next_expiry(&self) -> Option<Time> {
+        self.order.first().map(|(at, _)| *at)
+    }
+
+    /// Ends a session; whether it was there.
+    pub fn end(&mut self, id: &str) -> bool {
+        let Some((id, at)) = self.expires.remove_entry(id) else { return false };
+        self.order.remove(&(at, id))
+    }
+
+    pub(crate) fn check(&mut self, id: &str, cap: u64, now: Time) -> Result<(), Retry> {
+        self.forget(now);
+        let live = self.expires.len() as u64;
+        if self.expires.contains_key(id) || live < cap {
+            return Ok(());
+        }
+        if cap == 0 {
+            return Err(Retry::Never);
+        }
+        // With more sessions than a lowered cap, as many as are over must go first.
+        let over = usize::try_from(live - cap).unwrap_or(usize::MAX);
+        let free = self.order.iter().nth(over).map(|(at, _)| *at);
+        Err(free.map_or(Retry::Never, Retry::At))
+    }
+
+    /// Registers a session, or keeps it alive.
+    pub(crate) fn touch(&mut self, id: &str, idle_ns: u64, now: Time) {
+        let at = Time::from_nanos(now.as_nanos().saturating_add(idle_ns));
+        self.insert(id.into(), at);
+    }
+
+    fn insert(&mut self, id: CompactString, at: Time) {
+        if let Some(before) = self.expires.insert(id.clone(), at) {
+            self.order.remove(&(before, id.clone()));
+        }
+        self.order.insert((at, id));
+    }
+
+    fn forget(&mut self, now: Time) {
+        while let Some((at, _)) = self.order.first()
+            && *at <= now
+            && let Some((_, id)) = self.order.pop_first()
+        {
+            self.expires.remove(&id);
+        }
+    }
+}
+
+impl From<Vec<(CompactString, Time)>> for Sessions {
+    fn from(list: Vec<(CompactString, Time)>) -> Self {
+        let mut sessions = Self::default();
+        for (id, at) in list {
+            sessions.insert(id, at);
+        }
+        sessions
+    }
+}
+
+impl From<Sessions> for Vec<(CompactString, Time)> {
+    fn from(sessions: Sessions) -> Self {
+        sessions.order.into_iter().map(|(at, id)| (id, at)).collect()
+    }
+}

@@ -1,0 +1,91 @@
+//! The period: what was spent since the calendar's last boundary.
+
+use crate::{Now, Retry, Time};
+
+/// Words of state: the period's start and end on the wall clock, settled, held.
+pub(crate) const WORDS: usize = 4;
+
+const START: usize = 0;
+const END: usize = 1;
+const SETTLED: usize = 2;
+const HELD: usize = 3;
+
+/// At most `cap` from `start` until `end`.
+#[derive(Clone, Copy)]
+pub(crate) struct Period {
+    pub(crate) cap: u64,
+    pub(crate) start: u64,
+    pub(crate) end: u64,
+}
+
+impl Period {
+    pub(crate) fn check(self, state: &mut [u64], amount: u64, now: Now) -> Result<(), Retry> {
+        self.turn(state);
+        if amount == 0 || used(state).saturating_add(amount) <= self.cap {
+            return Ok(());
+        }
+        if amount > self.cap {
+            return Err(Retry::Never);
+        }
+        Err(Retry::At(ends(state, now)))
+    }
+
+    pub(crate) fn hold(self, state: &mut [u64], amount: u64) {
+        self.turn(state);
+        state[HELD] = state[HELD].saturating_add(amount);
+    }
+
+    /// Turns what was held in this rule's period into `used`. What a later period has
+    /// begun since is not touched, but for an overrun: that is spent now.
+    pub(crate) fn settle(self, state: &mut [u64], held: u64, used: u64) {
+        if state[START] == self.start {
+            state[HELD] = state[HELD].saturating_sub(held);
+            state[SETTLED] = state[SETTLED].saturating_add(used);
+        } else {
+            state[SETTLED] = state[SETTLED].saturating_add(used.saturating_sub(held));
+        }
+    }
+
+    /// Puts right what had been settled for `before` when it expired.
+    pub(crate) fn resettle(self, state: &mut [u64], before: u64, used: u64) {
+        if state[START] == self.start {
+            state[SETTLED] = state[SETTLED].saturating_sub(before).saturating_add(used);
+        } else {
+            state[SETTLED] = state[SETTLED].saturating_add(used.saturating_sub(before));
+        }
+    }
+
+    pub(crate) fn remaining(self, state: &mut [u64]) -> u64 {
+        self.turn(state);
+        self.cap.saturating_sub(used(state))
+    }
+
+    pub(crate) fn next_unit(self, state: &mut [u64], now: Now) -> Time {
+        self.turn(state);
+        ends(state, now)
+    }
+
+    /// Begins this rule's period if it is a later one. A wall clock that was set back asks
+    /// for an earlier one and gets the one that has begun: nobody is reset twice. Where the
+    /// calendar itself was changed by a new policy, what was used goes on counting.
+    fn turn(self, state: &mut [u64]) {
+        if state[END] == 0 || self.start >= state[END] {
+            state[SETTLED] = 0;
+            state[HELD] = 0;
+            state[START] = self.start;
+            state[END] = self.end;
+        }
+    }
+}
+
+pub(crate) const fn is_idle(state: &[u64], now: Now) -> bool {
+    now.wall.as_nanos() >= state[END] || used(state) == 0
+}
+
+const fn used(state: &[u64]) -> u64 {
+    state[SETTLED].saturating_add(state[HELD])
+}
+
+fn ends(state: &[u64], now: Now) -> Time {
+    now.when_wall_shows(Time::from_nanos(state[END]))
+}

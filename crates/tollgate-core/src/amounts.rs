@@ -50,6 +50,30 @@ impl Amounts {
     pub const ONE_REQUEST: Self =
         Self { requests: 1, input_tokens: 0, output_tokens: 0, cost: NanoUsd(0), millis: 0 };
 
+    /// This and as much again as `more`.
+    #[must_use]
+    pub const fn plus(&self, more: &Self) -> Self {
+        Self {
+            requests: self.requests.saturating_add(more.requests),
+            input_tokens: self.input_tokens.saturating_add(more.input_tokens),
+            output_tokens: self.output_tokens.saturating_add(more.output_tokens),
+            cost: NanoUsd(self.cost.0.saturating_add(more.cost.0)),
+            millis: self.millis.saturating_add(more.millis),
+        }
+    }
+
+    /// What of this is more than `limit`, unit by unit.
+    #[must_use]
+    pub const fn beyond(&self, limit: &Self) -> Self {
+        Self {
+            requests: self.requests.saturating_sub(limit.requests),
+            input_tokens: self.input_tokens.saturating_sub(limit.input_tokens),
+            output_tokens: self.output_tokens.saturating_sub(limit.output_tokens),
+            cost: NanoUsd(self.cost.0.saturating_sub(limit.cost.0)),
+            millis: self.millis.saturating_sub(limit.millis),
+        }
+    }
+
     /// The amount of one unit: nano-dollars for money, milliseconds for seconds.
     pub const fn of(&self, unit: Unit) -> u64 {
         match unit {

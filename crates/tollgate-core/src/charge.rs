@@ -4,7 +4,7 @@ use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
-use crate::{Attribute, Attributes, Demand, Kind, LimitId, Rule, ScopeId, Time, Unit};
+use crate::{Attribute, Attributes, Demand, LimitId, Rule, ScopeId, Time, Unit};
 
 /// Names a reservation; chosen by the caller, so that an answer lost in a crash can be
 /// asked for again.
@@ -73,12 +73,5 @@ impl Order<'_> {
             rest = others;
             (group, own)
         })
-    }
-}
-
-impl Charge {
-    /// Whether what is asked is a slot, given back when the request ends.
-    pub const fn is_slot(&self) -> bool {
-        matches!(self.rule.kind, Kind::Concurrency)
     }
 }

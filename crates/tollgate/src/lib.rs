@@ -1,1 +1,18 @@
-//! The library.
+//! Admission and spend control for AI traffic, as a library.
+//!
+//! [`Tollgate`] joins a compiled [`Policy`](tollgate_core::Policy), a [`Store`] and a
+//! [`Clock`]. Ask it before work that costs; it answers with a [`Permit`] or a refusal that
+//! says which limit stands in the way and until when. A permit settles exactly once, also
+//! when it is dropped.
+
+mod clock;
+pub mod conformance;
+mod permit;
+pub mod store;
+mod tollgate;
+
+pub use clock::Clock;
+pub use permit::Permit;
+pub use store::{Memory, Receipt, Store, StoreError};
+pub use tollgate::{HOLD, Refused, Tollgate, Verdict, new_id};
+pub use tollgate_core as core;

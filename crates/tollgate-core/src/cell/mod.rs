@@ -71,13 +71,17 @@ impl Cell {
         if charge.amount > charge.rule.cap { Err(Retry::Never) } else { Ok(()) }
     }
 
-    /// Takes a charge, whether or not it has room.
-    pub fn hold(&mut self, charge: &Charge, session: &str, now: Now) {
+    /// Takes a charge, whether or not it has room. A period charge is told in which period
+    /// it was taken: not an earlier one than has begun, even if the wall clock was set back.
+    pub fn hold(&mut self, charge: &mut Charge, session: &str, now: Now) {
         self.latest = self.latest.max(now.time);
         if let Kind::Sessions { idle_ns } = charge.rule.kind {
             self.sessions_or_new(charge.limit).touch(session, idle_ns, now.time);
         } else {
             self.packed.hold(charge.limit, charge.rule, charge.amount, now);
+            if let Kind::Period { start, end } = &mut charge.rule.kind {
+                (*start, *end) = self.packed.period(charge.limit).unwrap_or((*start, *end));
+            }
         }
     }
 

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     Kind, LimitId, Now, Retry, Rule, Time,
-    limit::{Bucket, Exact, MAX_EXACT_CAP, Period, Ring, Window},
+    limit::{Bucket, Exact, MAX_EXACT_CAP, Period, Ring, Window, period},
 };
 
 /// Words before an account's state: the limit's id and the head.
@@ -64,6 +64,12 @@ impl Packed {
         if counted_later && ending.used > ending.held {
             self.hold(limit, rule, ending.used - ending.held, now);
         }
+    }
+
+    /// The start and end of the period that a period account is in.
+    pub(crate) fn period(&self, limit: LimitId) -> Option<(u64, u64)> {
+        let state = &self.words[self.find(limit)? + HEAD_WORDS..];
+        Some(period::bounds(state))
     }
 
     pub(crate) fn is_idle(&self, now: Now) -> bool {
@@ -201,7 +207,9 @@ impl Account<'_> {
                 Some(window) => window.check(self.state, amount, now.time),
                 None => Exact { cap, length_ns }.check(&mut self.ring(length_ns), amount, now.time),
             },
-            Kind::Period { start, end } => Period { cap, start, end }.check(self.state, amount, now),
+            Kind::Period { start, end } => {
+                Period { cap, start, end }.check(self.state, amount, now)
+            }
             Kind::Concurrency if amount > cap => Err(Retry::Never),
             Kind::Concurrency if self.state[0].saturating_add(amount) > cap => {
                 Err(Retry::NotBefore(now.time))
@@ -245,7 +253,9 @@ impl Account<'_> {
             Kind::Window { .. } if back == 0 => {}
             Kind::Window { length_ns } => match window(self.head, rule) {
                 Some(window) => window.give_back(self.state, back, at.time, now.time),
-                None => Exact { cap, length_ns }.give_back(&mut self.ring(length_ns), back, at.time),
+                None => {
+                    Exact { cap, length_ns }.give_back(&mut self.ring(length_ns), back, at.time)
+                }
             },
             Kind::Period { start, end } if expired => {
                 Period { cap, start, end }.resettle(self.state, held, used);

@@ -69,6 +69,13 @@ pub struct Rule {
     pub cap: u64,
 }
 
+impl Kind {
+    /// Whether it counts slots: one for each request or session, given back when it ends.
+    pub const fn is_slot(&self) -> bool {
+        matches!(self, Self::Concurrency | Self::Sessions { .. })
+    }
+}
+
 impl LimitId {
     /// The id of the limit `name` kept per `per`.
     pub fn new(name: &str, per: &[Attribute]) -> Self {

@@ -82,6 +82,10 @@ pub(crate) const fn is_idle(state: &[u64], now: Now) -> bool {
     now.wall.as_nanos() >= state[END] || used(state) == 0
 }
 
+pub(crate) const fn bounds(state: &[u64]) -> (u64, u64) {
+    (state[START], state[END])
+}
+
 const fn used(state: &[u64]) -> u64 {
     state[SETTLED].saturating_add(state[HELD])
 }

@@ -81,10 +81,7 @@ impl Limit {
             return None;
         }
         let rule = self.measure_for(who).rule(wall);
-        let amount = match rule.kind {
-            Kind::Concurrency | Kind::Sessions { .. } => 1,
-            Kind::Bucket { .. } | Kind::Window { .. } | Kind::Period { .. } => demand.of(self.unit),
-        };
+        let amount = if rule.kind.is_slot() { 1 } else { demand.of(self.unit) };
         Some(Charge { limit: self.id, rule, unit: self.unit, amount, shadow: self.shadow })
     }
 

@@ -1,0 +1,111 @@
+//! The handle of a reservation: it ends exactly once, also when it is dropped.
+
+use std::{sync::Arc, time::Duration};
+
+use tollgate_core::{Admission, Amounts, Decision, Demand, Policy, ReservationId, Usage};
+
+use crate::{Receipt, Store, StoreError, tollgate::Inner};
+
+/// Leave to run, until it is settled, voided or dropped.
+///
+/// Dropped without a word, as by a panic or a cancelled future, it settles as if all that
+/// was reserved had been used: money that may have been spent is never forgotten. Say
+/// [`void`](Permit::void) where nothing was used.
+#[derive(Debug)]
+pub struct Permit<S: Store + 'static> {
+    inner: Arc<Inner<S>>,
+    id: ReservationId,
+    policy: Arc<Policy>,
+    admission: Admission,
+    demand: Demand,
+    ended: bool,
+}
+
+impl<S: Store + 'static> Permit<S> {
+    pub(crate) const fn new(
+        inner: Arc<Inner<S>>,
+        id: ReservationId,
+        policy: Arc<Policy>,
+        admission: Admission,
+        demand: Demand,
+    ) -> Self {
+        Self { inner, id, policy, admission, demand, ended: false }
+    }
+
+    /// The reservation's id.
+    pub const fn id(&self) -> ReservationId {
+        self.id
+    }
+
+    /// What the store said when it admitted the request.
+    pub const fn admission(&self) -> &Admission {
+        &self.admission
+    }
+
+    /// The policy that it was admitted under.
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// What it reserved in all.
+    pub const fn demand(&self) -> &Demand {
+        &self.demand
+    }
+
+    /// Asks for more, all or nothing.
+    ///
+    /// # Errors
+    /// When the store cannot answer, or the permit's reservation has expired.
+    pub async fn extend(&mut self, more: &Amounts) -> Result<Decision, StoreError> {
+        let now = self.inner.clock.now();
+        let decision = self.inner.store.extend(self.id, more, now).await?;
+        if let Decision::Admit(_) = decision {
+            self.demand = self.demand.plus(more);
+        }
+        Ok(decision)
+    }
+
+    /// Keeps the reservation from expiring for another while.
+    ///
+    /// # Errors
+    /// When the store cannot answer, or the permit's reservation has expired.
+    pub async fn renew(&self, hold: Duration) -> Result<(), StoreError> {
+        let now = self.inner.clock.now();
+        self.inner.store.renew(self.id, now.time.after(hold), now).await
+    }
+
+    /// Ends it with what was really used.
+    ///
+    /// # Errors
+    /// When the store cannot answer.
+    pub async fn settle(mut self, usage: &Usage) -> Result<Receipt, StoreError> {
+        self.ended = true;
+        let now = self.inner.clock.now();
+        self.inner.store.settle(self.id, usage, now).await
+    }
+
+    /// Ends it with nothing used.
+    ///
+    /// # Errors
+    /// When the store cannot answer.
+    pub async fn void(mut self) -> Result<Receipt, StoreError> {
+        self.ended = true;
+        let now = self.inner.clock.now();
+        self.inner.store.void(self.id, now).await
+    }
+
+    /// Ends it from where nobody can wait, as when a connection drops: with `usage`, or
+    /// voided if there is none. A store in this process is done when this returns.
+    pub fn end(mut self, usage: Option<Usage>) {
+        self.ended = true;
+        Inner::end(&self.inner, self.id, usage);
+    }
+}
+
+impl<S: Store + 'static> Drop for Permit<S> {
+    fn drop(&mut self) {
+        if !self.ended {
+            Inner::end(&self.inner, self.id, Some(self.demand));
+        }
+    }
+}

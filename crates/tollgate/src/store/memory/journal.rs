@@ -1,0 +1,139 @@
+//! What happens to reservations, told in the order in which it happened.
+
+use tollgate_core::{Amounts, Attributes, Cell, Demand, Now, ReservationId, ScopeId, Time, Usage};
+
+use super::reservation::Held;
+use crate::StoreError;
+
+/// Hears of every change while the cells it concerns are locked, so that the order of
+/// records is the order of changes. It must not block and must not lose a record.
+pub trait Journal: Send + Sync {
+    /// Whether a new reservation could be recorded.
+    ///
+    /// # Errors
+    /// When it could not; nothing is admitted then.
+    fn ready(&self) -> Result<(), StoreError>;
+
+    /// Takes a record and answers with its number in the order of all records.
+    fn record(&self, record: Record<'_>) -> u64;
+}
+
+/// One change.
+#[derive(Debug)]
+pub enum Record<'a> {
+    /// A cell was made; the number is its name in later records.
+    Open {
+        /// Unique in the ledger's life.
+        cell: u32,
+        /// Its scope.
+        scope: ScopeId,
+        /// Its values of the scope's attributes, joined.
+        key: &'a str,
+    },
+    /// A reservation was made.
+    Reserve {
+        /// Its id.
+        id: ReservationId,
+        /// When.
+        now: Now,
+        /// When it expires unless it is renewed.
+        expires: Time,
+        /// Who asked.
+        attributes: &'a Attributes,
+        /// For what in all.
+        demand: &'a Demand,
+        /// Whether the id may be asked for again.
+        keep: bool,
+        /// What is held where.
+        held: Holds<'a>,
+    },
+    /// A reservation got more.
+    Extend {
+        /// Its id.
+        id: ReservationId,
+        /// When.
+        now: Now,
+        /// How much more.
+        more: &'a Amounts,
+        /// What is held beside what was.
+        held: Holds<'a>,
+    },
+    /// A reservation's end was moved.
+    Renew {
+        /// Its id.
+        id: ReservationId,
+        /// When it expires now.
+        expires: Time,
+    },
+    /// A reservation ended.
+    End {
+        /// Its id.
+        id: ReservationId,
+        /// When.
+        now: Now,
+        /// How.
+        how: End,
+        /// What it is charged.
+        usage: &'a Usage,
+        /// What of that is more than was reserved.
+        overrun: &'a Amounts,
+        /// What had been held where, with what is charged now.
+        held: Holds<'a>,
+    },
+    /// A session ended before its time.
+    EndSession {
+        /// The cell.
+        cell: u32,
+        /// The session's id.
+        session: &'a str,
+        /// When.
+        now: Now,
+    },
+    /// What a cell holds after the record before this one.
+    Checkpoint {
+        /// The cell.
+        cell: u32,
+        /// Its state.
+        state: &'a Cell,
+    },
+}
+
+/// How a reservation ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// With what was really used.
+    Settle,
+    /// With nothing used.
+    Void,
+    /// By itself; what it held counts as used.
+    Expire,
+}
+
+/// What a reservation holds, with the number of the cell of each.
+#[derive(Debug, Clone, Copy)]
+pub struct Holds<'a> {
+    pub(super) cells: &'a [u32],
+    pub(super) held: &'a [Held],
+}
+
+impl<'a> Holds<'a> {
+    /// Each hold with the number of its cell.
+    pub fn iter(&self) -> impl Iterator<Item = (u32, &'a Held)> + use<'a> {
+        let cells = self.cells;
+        self.held.iter().map(move |held| (cells[usize::from(held.group)], held))
+    }
+}
+
+/// Forgets everything: a store whose accounts live as long as the process.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Forget;
+
+impl Journal for Forget {
+    fn ready(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    fn record(&self, _: Record<'_>) -> u64 {
+        0
+    }
+}

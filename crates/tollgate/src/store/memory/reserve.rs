@@ -1,0 +1,192 @@
+//! The decision: every charge of an order is granted, or none.
+
+use std::sync::atomic::Ordering;
+
+use smallvec::SmallVec;
+use tollgate_core::{
+    Admission, Amounts, Decision, Now, Order, Refusal, ReservationId, Retry, Standing,
+};
+
+use super::{
+    Memory,
+    journal::{Holds, Journal, Record},
+    locked::{Locked, Obstacles},
+    reservation::{Held, Reservation},
+};
+use crate::StoreError;
+
+impl<J: Journal> Memory<J> {
+    /// [`Store::reserve`](crate::Store::reserve), which never waits here.
+    ///
+    /// # Errors
+    /// When the journal can't record it or a named maximum is reached.
+    pub fn reserve_now(&self, order: &Order<'_>, now: Now) -> Result<Decision, StoreError> {
+        self.journal.ready()?;
+        if now.time.as_nanos() >= self.next_expiry.load(Ordering::Relaxed) {
+            self.expire_now(now);
+        }
+        let id_hash = self.hash_id(order.id);
+        let mut reservations = self.reservations_of(id_hash).lock();
+        if order.keep
+            && (reservations.find(order.id, id_hash).is_some()
+                || reservations.receipt(order.id, id_hash).is_some())
+        {
+            // The answer was lost on its way: what was granted is granted, not granted again.
+            let standings = self.report(order, now);
+            return Ok(Decision::Admit(Admission { standings, ..Admission::default() }));
+        }
+        let most = self.bounds.max_reservations;
+        if reservations.len() >= most.div_ceil(self.reservations.len()) {
+            return Err(StoreError::Full { what: "reservations", most });
+        }
+        let mut locked = self.lock(order);
+        let now = locked.no_earlier(now);
+        let obstacles = locked.check(order, now);
+        if let Some((limit, retry)) = obstacles.binding {
+            return Ok(refuse(&mut locked, order, now, (limit, retry), obstacles));
+        }
+        self.make_cells(&mut locked, order)?;
+        let reservation = self.hold(&mut locked, order, now);
+        reservations.insert(reservation, id_hash, &|id| self.hash_id(id));
+        let expires = order.expires.as_nanos();
+        if expires < self.next_expiry.load(Ordering::Relaxed) {
+            self.next_expiry.fetch_min(expires, Ordering::Relaxed);
+        }
+        let standings = if order.report { locked.standings(order, now) } else { SmallVec::new() };
+        Ok(Decision::Admit(Admission { standings, shadowed: obstacles.shadowed }))
+    }
+
+    /// [`Store::check`](crate::Store::check), which never waits here.
+    pub fn check_now(&self, order: &Order<'_>, now: Now) -> Decision {
+        let mut locked = self.lock(order);
+        let now = locked.no_earlier(now);
+        let obstacles = locked.check(order, now);
+        match obstacles.binding {
+            Some(binding) => refuse(&mut locked, order, now, binding, obstacles),
+            None => Decision::Admit(Admission {
+                standings: if order.report {
+                    locked.standings(order, now)
+                } else {
+                    SmallVec::new()
+                },
+                shadowed: obstacles.shadowed,
+            }),
+        }
+    }
+
+    /// [`Store::standings`](crate::Store::standings), which never waits here.
+    pub fn standings_now(&self, order: &Order<'_>, now: Now) -> SmallVec<[Standing; 8]> {
+        let mut locked = self.lock(order);
+        let now = locked.no_earlier(now);
+        locked.standings(order, now)
+    }
+
+    /// [`Store::extend`](crate::Store::extend), which never waits here.
+    ///
+    /// # Errors
+    /// When there is no such live reservation or the journal can't record it.
+    pub fn extend_now(
+        &self,
+        id: ReservationId,
+        more: &Amounts,
+        now: Now,
+    ) -> Result<Decision, StoreError> {
+        self.journal.ready()?;
+        let id_hash = self.hash_id(id);
+        let mut reservations = self.reservations_of(id_hash).lock();
+        let Some(reservation) = reservations.find_mut(id, id_hash) else {
+            return Err(StoreError::Unknown { id: id.0 });
+        };
+        if reservation.expired {
+            return Err(StoreError::Ended { id: id.0 });
+        }
+        let mut cells = self.lock_cells(reservation);
+        let now = cells.no_earlier(now);
+        let mut obstacles = Obstacles::default();
+        let mut added: SmallVec<[Held; 8]> = SmallVec::new();
+        for held in &reservation.held[..usize::from(reservation.accounts)] {
+            let mut charge = held.charge;
+            charge.amount = if charge.rule.kind.is_slot() { 0 } else { more.of(charge.unit) };
+            let Some(slot) = cells.slot_mut(usize::from(held.group)) else { continue };
+            if charge.amount == 0 {
+                continue;
+            }
+            match slot.cell.check(&charge, "", now) {
+                Err(_) if charge.shadow => obstacles.shadowed.push(charge.limit),
+                Err(retry) => obstacles.block(charge.limit, retry),
+                Ok(()) => {}
+            }
+            added.push(Held { group: held.group, charge, at: now, used: charge.amount });
+        }
+        if let Some((limit, retry)) = obstacles.binding {
+            let standings = SmallVec::new();
+            let shadowed = obstacles.shadowed;
+            return Ok(Decision::Refuse(Refusal { limit, retry, standings, shadowed }));
+        }
+        for held in &mut added {
+            if let Some(slot) = cells.slot_mut(usize::from(held.group)) {
+                slot.cell.hold(&mut held.charge, "", now);
+                slot.set_dirty(true);
+            }
+        }
+        let numbers: SmallVec<[u32; 3]> = reservation.cells.iter().map(|c| c.number).collect();
+        let held = Holds { cells: &numbers, held: &added };
+        self.journal.record(Record::Extend { id, now, more, held });
+        reservation.demand = reservation.demand.plus(more);
+        reservation.held.extend(added);
+        let shadowed = obstacles.shadowed;
+        Ok(Decision::Admit(Admission { standings: SmallVec::new(), shadowed }))
+    }
+
+    fn report(&self, order: &Order<'_>, now: Now) -> SmallVec<[Standing; 8]> {
+        if order.report { self.standings_now(order, now) } else { SmallVec::new() }
+    }
+
+    fn hold(&self, locked: &mut Locked<'_>, order: &Order<'_>, now: Now) -> Box<Reservation> {
+        let mut reservation = Box::new(Reservation {
+            id: order.id,
+            expires: order.expires,
+            demand: order.demand,
+            cells: SmallVec::new(),
+            held: SmallVec::new(),
+            accounts: order.charges.len() as u8,
+            keep: order.keep,
+            expired: false,
+        });
+        for (nth, (_, charges)) in order.parts().enumerate() {
+            let Some(cell) = locked.cell_ref(nth) else { continue };
+            let Some(slot) = locked.slot_mut(nth) else { continue };
+            let group = reservation.cells.len() as u8;
+            reservation.cells.push(cell);
+            slot.references += 1;
+            slot.set_dirty(true);
+            for charge in charges {
+                let mut charge = *charge;
+                slot.cell.hold(&mut charge, order.session(), now);
+                reservation.held.push(Held { group, charge, at: now, used: charge.amount });
+            }
+        }
+        let numbers: SmallVec<[u32; 3]> = reservation.cells.iter().map(|c| c.number).collect();
+        self.journal.record(Record::Reserve {
+            id: order.id,
+            now,
+            expires: order.expires,
+            attributes: order.attributes,
+            demand: &order.demand,
+            keep: order.keep,
+            held: Holds { cells: &numbers, held: &reservation.held },
+        });
+        reservation
+    }
+}
+
+fn refuse(
+    locked: &mut Locked<'_>,
+    order: &Order<'_>,
+    now: Now,
+    (limit, retry): (tollgate_core::LimitId, Retry),
+    obstacles: Obstacles,
+) -> Decision {
+    let standings = if order.report { locked.standings(order, now) } else { SmallVec::new() };
+    Decision::Refuse(Refusal { limit, retry, standings, shadowed: obstacles.shadowed })
+}

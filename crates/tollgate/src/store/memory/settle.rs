@@ -1,0 +1,209 @@
+//! How reservations end: settled, voided, or expired and then perhaps settled late.
+
+use std::sync::atomic::Ordering;
+
+use smallvec::SmallVec;
+use tollgate_core::{Amounts, Ending, Kind, Now, Order, ReservationId, Time, Unit, Usage};
+
+use super::{
+    Memory, SWEPT,
+    journal::{End, Holds, Journal, Record},
+    reservation::Reservation,
+};
+use crate::{Receipt, StoreError};
+
+/// How long an expired reservation waits for a late settlement.
+const LATE: std::time::Duration = std::time::Duration::from_secs(24 * 3600);
+
+impl<J: Journal> Memory<J> {
+    /// [`Store::settle`](crate::Store::settle), which never waits here.
+    ///
+    /// # Errors
+    /// When no such reservation is known.
+    pub fn settle_now(
+        &self,
+        id: ReservationId,
+        usage: &Usage,
+        now: Now,
+    ) -> Result<Receipt, StoreError> {
+        self.end(id, Some(usage), now)
+    }
+
+    /// [`Store::void`](crate::Store::void), which never waits here.
+    ///
+    /// # Errors
+    /// When no such reservation is known.
+    pub fn void_now(&self, id: ReservationId, now: Now) -> Result<Receipt, StoreError> {
+        self.end(id, None, now)
+    }
+
+    /// [`Store::renew`](crate::Store::renew), which never waits here.
+    ///
+    /// # Errors
+    /// When there is no such live reservation.
+    pub fn renew_now(&self, id: ReservationId, expires: Time) -> Result<(), StoreError> {
+        let hash = self.hash_id(id);
+        let mut reservations = self.reservations_of(hash).lock();
+        let Some(reservation) = reservations.find_mut(id, hash) else {
+            let ended = reservations.receipt(id, hash).is_some();
+            return Err(if ended {
+                StoreError::Ended { id: id.0 }
+            } else {
+                StoreError::Unknown { id: id.0 }
+            });
+        };
+        if reservation.expired {
+            return Err(StoreError::Ended { id: id.0 });
+        }
+        reservation.expires = expires;
+        self.next_expiry.fetch_min(expires.as_nanos(), Ordering::Relaxed);
+        self.journal.record(Record::Renew { id, expires });
+        Ok(())
+    }
+
+    /// [`Store::expire`](crate::Store::expire), which never waits here.
+    pub fn expire_now(&self, now: Now) -> usize {
+        let mut expired = 0;
+        // Set first, so that a reservation made meanwhile lowers it again.
+        self.next_expiry.store(u64::MAX, Ordering::Relaxed);
+        let mut next = u64::MAX;
+        for shard in &self.reservations {
+            let mut reservations = shard.lock();
+            let due = |r: &&Reservation| r.expires <= now.time;
+            let due: Vec<_> = reservations.iter().filter(due).map(|r| (r.id, r.expired)).collect();
+            for (id, late) in due {
+                let hash = self.hash_id(id);
+                if late {
+                    reservations.remove(id, hash);
+                } else if let Some(reservation) = reservations.find_mut(id, hash) {
+                    self.expire_one(reservation, now);
+                    expired += 1;
+                }
+            }
+            let soonest = reservations.iter().map(|r| r.expires.as_nanos()).min();
+            next = next.min(soonest.unwrap_or(u64::MAX));
+        }
+        self.next_expiry.fetch_min(next, Ordering::Relaxed);
+        self.forget_idle(now);
+        expired
+    }
+
+    /// [`Store::end_session`](crate::Store::end_session), which never waits here.
+    pub fn end_session_now(&self, order: &Order<'_>, now: Now) -> bool {
+        let mut locked = self.lock(order);
+        let mut ended = false;
+        for (nth, (_, charges)) in order.parts().enumerate() {
+            let Some(slot) = locked.slot_mut(nth) else { continue };
+            let cell = slot.number();
+            for charge in charges {
+                let Kind::Sessions { .. } = charge.rule.kind else { continue };
+                let session = order.session();
+                if slot.cell.sessions_mut(charge.limit).is_some_and(|s| s.end(session)) {
+                    ended = true;
+                    slot.set_dirty(true);
+                    self.journal.record(Record::EndSession { cell, session, now });
+                }
+            }
+        }
+        ended
+    }
+
+    fn end(
+        &self,
+        id: ReservationId,
+        usage: Option<&Usage>,
+        now: Now,
+    ) -> Result<Receipt, StoreError> {
+        let hash = self.hash_id(id);
+        let mut reservations = self.reservations_of(hash).lock();
+        let Some(mut reservation) = reservations.remove(id, hash) else {
+            return reservations.receipt(id, hash).ok_or(StoreError::Unknown { id: id.0 });
+        };
+        let (how, usage) = match usage {
+            None => (End::Void, Usage::default()),
+            Some(usage) => (End::Settle, Usage { requests: reservation.demand.requests, ..*usage }),
+        };
+        let overrun = usage.beyond(&reservation.demand);
+        let receipt = Receipt { usage, overrun };
+        self.end_holds(&mut reservation, how, receipt, now);
+        if reservation.keep {
+            reservations.file(id, receipt, &|id| self.hash_id(id));
+        }
+        Ok(receipt)
+    }
+
+    fn expire_one(&self, reservation: &mut Reservation, now: Now) {
+        let receipt = Receipt { usage: reservation.demand, overrun: Amounts::default() };
+        self.end_holds(reservation, End::Expire, receipt, now);
+        reservation.expired = true;
+        reservation.expires = now.time.after(LATE);
+    }
+
+    fn end_holds(&self, reservation: &mut Reservation, how: End, receipt: Receipt, now: Now) {
+        let mut cells = self.lock_cells(reservation);
+        let now = cells.no_earlier(now);
+        reservation.share_out(how, &receipt.usage);
+        for held in &reservation.held {
+            let Some(slot) = cells.slot_mut(usize::from(held.group)) else { continue };
+            let ending = Ending {
+                held: held.charge.amount,
+                used: held.used,
+                at: held.at,
+                expired: reservation.expired,
+            };
+            slot.cell.settle(&held.charge, ending, now);
+            slot.set_dirty(true);
+        }
+        if !reservation.expired {
+            for group in 0..reservation.cells.len() {
+                if let Some(slot) = cells.slot_mut(group) {
+                    slot.references -= 1;
+                }
+            }
+        }
+        let numbers: SmallVec<[u32; 3]> = reservation.cells.iter().map(|c| c.number).collect();
+        let held = Holds { cells: &numbers, held: &reservation.held };
+        let Receipt { usage, overrun } = &receipt;
+        self.journal.record(Record::End { id: reservation.id, now, how, usage, overrun, held });
+    }
+
+    /// Forgets idle cells of a few shards, and goes on with the next ones the next time.
+    fn forget_idle(&self, now: Now) {
+        let from = self.sweep.fetch_add(SWEPT, Ordering::Relaxed);
+        for nth in from..from + SWEPT {
+            let forgotten = self.shards[nth % self.shards.len()].lock().forget_idle(now);
+            self.cells.fetch_sub(forgotten, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Reservation {
+    /// Says of each hold what it ends with. What was taken in several parcels is used up
+    /// in their order; the last one bears an overrun.
+    fn share_out(&mut self, how: End, usage: &Usage) {
+        let accounts = usize::from(self.accounts);
+        for account in 0..accounts {
+            let first = self.held[account];
+            let mut left = match (how, first.charge.unit) {
+                (End::Void, _) => 0,
+                (End::Expire, _) => u64::MAX,
+                (End::Settle, Unit::Requests) => u64::MAX,
+                (End::Settle, unit) => usage.of(unit),
+            };
+            let is_same = |held: &super::Held| {
+                held.group == first.group && held.charge.limit == first.charge.limit
+            };
+            let last = self.held.iter().rposition(is_same).unwrap_or(account);
+            for (place, held) in self.held.iter_mut().enumerate() {
+                if !is_same(held) {
+                    continue;
+                }
+                let bears_overrun = place == last && left != u64::MAX;
+                held.used = if bears_overrun { left } else { left.min(held.charge.amount) };
+                if left != u64::MAX {
+                    left -= held.used;
+                }
+            }
+        }
+    }
+}

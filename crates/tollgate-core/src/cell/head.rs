@@ -2,7 +2,7 @@
 
 use crate::{
     Kind, Now, Rule, Time,
-    limit::{MAX_EXACT_CAP, Window, bucket, period},
+    limit::{MAX_EXACT_CAP, Times, Window, bucket, period},
 };
 
 /// What the head word says of the state that follows it.
@@ -90,7 +90,7 @@ impl Head {
     pub(super) fn is_idle(self, state: &[u64], now: Now) -> bool {
         match self.shape {
             Shape::Bucket => bucket::is_idle(state, now.time),
-            Shape::Exact => self.times(state).all(|time| time + state[0] <= now.time.as_nanos()),
+            Shape::Exact => self.times(state).iter().all(|time| time + state[0] <= now.time.as_nanos()),
             Shape::Window { bits } => Window::stored(state, bits).is_idle(state, now.time),
             Shape::Period => period::is_idle(state, now),
             Shape::Slots => state[0] == 0,
@@ -101,15 +101,14 @@ impl Head {
     /// happened. Other kinds have no history.
     pub(super) fn dated(self, state: &[u64]) -> Vec<(Time, u64)> {
         match self.shape {
-            Shape::Exact => self.times(state).map(|time| (Time::from_nanos(time), 1)).collect(),
+            Shape::Exact => self.times(state).iter().map(|time| (Time::from_nanos(time), 1)).collect(),
             Shape::Window { bits } => Window::stored(state, bits).dated(state).collect(),
             Shape::Bucket | Shape::Period | Shape::Slots => Vec::new(),
         }
     }
 
-    fn times(self, state: &[u64]) -> impl Iterator<Item = u64> {
-        let ring = &state[1..];
-        let (start, count) = (usize::from(self.start), usize::from(self.count));
-        (start..start + count).map(move |place| ring[place % ring.len()])
+    /// The times of an exact window.
+    pub(super) fn times(self, state: &[u64]) -> Times<'_> {
+        Times { state: &state[1..], start: self.start, count: self.count }
     }
 }

@@ -46,7 +46,8 @@ impl Cell {
         self.latest
     }
 
-    /// Whether a charge has room, and if not when it will. Takes nothing.
+    /// Whether a charge has room at `now`, and if not when it will. Takes nothing, and
+    /// forgets nothing that counts at an earlier instant.
     ///
     /// # Errors
     /// When to ask again, if it has no room.
@@ -57,7 +58,7 @@ impl Cell {
                 None => Self::check_empty(charge),
             },
             _ => match self.packed.account(charge.limit, charge.rule) {
-                Some(mut account) => account.check(charge.rule, charge.amount, now),
+                Some(account) => account.check(charge.rule, charge.amount, now),
                 None => Self::check_empty(charge),
             },
         }
@@ -98,12 +99,12 @@ impl Cell {
         let Rule { kind, cap } = charge.rule;
         let (remaining, reset) = if let Kind::Sessions { .. } = kind {
             self.sessions_mut(charge.limit).map_or((cap, now.time), |sessions| {
-                let live = sessions.len(now.time);
-                (cap.saturating_sub(live), sessions.next_expiry().unwrap_or(now.time))
+                let live = sessions.live(now.time);
+                (cap.saturating_sub(live), sessions.next_expiry(now.time).unwrap_or(now.time))
             })
         } else {
             match self.packed.account(charge.limit, charge.rule) {
-                Some(mut account) => account.standing(charge.rule, now),
+                Some(account) => account.standing(charge.rule, now),
                 None => (cap, now.time),
             }
         };

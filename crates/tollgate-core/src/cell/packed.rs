@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     Kind, LimitId, Now, Retry, Rule, Time,
-    limit::{Bucket, Exact, MAX_EXACT_CAP, Period, Ring, Window, period},
+    limit::{Bucket, Exact, MAX_EXACT_CAP, Period, Ring, Times, Window, period},
 };
 
 /// Words before an account's state: the limit's id and the head.
@@ -199,13 +199,13 @@ impl Packed {
 }
 
 impl Account<'_> {
-    pub(crate) fn check(&mut self, rule: Rule, amount: u64, now: Now) -> Result<(), Retry> {
+    pub(crate) fn check(&self, rule: Rule, amount: u64, now: Now) -> Result<(), Retry> {
         let Rule { kind, cap } = rule;
         match kind {
             Kind::Bucket { .. } => bucket_of(rule).check(self.state, amount, now.time),
             Kind::Window { length_ns } => match window(self.head, rule) {
                 Some(window) => window.check(self.state, amount, now.time),
-                None => Exact { cap, length_ns }.check(&mut self.ring(length_ns), amount, now.time),
+                None => Exact { cap, length_ns }.check(&self.times(), amount, now.time),
             },
             Kind::Period { start, end } => {
                 Period { cap, start, end }.check(self.state, amount, now)
@@ -216,6 +216,10 @@ impl Account<'_> {
             }
             Kind::Concurrency | Kind::Sessions { .. } => Ok(()),
         }
+    }
+
+    fn times(&self) -> Times<'_> {
+        self.head.times(self.state)
     }
 
     /// The ring of an exact window, which remembers the window's length of today.
@@ -268,7 +272,7 @@ impl Account<'_> {
         }
     }
 
-    pub(crate) fn standing(&mut self, rule: Rule, now: Now) -> (u64, Time) {
+    pub(crate) fn standing(&self, rule: Rule, now: Now) -> (u64, Time) {
         let Rule { kind, cap } = rule;
         match kind {
             Kind::Bucket { .. } => {
@@ -281,14 +285,13 @@ impl Account<'_> {
                     (remaining, window.next_unit(self.state, now.time))
                 }
                 None => {
-                    let (exact, mut ring) = (Exact { cap, length_ns }, self.ring(length_ns));
-                    let remaining = exact.remaining(&mut ring, now.time);
-                    (remaining, exact.next_unit(&mut ring, now.time))
+                    let (exact, times) = (Exact { cap, length_ns }, self.times());
+                    (exact.remaining(&times, now.time), exact.next_unit(&times, now.time))
                 }
             },
             Kind::Period { start, end } => {
                 let period = Period { cap, start, end };
-                (period.remaining(self.state), period.next_unit(self.state, now))
+                (period.remaining(self.state), period.ends(self.state, now))
             }
             Kind::Concurrency => (cap.saturating_sub(self.state[0]), now.time),
             Kind::Sessions { .. } => (cap, now.time),

@@ -16,15 +16,9 @@ pub struct Sessions {
 }
 
 impl Sessions {
-    /// How many are live, after the expired ones are forgotten.
-    pub fn len(&mut self, now: Time) -> u64 {
-        self.forget(now);
-        self.expires.len() as u64
-    }
-
-    /// Whether none was ever registered or all have ended; expired ones may linger.
-    pub fn is_empty(&self) -> bool {
-        self.expires.is_empty()
+    /// How many are live.
+    pub fn live(&self, now: Time) -> u64 {
+        (self.order.len() - self.expired(now)) as u64
     }
 
     /// Whether no session is live.
@@ -37,9 +31,9 @@ impl Sessions {
         self.expires.get(id).copied()
     }
 
-    /// The next instant at which a session expires.
-    pub fn next_expiry(&self) -> Option<Time> {
-        self.order.first().map(|(at, _)| *at)
+    /// The next instant at which a live session expires.
+    pub fn next_expiry(&self, now: Time) -> Option<Time> {
+        self.order.iter().nth(self.expired(now)).map(|(at, _)| *at)
     }
 
     /// Ends a session; whether it was there.
@@ -48,10 +42,9 @@ impl Sessions {
         self.order.remove(&(at, id))
     }
 
-    pub(crate) fn check(&mut self, id: &str, cap: u64, now: Time) -> Result<(), Retry> {
-        self.forget(now);
-        let live = self.expires.len() as u64;
-        if self.expires.contains_key(id) || live < cap {
+    pub(crate) fn check(&self, id: &str, cap: u64, now: Time) -> Result<(), Retry> {
+        let live = self.live(now);
+        if live < cap || self.expires.get(id).is_some_and(|at| *at > now) {
             return Ok(());
         }
         if cap == 0 {
@@ -59,12 +52,13 @@ impl Sessions {
         }
         // With more sessions than a lowered cap, as many as are over must go first.
         let over = usize::try_from(live - cap).unwrap_or(usize::MAX);
-        let free = self.order.iter().nth(over).map(|(at, _)| *at);
-        Err(free.map_or(Retry::Never, Retry::At))
+        let free = self.order.iter().nth(self.expired(now).saturating_add(over));
+        Err(free.map_or(Retry::Never, |(at, _)| Retry::At(*at)))
     }
 
     /// Registers a session, or keeps it alive.
     pub(crate) fn touch(&mut self, id: &str, idle_ns: u64, now: Time) {
+        self.forget(now);
         let at = Time::from_nanos(now.as_nanos().saturating_add(idle_ns));
         self.insert(id.into(), at);
     }
@@ -74,6 +68,10 @@ impl Sessions {
             self.order.remove(&(before, id.clone()));
         }
         self.order.insert((at, id));
+    }
+
+    fn expired(&self, now: Time) -> usize {
+        self.order.iter().take_while(|(at, _)| *at <= now).count()
     }
 
     fn forget(&mut self, now: Time) {

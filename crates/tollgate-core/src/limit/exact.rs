@@ -15,6 +15,13 @@ pub(crate) struct Exact {
     pub(crate) length_ns: u64,
 }
 
+/// The times of a ring, oldest first.
+pub(crate) struct Times<'a> {
+    pub(crate) state: &'a [u64],
+    pub(crate) start: u16,
+    pub(crate) count: u16,
+}
+
 /// A ring of times, oldest first: `state` holds them, `start` and `count` say which.
 pub(crate) struct Ring<'a> {
     pub(crate) state: &'a mut [u64],
@@ -23,16 +30,16 @@ pub(crate) struct Ring<'a> {
 }
 
 impl Exact {
-    pub(crate) fn check(self, ring: &mut Ring<'_>, amount: u64, now: Time) -> Result<(), Retry> {
-        self.forget(ring, now);
-        let over = (u64::from(*ring.count) + amount).saturating_sub(self.cap);
-        if over == 0 {
+    pub(crate) fn check(self, ring: &Times<'_>, amount: u64, now: Time) -> Result<(), Retry> {
+        let over = (self.live(ring, now) + amount).saturating_sub(self.cap);
+        if over == 0 || amount == 0 {
             return Ok(());
         }
-        match ring.nth(over - 1) {
-            Some(oldest) => Err(Retry::At(self.leaves(oldest))),
-            None => Err(Retry::Never),
+        if amount > self.cap {
+            return Err(Retry::Never);
         }
+        let last_to_leave = ring.nth(self.left(ring, now) + over - 1);
+        Err(last_to_leave.map_or(Retry::Never, |time| Retry::At(self.leaves(time))))
     }
 
     pub(crate) fn take(self, ring: &mut Ring<'_>, amount: u64, now: Time) {
@@ -51,19 +58,27 @@ impl Exact {
         }
     }
 
-    pub(crate) fn remaining(self, ring: &mut Ring<'_>, now: Time) -> u64 {
-        self.forget(ring, now);
-        self.cap.saturating_sub(u64::from(*ring.count))
+    pub(crate) fn remaining(self, ring: &Times<'_>, now: Time) -> u64 {
+        self.cap.saturating_sub(self.live(ring, now))
     }
 
     /// When the oldest unit leaves.
-    pub(crate) fn next_unit(self, ring: &mut Ring<'_>, now: Time) -> Time {
-        self.forget(ring, now);
-        ring.nth(0).map_or(now, |oldest| self.leaves(oldest))
+    pub(crate) fn next_unit(self, ring: &Times<'_>, now: Time) -> Time {
+        ring.nth(self.left(ring, now)).map_or(now, |oldest| self.leaves(oldest))
+    }
+
+    /// How many of the oldest units have left by `now`.
+    fn left(self, ring: &Times<'_>, now: Time) -> u64 {
+        let has_left = |nth: &u64| ring.nth(*nth).is_some_and(|time| self.leaves(time) <= now);
+        (0..).take_while(has_left).count() as u64
+    }
+
+    fn live(self, ring: &Times<'_>, now: Time) -> u64 {
+        u64::from(ring.count) - self.left(ring, now)
     }
 
     fn forget(self, ring: &mut Ring<'_>, now: Time) {
-        while ring.nth(0).is_some_and(|oldest| self.leaves(oldest) <= now) {
+        while ring.times().nth(0).is_some_and(|oldest| self.leaves(oldest) <= now) {
             ring.pop();
         }
     }
@@ -73,41 +88,54 @@ impl Exact {
     }
 }
 
-impl Ring<'_> {
+impl Times<'_> {
     fn place(&self, nth: usize) -> usize {
-        let place = usize::from(*self.start) + nth;
+        let place = usize::from(self.start) + nth;
         if place < self.state.len() { place } else { place - self.state.len() }
     }
 
-    pub(crate) fn nth(&self, nth: u64) -> Option<u64> {
-        (nth < u64::from(*self.count)).then(|| self.state[self.place(nth as usize)])
+    fn nth(&self, nth: u64) -> Option<u64> {
+        (nth < u64::from(self.count)).then(|| self.state[self.place(nth as usize)])
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = u64> {
+        (0..u64::from(self.count)).filter_map(|nth| self.nth(nth))
+    }
+}
+
+impl Ring<'_> {
+    const fn times(&self) -> Times<'_> {
+        Times { state: self.state, start: *self.start, count: *self.count }
     }
 
     fn pop(&mut self) {
-        *self.start = self.place(1) as u16;
+        *self.start = self.times().place(1) as u16;
         *self.count -= 1;
     }
 
     /// Adds the newest time; a full ring forgets its oldest.
-    pub(crate) fn push(&mut self, time: u64) {
+    fn push(&mut self, time: u64) {
         if self.state.is_empty() {
             return;
         }
         if usize::from(*self.count) == self.state.len() {
             self.pop();
         }
-        let place = self.place(usize::from(*self.count));
+        let place = self.times().place(usize::from(*self.count));
         self.state[place] = time;
         *self.count += 1;
     }
 
+    /// Takes out the newest unit of that time; whether there was one.
     fn remove(&mut self, time: u64) -> bool {
         let count = usize::from(*self.count);
-        let Some(found) = (0..count).rev().find(|nth| self.state[self.place(*nth)] == time) else {
+        let times = self.times();
+        let Some(found) = (0..count).rev().find(|nth| times.state[times.place(*nth)] == time) else {
             return false;
         };
         for nth in found..count - 1 {
-            self.state[self.place(nth)] = self.state[self.place(nth + 1)];
+            let (to, from) = (self.times().place(nth), self.times().place(nth + 1));
+            self.state[to] = self.state[from];
         }
         *self.count -= 1;
         true

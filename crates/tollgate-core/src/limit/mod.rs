@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use bucket::Bucket;
 pub use calendar::{Calendar, PeriodUnit};
-pub(crate) use exact::{Exact, MAX_CAP as MAX_EXACT_CAP, Ring};
+pub(crate) use exact::{Exact, MAX_CAP as MAX_EXACT_CAP, Ring, Times};
 pub(crate) use period::Period;
 pub(crate) use window::Window;
 

@@ -19,15 +19,14 @@ pub(crate) struct Period {
 }
 
 impl Period {
-    pub(crate) fn check(self, state: &mut [u64], amount: u64, now: Now) -> Result<(), Retry> {
-        self.turn(state);
-        if amount == 0 || used(state).saturating_add(amount) <= self.cap {
+    pub(crate) fn check(self, state: &[u64], amount: u64, now: Now) -> Result<(), Retry> {
+        if amount == 0 || self.used(state).saturating_add(amount) <= self.cap {
             return Ok(());
         }
         if amount > self.cap {
             return Err(Retry::Never);
         }
-        Err(Retry::At(ends(state, now)))
+        Err(Retry::At(self.ends(state, now)))
     }
 
     pub(crate) fn hold(self, state: &mut [u64], amount: u64) {
@@ -55,21 +54,29 @@ impl Period {
         }
     }
 
-    pub(crate) fn remaining(self, state: &mut [u64]) -> u64 {
-        self.turn(state);
-        self.cap.saturating_sub(used(state))
+    pub(crate) const fn remaining(self, state: &[u64]) -> u64 {
+        self.cap.saturating_sub(self.used(state))
     }
 
-    pub(crate) fn next_unit(self, state: &mut [u64], now: Now) -> Time {
-        self.turn(state);
-        ends(state, now)
+    /// When the period that counts ends.
+    pub(crate) fn ends(self, state: &[u64], now: Now) -> Time {
+        let end = if self.turns(state) { self.end } else { state[END] };
+        now.when_wall_shows(Time::from_nanos(end))
+    }
+
+    const fn used(self, state: &[u64]) -> u64 {
+        if self.turns(state) { 0 } else { used(state) }
+    }
+
+    const fn turns(self, state: &[u64]) -> bool {
+        state[END] == 0 || self.start >= state[END]
     }
 
     /// Begins this rule's period if it is a later one. A wall clock that was set back asks
     /// for an earlier one and gets the one that has begun: nobody is reset twice. Where the
     /// calendar itself was changed by a new policy, what was used goes on counting.
     fn turn(self, state: &mut [u64]) {
-        if state[END] == 0 || self.start >= state[END] {
+        if self.turns(state) {
             state[SETTLED] = 0;
             state[HELD] = 0;
             state[START] = self.start;
@@ -88,8 +95,4 @@ pub(crate) const fn bounds(state: &[u64]) -> (u64, u64) {
 
 const fn used(state: &[u64]) -> u64 {
     state[SETTLED].saturating_add(state[HELD])
-}
-
-fn ends(state: &[u64], now: Now) -> Time {
-    now.when_wall_shows(Time::from_nanos(state[END]))
 }

@@ -59,9 +59,8 @@ impl Window {
         state[LENGTH]
     }
 
-    pub(crate) fn check(self, state: &mut [u64], amount: u64, now: Time) -> Result<(), Retry> {
-        self.advance(state, now);
-        let over = state[TOTAL].saturating_add(amount).saturating_sub(self.cap);
+    pub(crate) fn check(self, state: &[u64], amount: u64, now: Time) -> Result<(), Retry> {
+        let over = self.total(state, now).saturating_add(amount).saturating_sub(self.cap);
         if over == 0 || amount == 0 {
             return Ok(());
         }
@@ -69,7 +68,7 @@ impl Window {
             return Err(Retry::Never);
         }
         let mut freed = 0;
-        for part in self.oldest(state)..=state[NEWEST] {
+        for part in self.kept(state, now) {
             freed += self.count(state, part);
             if freed >= over {
                 return Err(Retry::At(self.leaves(part)));
@@ -109,19 +108,13 @@ impl Window {
         state[TOTAL] -= back;
     }
 
-    pub(crate) fn remaining(self, state: &mut [u64], now: Time) -> u64 {
-        self.advance(state, now);
-        self.cap.saturating_sub(state[TOTAL])
+    pub(crate) fn remaining(self, state: &[u64], now: Time) -> u64 {
+        self.cap.saturating_sub(self.total(state, now))
     }
 
     /// When the oldest units leave.
-    pub(crate) fn next_unit(self, state: &mut [u64], now: Time) -> Time {
-        self.advance(state, now);
-        if state[TOTAL] == 0 {
-            return now;
-        }
-        let parts = self.oldest(state)..=state[NEWEST];
-        let used = parts.into_iter().find(|part| self.count(state, *part) > 0);
+    pub(crate) fn next_unit(self, state: &[u64], now: Time) -> Time {
+        let used = self.kept(state, now).find(|part| self.count(state, *part) > 0);
         used.map_or(now, |part| self.leaves(part))
     }
 
@@ -131,6 +124,25 @@ impl Window {
         let parts = self.oldest(state)..=state[NEWEST];
         let dated = parts.map(move |part| (self.start(part + 1), self.count(state, part)));
         dated.filter(|(_, count)| *count > 0)
+    }
+
+    /// What is counted at `now`, which may be later than the newest sub-bucket.
+    fn total(self, state: &[u64], now: Time) -> u64 {
+        let part = self.part(now);
+        if part <= state[NEWEST] || state[TOTAL] == 0 {
+            return state[TOTAL];
+        }
+        if part - state[NEWEST] >= KEPT {
+            return 0;
+        }
+        let left = self.oldest(state)..part.saturating_sub(PARTS);
+        state[TOTAL] - left.map(|part| self.count(state, part)).sum::<u64>()
+    }
+
+    /// The sub-buckets that hold anything at `now`, oldest first.
+    fn kept(self, state: &[u64], now: Time) -> std::ops::RangeInclusive<u64> {
+        let newest = state[NEWEST];
+        newest.max(self.part(now)).saturating_sub(PARTS)..=newest
     }
 
     fn advance(self, state: &mut [u64], now: Time) {

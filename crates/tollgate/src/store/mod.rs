@@ -1,5 +1,6 @@
 //! Where accounts are kept, and the one atomic step that decides.
 
+mod any;
 pub mod memory;
 
 use std::future::Future;
@@ -8,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 use tollgate_core::{Amounts, Decision, Now, Order, ReservationId, Standing, Time, Usage};
 
+pub use any::AnyStore;
 pub use memory::Memory;
 
 /// Keeps accounts and reservations. Every store passes the same suite, [`conformance`].

@@ -42,7 +42,7 @@ impl<J: Journal> Memory<J> {
             let shard = Self::shard_of(group.scope, hash);
             places.push(Place { guard: 0, shard, hash, slot: None });
         }
-        let shards = places.iter().map(|place| place.shard).collect();
+        let shards = places.iter().take(1).map(|place| place.shard).collect();
         let guards = self.lock_shards(shards);
         for (place, group) in places.iter_mut().zip(&order.groups) {
             let guard = guards.iter().position(|(shard, _)| *shard == place.shard);

@@ -1,0 +1,84 @@
+//! The store that a policy chooses when the process starts.
+
+use smallvec::SmallVec;
+use tollgate_core::{Amounts, Decision, Now, Order, ReservationId, Standing, Time, Usage};
+
+use crate::{Memory, Receipt, Store, StoreError};
+
+/// One of the stores, chosen at run time. It adds nothing and promises what its store does.
+#[derive(Debug)]
+pub enum AnyStore {
+    /// Accounts that live as long as the process.
+    Memory(Memory),
+}
+
+/// Asks whichever store it is.
+macro_rules! ask {
+    ($any:expr, $store:ident => $question:expr) => {
+        match $any {
+            AnyStore::Memory($store) => $question.await,
+        }
+    };
+}
+
+impl From<Memory> for AnyStore {
+    fn from(memory: Memory) -> Self {
+        Self::Memory(memory)
+    }
+}
+
+impl Store for AnyStore {
+    async fn reserve(&self, order: &Order<'_>, now: Now) -> Result<Decision, StoreError> {
+        ask!(self, store => store.reserve(order, now))
+    }
+
+    async fn check(&self, order: &Order<'_>, now: Now) -> Result<Decision, StoreError> {
+        ask!(self, store => store.check(order, now))
+    }
+
+    async fn extend(
+        &self,
+        id: ReservationId,
+        more: &Amounts,
+        now: Now,
+    ) -> Result<Decision, StoreError> {
+        ask!(self, store => store.extend(id, more, now))
+    }
+
+    async fn settle(
+        &self,
+        id: ReservationId,
+        usage: &Usage,
+        now: Now,
+    ) -> Result<Receipt, StoreError> {
+        ask!(self, store => store.settle(id, usage, now))
+    }
+
+    async fn void(&self, id: ReservationId, now: Now) -> Result<Receipt, StoreError> {
+        ask!(self, store => store.void(id, now))
+    }
+
+    async fn renew(&self, id: ReservationId, expires: Time, now: Now) -> Result<(), StoreError> {
+        ask!(self, store => store.renew(id, expires, now))
+    }
+
+    async fn expire(&self, now: Now) -> Result<usize, StoreError> {
+        ask!(self, store => store.expire(now))
+    }
+
+    async fn standings(
+        &self,
+        order: &Order<'_>,
+        now: Now,
+    ) -> Result<SmallVec<[Standing; 8]>, StoreError> {
+        ask!(self, store => store.standings(order, now))
+    }
+
+    async fn end_session(&self, order: &Order<'_>, now: Now) -> Result<bool, StoreError> {
+        ask!(self, store => store.end_session(order, now))
+    }
+
+    async fn durable(&self) -> Result<(), StoreError> {
+        ask!(self, store => store.durable())
+    }
+}

@@ -1,0 +1,64 @@
+//! Errors as OpenAI's clients read them.
+
+use bytes::Bytes;
+use serde::Serialize;
+
+/// An error in OpenAI's words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Error<'a> {
+    /// One clear sentence for people.
+    pub message: &'a str,
+    /// The family of errors, such as `requests`, `tokens` or `insufficient_quota`.
+    #[serde(rename = "type")]
+    pub kind: &'a str,
+    /// The member of the request at fault, if it is one.
+    pub param: Option<&'a str>,
+    /// The error itself, such as `rate_limit_exceeded`.
+    pub code: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct Body<'a> {
+    error: &'a Error<'a>,
+}
+
+/// The body of an error response, `application/json`.
+pub fn error_body(error: &Error<'_>) -> Bytes {
+    // Strings and nulls always have a JSON form.
+    serde_json::to_vec(&Body { error }).unwrap_or_default().into()
+}
+
+/// The event that ends a stream with an error, `text/event-stream`.
+///
+/// Clients take a stream that merely stops for a complete answer; this one they raise.
+pub fn error_event(error: &Error<'_>) -> Bytes {
+    [b"data: ", &error_body(error)[..], b"\n\n"].concat().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ERROR: Error<'_> = Error {
+        message: "The day's budget of $5 is spent.\n",
+        kind: "insufficient_quota",
+        param: None,
+        code: Some("project_spend_limit_exceeded"),
+    };
+
+    #[test]
+    fn an_error_has_the_members_that_clients_read() {
+        assert_eq!(
+            error_body(&ERROR),
+            r#"{"error":{"message":"The day's budget of $5 is spent.\n","type":"insufficient_quota","param":null,"code":"project_spend_limit_exceeded"}}"#
+        );
+    }
+
+    #[test]
+    fn an_error_event_is_one_event() {
+        let mut chunk = error_event(&ERROR);
+        let block = crate::sse::Reader::default().next(&mut chunk).expect("an event");
+        assert!(chunk.is_empty());
+        assert_eq!(block.event.expect("with data").data, error_body(&ERROR));
+    }
+}

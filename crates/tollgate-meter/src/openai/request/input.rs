@@ -1,0 +1,206 @@
+//! The size of what a request sends, in tokens, without a tokenizer.
+//!
+//! A token stands for at least one byte of text, so the number of bytes bounds the number
+//! of tokens: of strings as they are meant, of everything else as it is written, since the
+//! provider renders it into no more. Images have a fixed allowance. What a link or the id
+//! of a file refers to cannot be known from the body.
+
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+
+use crate::{Input, ScanError};
+
+/// What a chat adds to its messages: the start of the reply.
+const CHAT: Input = Input::tokens(8);
+
+/// What an object adds to its members: for a message, its role and the marks around it.
+const OBJECT: Input = Input::tokens(8);
+
+/// What a member adds to its name and value: the marks around them.
+const MEMBER: Input = Input::tokens(2);
+
+/// An image. The dearest of OpenAI's models counts 48,169 tokens for the largest image,
+/// most count about a thousand.
+const IMAGE: Input = Input { bound: 50_000, likely: 1_100 };
+
+/// A number, at its longest.
+const NUMBER: Input = Input { bound: 24, likely: 2 };
+
+/// The size of a JSON value that the model reads.
+struct Size {
+    input: Input,
+    /// Whether it is a number, which alone may be the id of a token.
+    is_number: bool,
+}
+
+/// The size of an array's items, added up without keeping them.
+#[derive(Default)]
+struct Items {
+    input: Input,
+    items: u64,
+    /// Items that are the ids of tokens.
+    ids: u64,
+}
+
+/// The size of the messages of a chat.
+pub(super) fn messages(raw: &RawValue) -> Result<Input, ScanError> {
+    Ok(items("messages", raw, "an array of objects")?.input.and(CHAT))
+}
+
+/// The size of a text, of several texts, or of the token ids of one or of several; and how
+/// many texts they are.
+pub(super) fn texts(member: &'static str, raw: &RawValue) -> Result<(Input, u64), ScanError> {
+    if raw.get().starts_with('"') {
+        let Size { input, .. } = parse(raw)?;
+        return Ok((input, 1));
+    }
+    let wanted = "a string, an array of strings, or an array of token ids";
+    let Items { input, items, ids } = items(member, raw, wanted)?;
+    // Bare ids are one text together.
+    Ok((input, items - ids + u64::from(ids > 0)))
+}
+
+/// The size of what the provider renders from JSON.
+pub(super) fn written(raw: &RawValue) -> Input {
+    Input::text(raw.get().len() as u64)
+}
+
+fn items(member: &'static str, raw: &RawValue, wanted: &'static str) -> Result<Items, ScanError> {
+    if raw.get().starts_with('[') {
+        parse(raw)
+    } else {
+        Err(ScanError::WrongType { member, wanted })
+    }
+}
+
+fn parse<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Result<T, ScanError> {
+    serde_json::from_str(raw.get()).map_err(|error| ScanError::Invalid(error.to_string()))
+}
+
+impl<'de> Deserialize<'de> for Items {
+    fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
+        json.deserialize_seq(ItemsVisitor)
+    }
+}
+
+struct ItemsVisitor;
+
+impl<'de> Visitor<'de> for ItemsVisitor {
+    type Value = Items;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an array")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Items, A::Error> {
+        let mut all = Items::default();
+        while let Some(Size { input, is_number }) = seq.next_element()? {
+            all.items += 1;
+            all.ids += u64::from(is_number);
+            all.input = all.input.and(if is_number { Input::tokens(1) } else { input });
+        }
+        Ok(all)
+    }
+}
+
+impl<'de> Deserialize<'de> for Size {
+    fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
+        json.deserialize_any(SizeVisitor)
+    }
+}
+
+struct SizeVisitor;
+
+impl<'de> Visitor<'de> for SizeVisitor {
+    type Value = Size;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any value")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Size, E> {
+        Ok(Input::text(text.len() as u64).into())
+    }
+
+    fn visit_u64<E: Error>(self, _: u64) -> Result<Size, E> {
+        Ok(Size { input: NUMBER, is_number: true })
+    }
+
+    fn visit_i64<E: Error>(self, _: i64) -> Result<Size, E> {
+        Ok(NUMBER.into())
+    }
+
+    fn visit_f64<E: Error>(self, _: f64) -> Result<Size, E> {
+        Ok(NUMBER.into())
+    }
+
+    fn visit_bool<E: Error>(self, _: bool) -> Result<Size, E> {
+        Ok(MEMBER.into())
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Size, E> {
+        Ok(Input::default().into())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Size, A::Error> {
+        Ok(ItemsVisitor.visit_seq(seq)?.input.into())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Size, A::Error> {
+        let mut input = OBJECT;
+        while let Some(name) = map.next_key::<Name>()? {
+            input = input.and(match name {
+                Name::Mark => map.next_value::<IgnoredAny>().map(|_| Input::default())?,
+                Name::Image => map.next_value::<IgnoredAny>().map(|_| IMAGE)?,
+                Name::Text => map.next_value::<Size>()?.input,
+                Name::Other(name) => name.and(MEMBER).and(map.next_value::<Size>()?.input),
+            });
+        }
+        Ok(input.into())
+    }
+}
+
+impl From<Input> for Size {
+    fn from(input: Input) -> Self {
+        Self { input, is_number: false }
+    }
+}
+
+/// The name of a member of a message or of a part of one.
+enum Name {
+    /// Says what the object is; counted with the object.
+    Mark,
+    /// Holds text that is read as it is.
+    Text,
+    /// Refers to an image or holds one.
+    Image,
+    /// Anything else, rendered with its name.
+    Other(Input),
+}
+
+impl<'de> Deserialize<'de> for Name {
+    fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
+        json.deserialize_str(NameVisitor)
+    }
+}
+
+struct NameVisitor;
+
+impl Visitor<'_> for NameVisitor {
+    type Value = Name;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a member's name")
+    }
+
+    fn visit_str<E: Error>(self, name: &str) -> Result<Name, E> {
+        Ok(match name {
+            "role" | "type" => Name::Mark,
+            "content" | "text" => Name::Text,
+            "image_url" => Name::Image,
+            other => Name::Other(Input::text(other.len() as u64)),
+        })
+    }
+}

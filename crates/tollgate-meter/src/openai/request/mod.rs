@@ -1,0 +1,92 @@
+//! The scan of a request body: what it asks for, and what must change on its way.
+
+mod body;
+mod input;
+mod members;
+#[cfg(test)]
+mod tests;
+
+use bytes::Bytes;
+
+use crate::{Scan, ScanError};
+use members::Members;
+
+/// The most tokens that a request may allow the model to make for one choice.
+pub const MAX_OUTPUT_TOKENS: u64 = 1_000_000_000;
+
+/// The most choices that a request may ask for, as OpenAI has it.
+pub const MAX_CHOICES: u64 = 128;
+
+/// The endpoints whose requests are metered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Endpoint {
+    /// `…/chat/completions`
+    ChatCompletions,
+    /// `…/completions`, the older one, which takes a prompt.
+    Completions,
+    /// `…/embeddings`
+    Embeddings,
+}
+
+/// A request that was understood.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// Where it goes.
+    pub endpoint: Endpoint,
+    /// What it asks for.
+    pub scan: Scan,
+    /// Whether the client itself asked for the chunk that tells the usage of a stream.
+    pub usage_asked: bool,
+    /// What makes the provider tell it, where the client did not ask.
+    edit: Option<body::Edit>,
+}
+
+/// Scans the body of a request.
+///
+/// Takes memory that does not depend on the body, and time linear in its length.
+///
+/// # Errors
+/// Where the body is no JSON object, or where what decides the charge is missing, is of
+/// the wrong type or out of range, or could be read in two ways.
+pub fn scan(endpoint: Endpoint, body: &[u8]) -> Result<Request, ScanError> {
+    let text =
+        std::str::from_utf8(body).map_err(|error| ScanError::NotText(error.valid_up_to()))?;
+    let members = Members::parse(endpoint, text)?;
+    let stream = members.stream && endpoint != Endpoint::Embeddings;
+    let edit = if stream { body::ask_for_usage(text, members.stream_options)? } else { None };
+    let scan = Scan {
+        model: members.model()?,
+        stream,
+        input: members.input,
+        max_output_tokens: members.max_output_tokens(endpoint)?,
+        choices: members.choices(endpoint)?,
+    };
+    Ok(Request { endpoint, scan, usage_asked: stream && edit.is_none(), edit })
+}
+
+impl Endpoint {
+    /// The endpoint that a path leads to, wherever the API is mounted.
+    pub fn of(path: &str) -> Option<Self> {
+        let path = path.trim_end_matches('/');
+        if path.ends_with("/chat/completions") {
+            Some(Self::ChatCompletions)
+        } else if path.ends_with("/completions") {
+            Some(Self::Completions)
+        } else if path.ends_with("/embeddings") {
+            Some(Self::Embeddings)
+        } else {
+            None
+        }
+    }
+}
+
+impl Request {
+    /// The body as it goes to the provider: the one that was scanned, byte for byte, but
+    /// that a stream always asks for its usage.
+    pub fn upstream_body(&self, body: Bytes) -> Bytes {
+        match &self.edit {
+            Some(edit) => edit.apply(&body),
+            None => body,
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! Usage as OpenAI tells it, believed only where it can be true.
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::{Basis, Counts};
+
+/// More tokens than any request has: a provider that tells more is not believed.
+pub const MAX_TOLD_TOKENS: u64 = 1_000_000_000;
+
+/// What a provider has told about usage so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Told {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// Something that cannot be true.
+    Implausible,
+    /// These counts.
+    Counts(Counts),
+}
+
+#[derive(Deserialize)]
+struct Usage<'a> {
+    #[serde(default, alias = "input_tokens")]
+    prompt_tokens: Option<u64>,
+    #[serde(default, alias = "output_tokens")]
+    completion_tokens: Option<u64>,
+    #[serde(default)]
+    total_tokens: Option<u64>,
+    #[serde(default, borrow, alias = "input_tokens_details")]
+    prompt_tokens_details: Option<&'a RawValue>,
+    #[serde(default, borrow, alias = "output_tokens_details")]
+    completion_tokens_details: Option<&'a RawValue>,
+}
+
+/// Details of either side; what one lacks is 0.
+#[derive(Default, Deserialize)]
+struct Details {
+    #[serde(default)]
+    cached_tokens: Option<u64>,
+    #[serde(default)]
+    cache_write_tokens: Option<u64>,
+    #[serde(default)]
+    audio_tokens: Option<u64>,
+    #[serde(default)]
+    reasoning_tokens: Option<u64>,
+}
+
+impl Told {
+    /// Reads the value of a `usage` member: an object with counts of tokens, or `null`.
+    ///
+    /// OpenAI's prompt tokens include the cached ones. Some compatible providers leave
+    /// reasoning out of the completion tokens and count it in the total alone, so the
+    /// output is what the total has above the input, if that is more.
+    pub fn read(usage: &[u8]) -> Self {
+        match serde_json::from_slice::<Option<Usage<'_>>>(usage) {
+            Ok(None) => Self::Nothing,
+            Ok(Some(usage)) => usage.told(),
+            Err(_) => Self::Implausible,
+        }
+    }
+
+    /// The counts, if they are told; else the estimate; and the basis of what is answered.
+    pub(crate) fn or(self, estimate: Counts) -> (Counts, Basis) {
+        match self {
+            Self::Counts(counts) => (counts, Basis::Told),
+            Self::Nothing => (estimate, Basis::Missing),
+            Self::Implausible => (estimate, Basis::Implausible),
+        }
+    }
+}
+
+impl Usage<'_> {
+    fn told(&self) -> Told {
+        let (prompt, completion, total) =
+            (self.prompt_tokens, self.completion_tokens, self.total_tokens);
+        let Some(input) = prompt else {
+            let nothing = completion.is_none() && total.is_none();
+            return if nothing { Told::Nothing } else { Told::Implausible };
+        };
+        let beyond = total.map(|total| total.saturating_sub(input));
+        let Some(output) = completion.max(beyond) else { return Told::Implausible };
+        if input > MAX_TOLD_TOKENS || output > MAX_TOLD_TOKENS {
+            return Told::Implausible;
+        }
+        let (sent, made) =
+            (details(self.prompt_tokens_details), details(self.completion_tokens_details));
+        let mut counts = Counts::tokens(input, output);
+        counts.cached_tokens = part(sent.cached_tokens, input);
+        counts.cache_write_tokens =
+            part(sent.cache_write_tokens, input.saturating_sub(counts.cached_tokens));
+        counts.input_audio_tokens = part(sent.audio_tokens, input);
+        counts.output_audio_tokens = part(made.audio_tokens, output);
+        counts.reasoning_tokens = part(made.reasoning_tokens, output);
+        Told::Counts(counts)
+    }
+}
+
+/// Details that cannot be read change nothing: the tokens are charged as plain ones.
+fn details(raw: Option<&RawValue>) -> Details {
+    raw.and_then(|raw| serde_json::from_str::<Option<Details>>(raw.get()).ok()?).unwrap_or_default()
+}
+
+/// A part that is larger than its whole is none.
+fn part(part: Option<u64>, whole: u64) -> u64 {
+    part.filter(|part| *part <= whole).unwrap_or(0)
+}

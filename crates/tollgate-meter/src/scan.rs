@@ -1,0 +1,122 @@
+//! What a request asks for, as far as its body tells, whatever dialect it speaks.
+
+/// What a request body tells about its demand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scan {
+    /// The model it names, exactly as it will reach the provider.
+    pub model: String,
+    /// Whether it asks for a stream of events.
+    pub stream: bool,
+    /// How many tokens it sends.
+    pub input: Input,
+    /// The most tokens it lets the model make for each choice, if it says so.
+    pub max_output_tokens: Option<u64>,
+    /// How many answers the model makes, all of them charged; 0 where it makes no tokens.
+    pub choices: u64,
+}
+
+/// How many tokens a request sends, before anyone has counted them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Input {
+    /// No tokenizer counts more. A token is at least one byte of text, so every byte of
+    /// text is taken for a token, with a fixed allowance for each message and each image.
+    pub bound: u64,
+    /// What is likely: three bytes of text to a token.
+    pub likely: u64,
+}
+
+/// Why a request body was not understood. Each is one clear sentence for the caller.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ScanError {
+    /// It is no JSON object.
+    #[error("The request body is not a JSON object that can be read: {0}.")]
+    Invalid(String),
+    /// It is no text.
+    #[error("The request body is not UTF-8 text (at byte {0}).")]
+    NotText(usize),
+    /// A member that decides what is charged occurs twice, or in two spellings.
+    #[error(
+        "The request body has the member `{0}` more than once or in another spelling; send it exactly once."
+    )]
+    Ambiguous(&'static str),
+    /// No model is named.
+    #[error("The request body names no model; set `model` to a non-empty string.")]
+    NoModel,
+    /// The name of the model cannot be one.
+    #[error(
+        "The name of the model is longer than {MAX_MODEL_BYTES} bytes or holds control characters."
+    )]
+    BadModel,
+    /// A member that must be there is not.
+    #[error("The request body lacks `{0}`.")]
+    Missing(&'static str),
+    /// A member is of another type than it must be.
+    #[error("`{member}` must be {wanted}.")]
+    WrongType {
+        /// The member's name.
+        member: &'static str,
+        /// What it must be.
+        wanted: &'static str,
+    },
+    /// A member is outside of the range that makes sense.
+    #[error("`{member}` must be between {least} and {most}.")]
+    OutOfRange {
+        /// The member's name.
+        member: &'static str,
+        /// The least that it may be.
+        least: u64,
+        /// The most that it may be.
+        most: u64,
+    },
+}
+
+/// The longest name of a model, in bytes.
+pub const MAX_MODEL_BYTES: usize = 256;
+
+impl Scan {
+    /// The most tokens that the model can make, all choices together, if it is known.
+    pub fn output_bound(&self) -> Option<u64> {
+        match self.choices {
+            0 => Some(0),
+            choices => Some(self.max_output_tokens?.saturating_mul(choices)),
+        }
+    }
+}
+
+impl ScanError {
+    /// The member of the body that is at fault, if it is one.
+    pub const fn member(&self) -> Option<&'static str> {
+        match self {
+            Self::Ambiguous(member)
+            | Self::Missing(member)
+            | Self::WrongType { member, .. }
+            | Self::OutOfRange { member, .. } => Some(member),
+            Self::NoModel | Self::BadModel => Some("model"),
+            Self::Invalid(_) | Self::NotText(_) => None,
+        }
+    }
+}
+
+impl Input {
+    /// Bytes of one text to a likely token; English and code have about four.
+    pub(crate) const BYTES_PER_TOKEN: u64 = 3;
+
+    /// Text of so many bytes.
+    pub(crate) const fn text(bytes: u64) -> Self {
+        Self { bound: bytes, likely: bytes.div_ceil(Self::BYTES_PER_TOKEN) }
+    }
+
+    /// Exactly so many tokens.
+    pub(crate) const fn tokens(tokens: u64) -> Self {
+        Self { bound: tokens, likely: tokens }
+    }
+
+    /// This and more.
+    #[must_use]
+    pub(crate) const fn and(self, more: Self) -> Self {
+        Self {
+            bound: self.bound.saturating_add(more.bound),
+            likely: self.likely.saturating_add(more.likely),
+        }
+    }
+}

@@ -42,7 +42,7 @@ impl<J: Journal> Memory<J> {
             let shard = Self::shard_of(group.scope, hash);
             places.push(Place { guard: 0, shard, hash, slot: None });
         }
-        let shards = places.iter().take(1).map(|place| place.shard).collect();
+        let shards = places.iter().map(|place| place.shard).collect();
         let guards = self.lock_shards(shards);
         for (place, group) in places.iter_mut().zip(&order.groups) {
             let guard = guards.iter().position(|(shard, _)| *shard == place.shard);
@@ -109,11 +109,12 @@ impl<J: Journal> Memory<J> {
 }
 
 impl Locked<'_> {
-    /// The present, but no earlier than anything that was committed to these cells.
+    /// The present, but no earlier than anything that was committed to these cells. Both
+    /// clocks are moved, since they were read together.
     pub(super) fn no_earlier(&self, now: Now) -> Now {
         let latest = |place: &Place| Some(self.slot_ref(place)?.cell.latest());
         let latest = self.places.iter().filter_map(latest).max().unwrap_or(Time::ZERO);
-        Now { time: now.time.max(latest), wall: now.wall }
+        Now { time: now.time.max(latest), wall: now.wall.after(latest.since(now.time)) }
     }
 
     /// Asks every charge whether it has room.

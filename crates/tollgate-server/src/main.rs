@@ -1,2 +1,10 @@
-//! The process.
-fn main() {}
+//! The `tollgate` process: gateway, API, control plane and commands.
+
+mod cli;
+mod commands;
+mod output;
+mod sandbox;
+
+fn main() -> std::process::ExitCode {
+    cli::run()
+}

@@ -1,0 +1,31 @@
+//! The command line: names, options and exit status.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::{commands, output};
+
+/// Admission and spend control for AI traffic.
+#[derive(Debug, Parser)]
+#[command(name = "tollgate", version, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Sandbox(commands::sandbox::SandboxArgs),
+}
+
+/// Runs the command that was asked for: 0 success, 1 the answer is no, 2 wrong usage.
+pub(crate) fn run() -> ExitCode {
+    let result = match &Cli::parse().command {
+        Command::Sandbox(args) => commands::sandbox::run(args),
+    };
+    result.unwrap_or_else(|error| {
+        output::note(format_args!("error: {error:#}"));
+        ExitCode::FAILURE
+    })
+}

@@ -1,0 +1,78 @@
+//! `tollgate sandbox`: the sandbox provider as a process of its own.
+
+use std::{net::SocketAddr, process::ExitCode, sync::Arc, time::Duration};
+
+use anyhow::Context as _;
+use tokio::net::TcpListener;
+use tollgate::Clock;
+
+use crate::{
+    output,
+    sandbox::{self, Rate, Sandbox, SandboxSettings},
+};
+
+/// Serves the simulated OpenAI-style model on a socket of its own.
+#[derive(Debug, clap::Args)]
+pub(crate) struct SandboxArgs {
+    /// Where to listen; port 0 takes a free one and says which.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8790")]
+    listen: SocketAddr,
+    /// Milliseconds from the end of a request to its response head.
+    #[arg(long, value_name = "MS", default_value_t = 0)]
+    latency_ms: u32,
+    /// Further milliseconds to the first token.
+    #[arg(long, value_name = "MS", default_value_t = 0)]
+    first_token_ms: u32,
+    /// How fast tokens are made; 0 makes them all at once.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    tokens_per_second: u32,
+    /// How many tokens an answer has, if the request allows as many.
+    #[arg(long, value_name = "N", default_value_t = SandboxSettings::default().output_tokens)]
+    output_tokens: u32,
+    /// The share of requests answered with a 500 or 503, from 0 to 1.
+    #[arg(long, value_name = "SHARE", default_value = "0")]
+    error_rate: Rate,
+    /// The share of requests answered with a 429, from 0 to 1.
+    #[arg(long, value_name = "SHARE", default_value = "0")]
+    rate_limit_rate: Rate,
+    /// The share of answers that are cut in the middle, from 0 to 1.
+    #[arg(long, value_name = "SHARE", default_value = "0")]
+    truncate_rate: Rate,
+    /// What decides the chances; the same seed gives the same faults.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+}
+
+/// Serves until interrupted. Success is a clean interrupt.
+pub(crate) fn run(args: &SandboxArgs) -> anyhow::Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(serve(args))
+}
+
+async fn serve(args: &SandboxArgs) -> anyhow::Result<ExitCode> {
+    let listener = TcpListener::bind(args.listen)
+        .await
+        .with_context(|| format!("cannot listen on {}", args.listen))?;
+    let address = listener.local_addr()?;
+    output::line(format_args!("the sandbox listens on http://{address}/v1"));
+    let sandbox = Sandbox::new(args.settings(), args.seed, Clock::system());
+    tokio::select! {
+        served = sandbox::serve(listener, Arc::new(sandbox)) => match served? {},
+        interrupted = tokio::signal::ctrl_c() => interrupted?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+impl SandboxArgs {
+    fn settings(&self) -> SandboxSettings {
+        SandboxSettings {
+            latency: Duration::from_millis(self.latency_ms.into()),
+            first_token: Duration::from_millis(self.first_token_ms.into()),
+            tokens_per_second: self.tokens_per_second,
+            output_tokens: self.output_tokens,
+            error_rate: self.error_rate,
+            rate_limit_rate: self.rate_limit_rate,
+            truncate_rate: self.truncate_rate,
+        }
+    }
+}

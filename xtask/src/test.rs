@@ -1,0 +1,47 @@
+//! `cargo xtask test`: everything that can fail, in one command.
+
+use anyhow::Result;
+use clap::Args;
+
+use crate::{python, report, run, system};
+
+/// What to test.
+#[derive(Args)]
+pub(crate) struct Test {
+    /// Try far more cases of every property.
+    #[arg(long)]
+    long: bool,
+}
+
+/// Cases of each property in a long run; a usual one tries proptest's 256.
+const LONG_CASES: &str = "4096";
+
+/// Installs what is missing, then runs the Rust tests, the documentation's examples and the
+/// Python suite.
+///
+/// # Errors
+/// At the first part that fails.
+pub(crate) fn run(args: &Test) -> Result<()> {
+    system::prepare()?;
+    python::prepare()?;
+
+    report::step("Rust tests");
+    let nextest = run::succeeds(&mut run::cargo(["nextest", "--version"]));
+    let tests: &[&str] = if nextest {
+        &["nextest", "run", "--workspace", "--locked", "--no-fail-fast"]
+    } else {
+        &["test", "--workspace", "--locked", "--lib", "--bins", "--tests", "--no-fail-fast"]
+    };
+    let mut tests = run::cargo(tests);
+    if args.long {
+        tests.env("PROPTEST_CASES", LONG_CASES);
+    }
+    run::run(&mut tests)?;
+
+    report::step("examples in the documentation");
+    run::run(&mut run::cargo(["test", "--workspace", "--locked", "--doc", "--quiet"]))?;
+
+    report::step("Python SDKs against a running tollgate");
+    run::run(&mut run::cargo(["build", "--locked", "--package", "tollgate-server"]))?;
+    python::test()
+}

@@ -1,14 +1,23 @@
 //! The operator's policy: read from files, checked, and compiled for quick decisions.
 
+mod config;
+mod error;
 mod limit;
 mod order;
+pub mod settings;
+mod source;
+mod values;
 mod when;
 
 use std::collections::HashMap;
 
 use compact_str::CompactString;
 
+pub use config::Config;
+pub use error::PolicyError;
 pub use limit::{Limit, Measure};
+pub use settings::Settings;
+pub use values::{BaseUrl, KeyHash, Secret, Share, Size};
 pub use when::{Pattern, When};
 
 use crate::{Attribute, LimitId, ScopeId};

@@ -1,0 +1,50 @@
+//! All of a policy that is not a limit: where to listen, what to keep, whom to trust,
+//! which providers there are and what their models cost.
+//!
+//! The types are read from the file as they are; a key that is not given has the default
+//! that is written here.
+
+mod access;
+mod prices;
+mod provider;
+mod sandbox;
+mod server;
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub use access::{Access, Identity, StaticKey};
+pub use prices::{Assumed, ModelPrice, PricePerMillion, Prices, Unpriced};
+pub use provider::{Dialect, Mount, Provider};
+pub use sandbox::Sandbox;
+pub use server::{Log, LogFormat, LogLevel, Server, Store, StoreKind};
+
+/// All of a policy that is not a limit.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// Where it listens and what it bears with.
+    pub server: Server,
+    /// Where numbers are kept.
+    pub store: Store,
+    /// Whom it takes callers to be.
+    pub identity: Identity,
+    /// Keys that callers may present.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub keys: Vec<StaticKey>,
+    /// Who may use `/v1`.
+    pub api: Access,
+    /// Who may use the control plane.
+    pub admin: Access,
+    /// Where requests go, by the first segment of their path.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub providers: BTreeMap<String, Provider>,
+    /// The simulated model.
+    pub sandbox: Sandbox,
+    /// What models cost.
+    pub prices: Prices,
+    /// What is logged.
+    pub log: Log,
+}

@@ -1,0 +1,167 @@
+//! What models cost, where the operator says so.
+
+use std::{collections::BTreeMap, fmt, str::FromStr};
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{self, MapAccess, Visitor, value::MapAccessDeserializer},
+};
+
+use crate::{
+    NanoUsd, Unit,
+    policy::values::{Decimal, from_text},
+};
+
+/// What models cost: the operator's prices stand before the built-in table.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Prices {
+    /// What happens to requests for a model that has no price.
+    pub unpriced: Unpriced,
+    /// Prices by the model's name, as requests name it.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub models: BTreeMap<String, ModelPrice>,
+}
+
+/// What happens to requests for a model that has no price.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Unpriced {
+    /// They are refused.
+    Deny,
+    /// They cost nothing.
+    Free,
+    /// They are refused where a limit on money applies to them, else they cost nothing.
+    #[default]
+    DenyWhenBudgeted,
+    /// They cost as much as this.
+    Assume(Assumed),
+}
+
+/// The price of a model of which none is known.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Assumed {
+    /// USD per million input tokens.
+    pub input: PricePerMillion,
+    /// USD per million output tokens.
+    pub output: PricePerMillion,
+}
+
+/// The price of a model.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ModelPrice {
+    /// USD per million input tokens.
+    pub input: PricePerMillion,
+    /// USD per million output tokens; 0 for models that make none.
+    #[serde(default)]
+    pub output: PricePerMillion,
+    /// USD per million input tokens that the provider had cached; as `input` if not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cached_input: Option<PricePerMillion>,
+}
+
+/// Nano-dollars per million tokens, written as dollars: `0.20`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PricePerMillion(pub NanoUsd);
+
+impl FromStr for PricePerMillion {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Ok(Self(NanoUsd(text.parse::<Decimal>()?.count(Unit::Usd)?)))
+    }
+}
+
+impl Serialize for PricePerMillion {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for PricePerMillion {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        from_text(deserializer, "dollars per million tokens, like \"0.20\"")
+    }
+}
+
+impl JsonSchema for PricePerMillion {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "PricePerMillion".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        Decimal::json_schema(generator)
+    }
+}
+
+const UNPRICED: [&str; 4] = ["deny", "free", "deny_when_budgeted", "assume"];
+
+/// `{ assume = { … } }`.
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Assume {
+    assume: Assumed,
+}
+
+impl Serialize for Unpriced {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Deny => serializer.serialize_str("deny"),
+            Self::Free => serializer.serialize_str("free"),
+            Self::DenyWhenBudgeted => serializer.serialize_str("deny_when_budgeted"),
+            Self::Assume(price) => Assume { assume: price.clone() }.serialize(serializer),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Unpriced {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(UnpricedVisitor)
+    }
+}
+
+struct UnpricedVisitor;
+
+impl<'de> Visitor<'de> for UnpricedVisitor {
+    type Value = Unpriced;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(r#""deny", "free", "deny_when_budgeted" or { assume = { input, output } }"#)
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Unpriced, E> {
+        match text {
+            "deny" => Ok(Unpriced::Deny),
+            "free" => Ok(Unpriced::Free),
+            "deny_when_budgeted" => Ok(Unpriced::DenyWhenBudgeted),
+            "assume" => Err(E::custom(
+                r#"write the price to assume: { assume = { input = "1", output = "4" } }"#,
+            )),
+            other => Err(E::unknown_variant(other, &UNPRICED)),
+        }
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Unpriced, A::Error> {
+        let Assume { assume } = Assume::deserialize(MapAccessDeserializer::new(map))?;
+        Ok(Unpriced::Assume(assume))
+    }
+}
+
+impl JsonSchema for Unpriced {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Unpriced".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let assume = generator.subschema_for::<Assume>();
+        schemars::json_schema!({
+            "anyOf": [{ "enum": ["deny", "free", "deny_when_budgeted"] }, assume],
+        })
+    }
+}

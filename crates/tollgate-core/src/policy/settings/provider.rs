@@ -1,0 +1,127 @@
+//! Where requests go.
+
+use std::{fmt, num::NonZeroU32, str::FromStr, time::Duration};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::policy::{
+    Settings,
+    values::{BaseUrl, Secret, Size, Span, excerpt, size, span, written_as_text},
+};
+
+/// An upstream: an AI provider, or the operator's own application.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Provider {
+    /// What it speaks.
+    pub dialect: Dialect,
+    /// Where it lives; a request's path after the provider's name is put behind it.
+    pub base_url: BaseUrl,
+    /// The key that is sent to it; without one the caller's own passes through.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub api_key: Option<Secret>,
+    /// Where its paths begin.
+    #[serde(default, skip_serializing_if = "Mount::is_at_name")]
+    pub mount: Mount,
+    /// How long it may be silent: before its head, and between two pieces of its body.
+    #[serde(default = "read_timeout", with = "span")]
+    #[schemars(with = "Span")]
+    pub read_timeout: Duration,
+    /// How long connecting may take, TLS included.
+    #[serde(default = "connect_timeout", with = "span")]
+    #[schemars(with = "Span")]
+    pub connect_timeout: Duration,
+    /// The bound of a request's body in bytes, where it is not the dialect's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_body: Option<Size>,
+    /// Connections to it at once.
+    #[serde(default = "max_connections")]
+    pub max_connections: NonZeroU32,
+}
+
+/// What an upstream speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Dialect {
+    /// OpenAI's, which many others speak too.
+    Openai,
+    /// Plain HTTP of an application of the operator's.
+    Http,
+}
+
+/// Where the paths of a provider begin.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Mount {
+    /// At `/NAME`.
+    #[default]
+    AtName,
+    /// At `/`: everything that is not another provider's or reserved.
+    AtRoot,
+}
+
+const fn read_timeout() -> Duration {
+    Duration::from_secs(300)
+}
+
+const fn connect_timeout() -> Duration {
+    Duration::from_secs(10)
+}
+
+const fn max_connections() -> NonZeroU32 {
+    const { NonZeroU32::new(1_024).unwrap() }
+}
+
+impl Provider {
+    /// The bound of a request's body in bytes, if it has one: an application's streams
+    /// through without, unless the policy sets it.
+    pub fn body_bound(&self, settings: &Settings) -> Option<u64> {
+        match (self.max_body, self.dialect) {
+            (Some(Size(bytes)), _) => Some(bytes),
+            (None, Dialect::Openai) => Some(settings.server.max_body),
+            (None, Dialect::Http) => None,
+        }
+    }
+}
+
+impl Dialect {
+    /// The name as it is written in a policy.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Openai => "openai",
+            Self::Http => "http",
+        }
+    }
+}
+
+impl Mount {
+    #[allow(clippy::trivially_copy_pass_by_ref, reason = "the shape that serde asks for")]
+    const fn is_at_name(&self) -> bool {
+        matches!(self, Self::AtName)
+    }
+}
+
+impl FromStr for Mount {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "/" => Ok(Self::AtRoot),
+            other => Err(format!(
+                "a provider is mounted at its name, or at \"/\", not at `{}`",
+                excerpt(other)
+            )),
+        }
+    }
+}
+
+impl fmt::Display for Mount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::AtName => "",
+            Self::AtRoot => "/",
+        })
+    }
+}
+
+written_as_text!(Mount, "the path \"/\"", "^/$");

@@ -1,0 +1,50 @@
+//! Benchmarks, each with both sides in one run: `cargo xtask bench NAME`.
+//!
+//! They print what was measured beside what is wanted. Nothing passes or fails here: a
+//! number depends on the machine, so none is a test.
+
+mod decide;
+mod stopwatch;
+mod table;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+/// The allocator of the `tollgate` binary, so that both are measured alike.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+#[derive(Parser)]
+#[command(name = "cargo xtask bench", about = "Benchmarks, each with both sides in one run")]
+struct Cli {
+    #[command(subcommand)]
+    bench: Bench,
+    /// Print one JSON object instead of a table.
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Subcommand)]
+enum Bench {
+    /// Decisions in memory, against the governor crate.
+    Decide,
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(&cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            table::failure(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: &Cli) -> Result<()> {
+    match &cli.bench {
+        Bench::Decide => table::print(&decide::run(), cli.json),
+    }
+}

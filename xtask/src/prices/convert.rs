@@ -97,7 +97,8 @@ impl Source<'_> {
             return Err(NO_PRICE);
         }
         let tokens = tokens.unwrap_or_default();
-        let tiers = if ranges.is_empty() { self.tiers(&tokens, report)? } else { ranges[1..].to_vec() };
+        let tiers =
+            if ranges.is_empty() { self.tiers(&tokens, report)? } else { ranges[1..].to_vec() };
         Ok(Price {
             tokens,
             input_audio: self.number(self.model, "input_cost_per_audio_token", report)?,
@@ -231,7 +232,10 @@ fn remark(name: &str, model: &Model<'_>, price: &Price, report: &mut Report) {
             _ if field.contains("_per_query") || field.contains("_per_request") => {
                 "prices per query or search dropped"
             }
-            _ if field.contains("image") || field.contains("video") || field.contains("character") => {
+            _ if field.contains("image")
+                || field.contains("video")
+                || field.contains("character") =>
+            {
                 "prices of images, videos or characters dropped"
             }
             _ if field.contains("audio") => "tokens of audio have a price of their own",

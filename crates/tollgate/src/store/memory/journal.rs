@@ -1,6 +1,8 @@
 //! What happens to reservations, told in the order in which it happened.
 
-use tollgate_core::{Amounts, Attributes, Cell, Demand, Now, ReservationId, ScopeId, Time, Usage};
+use tollgate_core::{
+    Amounts, Attributes, Cell, Demand, LimitId, Now, ReservationId, ScopeId, Time, Usage,
+};
 
 use super::reservation::Held;
 use crate::StoreError;
@@ -84,6 +86,8 @@ pub enum Record<'a> {
     EndSession {
         /// The cell.
         cell: u32,
+        /// The limit that counted it there.
+        limit: LimitId,
         /// The session's id.
         session: &'a str,
         /// When.
@@ -95,6 +99,11 @@ pub enum Record<'a> {
         cell: u32,
         /// Its state.
         state: &'a Cell,
+    },
+    /// A cell was forgotten because nobody would miss it. Its number is never used again.
+    Close {
+        /// The cell.
+        cell: u32,
     },
 }
 

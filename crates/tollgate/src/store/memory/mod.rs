@@ -8,6 +8,7 @@ mod journal;
 mod locked;
 mod reservation;
 mod reserve;
+mod restore;
 mod settle;
 mod shard;
 
@@ -23,6 +24,8 @@ use tollgate_core::{Amounts, Decision, Now, Order, ReservationId, ScopeId, Stand
 
 pub use journal::{End, Forget, Holds, Journal, Record};
 pub use reservation::Held;
+pub(crate) use restore::{Parcel, Progress, RestoredCell, RestoredReservation};
+pub(crate) use settle::LATE;
 use reservation::Reservations;
 use shard::Shard;
 

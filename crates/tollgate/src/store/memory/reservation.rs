@@ -87,6 +87,10 @@ impl Reservations {
         self.live.iter().map(|boxed| &**boxed)
     }
 
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Reservation> {
+        self.live.iter_mut().map(|boxed| &mut **boxed)
+    }
+
     pub(super) fn receipt(&self, id: ReservationId, hash: u64) -> Option<Receipt> {
         self.receipts.find(hash, |(other, _)| *other == id).map(|(_, receipt)| *receipt)
     }

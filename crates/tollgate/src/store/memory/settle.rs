@@ -13,7 +13,7 @@ use super::{
 use crate::{Receipt, StoreError};
 
 /// How long an expired reservation waits for a late settlement.
-const LATE: std::time::Duration = std::time::Duration::from_secs(24 * 3600);
+pub(crate) const LATE: std::time::Duration = std::time::Duration::from_secs(24 * 3600);
 
 impl<J: Journal> Memory<J> {
     /// [`Store::settle`](crate::Store::settle), which never waits here.
@@ -101,7 +101,8 @@ impl<J: Journal> Memory<J> {
                 if slot.cell.sessions_mut(charge.limit).is_some_and(|s| s.end(session)) {
                     ended = true;
                     slot.set_dirty(true);
-                    self.journal.record(Record::EndSession { cell, session, now });
+                    let limit = charge.limit;
+                    self.journal.record(Record::EndSession { cell, limit, session, now });
                 }
             }
         }
@@ -171,7 +172,10 @@ impl<J: Journal> Memory<J> {
     fn forget_idle(&self, now: Now) {
         let from = self.sweep.fetch_add(SWEPT, Ordering::Relaxed);
         for nth in from..from + SWEPT {
-            let forgotten = self.shards[nth % self.shards.len()].lock().forget_idle(now);
+            let mut shard = self.shards[nth % self.shards.len()].lock();
+            let forgotten = shard.forget_idle(now, |cell| {
+                self.journal.record(Record::Close { cell });
+            });
             self.cells.fetch_sub(forgotten, Ordering::Relaxed);
         }
     }

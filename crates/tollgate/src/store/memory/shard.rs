@@ -90,14 +90,15 @@ impl Shard {
         place
     }
 
-    /// Forgets cells that nobody would miss; how many.
-    pub(super) fn forget_idle(&mut self, now: Now) -> usize {
+    /// Forgets cells that nobody would miss, and says their numbers; how many.
+    pub(super) fn forget_idle(&mut self, now: Now, mut forgotten: impl FnMut(u32)) -> usize {
         let (blocks, free) = (&mut self.blocks, &mut self.free);
         let before = self.index.len();
         self.index.retain(|place| {
             let slot = &mut blocks[*place as usize / BLOCK][*place as usize % BLOCK];
-            let idle = slot.references == 0 && !slot.is_dirty() && slot.cell.is_idle(now);
+            let idle = slot.references == 0 && slot.cell.is_idle(now);
             if idle {
+                forgotten(slot.number());
                 let gone = CompactString::const_new("");
                 *slot = Slot { key: gone, cell: Cell::default(), number: 0, ..*slot };
                 free.push(*place);
@@ -107,8 +108,9 @@ impl Shard {
         before - self.index.len()
     }
 
-    /// Every cell in use.
-    pub(super) fn slots_mut(&mut self) -> impl Iterator<Item = &mut Slot> {
-        self.blocks.iter_mut().flatten().filter(|slot| slot.number() != 0)
+    /// The cells in use of one block, so that nobody holds the lock for all of them; none
+    /// beyond the last block.
+    pub(super) fn block_mut(&mut self, block: usize) -> Option<impl Iterator<Item = &mut Slot>> {
+        Some(self.blocks.get_mut(block)?.iter_mut().filter(|slot| slot.number() != 0))
     }
 }

@@ -1,0 +1,150 @@
+//! How a ledger puts a store back as it was, and writes down what has changed since.
+
+use std::sync::atomic::Ordering;
+
+use compact_str::CompactString;
+use smallvec::SmallVec;
+use tollgate_core::{Cell, Charge, Demand, Now, ReservationId, ScopeId, Time};
+
+use super::{
+    Held, Memory,
+    journal::{Journal, Record},
+    reservation::{CellRef, Reservation},
+};
+use crate::Receipt;
+
+/// A cell as a ledger remembers it.
+#[derive(Debug)]
+pub(crate) struct RestoredCell {
+    pub(crate) number: u32,
+    pub(crate) scope: ScopeId,
+    pub(crate) key: CompactString,
+    pub(crate) cell: Cell,
+    /// Whether it has changed since its last checkpoint.
+    pub(crate) is_dirty: bool,
+}
+
+/// A reservation as a ledger remembers it.
+#[derive(Debug)]
+pub(crate) struct RestoredReservation {
+    pub(crate) id: ReservationId,
+    pub(crate) expires: Time,
+    pub(crate) demand: Demand,
+    pub(crate) keep: bool,
+    pub(crate) expired: bool,
+    /// How many of the parcels were reserved; the others extended it.
+    pub(crate) accounts: u8,
+    pub(crate) parcels: Vec<Parcel>,
+}
+
+/// What a restored reservation holds of one account.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Parcel {
+    /// The number of its cell.
+    pub(crate) cell: u32,
+    pub(crate) charge: Charge,
+    pub(crate) at: Now,
+}
+
+/// How far writing down changed cells has come.
+#[derive(Debug, Default)]
+pub(crate) struct Progress {
+    shard: usize,
+    block: usize,
+}
+
+impl<J: Journal> Memory<J> {
+    /// Puts back what a ledger remembers into a store that was not used yet. Every cell
+    /// that a reservation refers to must be among the cells.
+    pub(crate) fn restore(
+        &mut self,
+        cells: Vec<RestoredCell>,
+        reservations: Vec<RestoredReservation>,
+        next_number: u32,
+    ) {
+        let mut places = hashbrown::HashMap::with_capacity_and_hasher(
+            cells.len(),
+            foldhash::fast::RandomState::default(),
+        );
+        *self.cells.get_mut() = cells.len();
+        *self.next_number.get_mut() = next_number;
+        for restored in cells {
+            let RestoredCell { number, scope, key, cell, is_dirty } = restored;
+            let hash = self.hash_key(scope, &key);
+            let nth = Self::shard_of(scope, hash);
+            let mut shard = self.shards[usize::from(nth)].lock();
+            let rehash = |scope, key: &str| self.hash_key(scope, key);
+            let slot = shard.insert((scope, key), (number, cell), hash, rehash);
+            shard.at_mut(slot).set_dirty(is_dirty);
+            places.insert(number, CellRef { shard: nth, slot, number });
+        }
+        for restored in reservations {
+            self.restore_reservation(restored, |cell| places.get(&cell).copied());
+        }
+    }
+
+    /// Remembers how a kept id ended.
+    pub(crate) fn restore_receipt(&self, id: ReservationId, receipt: Receipt) {
+        let hash = self.hash_id(id);
+        self.reservations_of(hash).lock().file(id, receipt, &|id| self.hash_id(id));
+    }
+
+    /// Expires every live reservation at once, as when whoever held them is gone.
+    pub(crate) fn expire_all(&self, now: Now) -> usize {
+        for shard in &self.reservations {
+            for reservation in shard.lock().iter_mut().filter(|r| !r.expired) {
+                reservation.expires = now.time;
+            }
+        }
+        self.expire_now(now)
+    }
+
+    /// Tells the journal the state of changed cells, a block of them at each call; whether
+    /// there are blocks left.
+    pub(crate) fn write_down(&self, progress: &mut Progress) -> bool {
+        let Some(shard) = self.shards.get(progress.shard) else { return false };
+        let mut shard = shard.lock();
+        let Some(slots) = shard.block_mut(progress.block) else {
+            *progress = Progress { shard: progress.shard + 1, block: 0 };
+            return true;
+        };
+        for slot in slots.filter(|slot| slot.is_dirty()) {
+            self.journal.record(Record::Checkpoint { cell: slot.number(), state: &slot.cell });
+            slot.set_dirty(false);
+        }
+        progress.block += 1;
+        true
+    }
+
+    fn restore_reservation(
+        &self,
+        restored: RestoredReservation,
+        place: impl Fn(u32) -> Option<CellRef>,
+    ) {
+        let RestoredReservation { id, expires, demand, keep, expired, accounts, parcels } =
+            restored;
+        let mut cells: SmallVec<[CellRef; 3]> = SmallVec::new();
+        let mut held = SmallVec::new();
+        for Parcel { cell, charge, at } in parcels {
+            let known = cells.iter().position(|known| known.number == cell);
+            let group = known.or_else(|| {
+                cells.push(place(cell)?);
+                Some(cells.len() - 1)
+            });
+            let Some(group) = group else { continue };
+            held.push(Held { group: group as u8, charge, at, used: charge.amount });
+        }
+        if !expired {
+            for cell in &cells {
+                let mut shard = self.shards[usize::from(cell.shard)].lock();
+                shard.at_mut(cell.slot).references += 1;
+            }
+        }
+        let accounts = usize::from(accounts).min(held.len()) as u8;
+        let hash = self.hash_id(id);
+        self.next_expiry.fetch_min(expires.as_nanos(), Ordering::Relaxed);
+        let reservation = Reservation { id, expires, demand, cells, held, accounts, keep, expired };
+        let mut shard = self.reservations_of(hash).lock();
+        shard.insert(Box::new(reservation), hash, &|id| self.hash_id(id));
+    }
+}

@@ -1,0 +1,110 @@
+"""Fixtures: a simulated upstream, a gateway before it, and the official client."""
+
+import itertools
+
+import openai
+import pytest
+
+from process import Process, ready
+
+# The hash in the policy is BLAKE3 of this text.
+KEY = "tg_test_0123456789abcdefghijklmnopqrstuvwxyz"
+
+POLICY = """
+[server]
+listen = "127.0.0.1:0"
+admin_listen = "127.0.0.1:0"
+
+[store]
+kind = "memory"
+
+[identity]
+trust_headers = true
+
+[[keys]]
+id = "suite"
+hash = "blake3:ec3935a659353e91693482a3911d2af362cf8a539ed5a89a384f2ae5014ac323"
+user = "key-holder"
+
+[providers.openai]
+dialect = "openai"
+base_url = "{upstream}/v1"
+api_key = "env:UPSTREAM_KEY"
+
+[prices.models.priced]
+input = "0.20"
+output = "0.60"
+
+[prices.models.dear]
+input = "0.20"
+output = "1000"
+
+[[limits]]
+name = "brief"
+when = {{ model = "brief" }}
+per = ["user"]
+requests = "2/3s"
+
+[[limits]]
+name = "long"
+when = {{ model = "long" }}
+per = ["user"]
+requests = "1/hour"
+
+[[limits]]
+name = "wallet"
+when = {{ model = ["dear", "unpriced"] }}
+per = ["user"]
+usd = "0.10/day"
+
+[[limits]]
+name = "everything"
+per = ["user"]
+tokens = "1000000/hour"
+"""
+
+
+@pytest.fixture(scope="session")
+def upstream(tmp_path_factory):
+    """A simulated OpenAI in a process of its own."""
+    process = Process("sandbox", "--listen", "127.0.0.1:0", cwd=tmp_path_factory.mktemp("sandbox"))
+    yield process.address()
+    process.end()
+
+
+@pytest.fixture(scope="session")
+def gateway(upstream, tmp_path_factory):
+    """Where the gateway listens."""
+    folder = tmp_path_factory.mktemp("gateway")
+    (folder / "policy.toml").write_text(POLICY.format(upstream=upstream))
+    process = Process(
+        "serve", "--policy", "policy.toml", cwd=folder, UPSTREAM_KEY="sk-of-the-operator"
+    )
+    url = process.address()
+    assert ready(url)
+    yield url
+    process.end()
+
+
+USERS = itertools.count()
+
+
+@pytest.fixture
+def client(gateway):
+    """Makes clients; each is a user of its own unless it says who it is."""
+    made = []
+
+    def make(path="openai/v1", user=None, key="sk-of-the-caller", **options):
+        headers = options.pop("headers", {})
+        if user is not False:
+            headers = {"X-Tollgate-User": user or f"user-{next(USERS)}", **headers}
+        made.append(
+            openai.OpenAI(
+                base_url=f"{gateway}/{path}", api_key=key, default_headers=headers, **options
+            )
+        )
+        return made[-1]
+
+    yield make
+    for client in made:
+        client.close()

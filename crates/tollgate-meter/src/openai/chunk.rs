@@ -31,7 +31,7 @@ pub(super) struct Text {
 impl<'a> Chunk<'a> {
     /// Reads the data of an event; nothing if it is no chunk.
     pub(super) fn read(data: &'a [u8]) -> Option<Self> {
-        serde_json::from_slice(data).ok()
+        super::object(data)
     }
 
     /// Whether it is the extra chunk that tells the usage and holds no choice.

@@ -18,3 +18,9 @@ pub use usage::{MAX_TOLD_TOKENS, Told};
 
 /// The event that ends every proper stream.
 pub const DONE: &[u8] = b"data: [DONE]\n\n";
+
+/// Reads a JSON object. An array is none, though the parser would take it for the values of
+/// the members in their order.
+fn object<'a, T: serde::Deserialize<'a>>(json: &'a [u8]) -> Option<T> {
+    json.trim_ascii_start().starts_with(b"{").then(|| serde_json::from_slice(json).ok())?
+}

@@ -54,10 +54,9 @@ impl Told {
     /// reasoning out of the completion tokens and count it in the total alone, so the
     /// output is what the total has above the input, if that is more.
     pub fn read(usage: &[u8]) -> Self {
-        match serde_json::from_slice::<Option<Usage<'_>>>(usage) {
-            Ok(None) => Self::Nothing,
-            Ok(Some(usage)) => usage.told(),
-            Err(_) => Self::Implausible,
+        match usage.trim_ascii() {
+            b"null" => Self::Nothing,
+            object => super::object::<Usage<'_>>(object).map_or(Self::Implausible, |u| u.told()),
         }
     }
 
@@ -105,4 +104,42 @@ fn details(raw: Option<&RawValue>) -> Details {
 /// A part that is larger than its whole is none.
 fn part(part: Option<u64>, whole: u64) -> u64 {
     part.filter(|part| *part <= whole).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn usage_is_read_with_its_details() {
+        let told = Told::read(
+            br#"{"prompt_tokens":100,"completion_tokens":50,"total_tokens":150,
+            "prompt_tokens_details":{"cached_tokens":60,"audio_tokens":10,"cache_write_tokens":20},
+            "completion_tokens_details":{"reasoning_tokens":30,"audio_tokens":null,"new":{}}}"#,
+        );
+        let counts = Counts {
+            cached_tokens: 60,
+            cache_write_tokens: 20,
+            input_audio_tokens: 10,
+            reasoning_tokens: 30,
+            ..Counts::tokens(100, 50)
+        };
+        assert_eq!(told, Told::Counts(counts));
+    }
+
+    #[test]
+    fn output_that_only_the_total_counts_is_charged() {
+        let told = Told::read(br#"{"prompt_tokens":10,"completion_tokens":5,"total_tokens":40}"#);
+        assert_eq!(told, Told::Counts(Counts::tokens(10, 30)));
+    }
+
+    #[test]
+    fn details_that_cannot_be_true_make_nothing_cheaper() {
+        for details in [r#"{"cached_tokens":11}"#, r#"{"cached_tokens":-1}"#, "[1]", "7", "null"] {
+            let usage = format!(
+                r#"{{"prompt_tokens":10,"completion_tokens":5,"prompt_tokens_details":{details}}}"#
+            );
+            assert_eq!(Told::read(usage.as_bytes()), Told::Counts(Counts::tokens(10, 5)));
+        }
+    }
 }

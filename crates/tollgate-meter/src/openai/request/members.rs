@@ -149,6 +149,10 @@ impl<'a> Options<'a> {
 
 impl<'a, const N: usize> Raw<'a, N> {
     fn parse(names: &'static [&'static str; N], object: &'a str) -> Result<Self, ScanError> {
+        // Told here, since the parser's own error would repeat the caller's text.
+        if !object.trim_ascii_start().starts_with('{') {
+            return Err(ScanError::Invalid("it does not begin with `{`".to_owned()));
+        }
         let mut json = serde_json::Deserializer::from_str(object);
         let raw = Seed { names }.deserialize(&mut json).and_then(|raw| json.end().map(|()| raw));
         let raw = raw.map_err(|error| ScanError::Invalid(error.to_string()))?;
@@ -207,11 +211,6 @@ impl<'de, const N: usize> Visitor<'de> for Seed<N> {
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a JSON object")
-    }
-
-    // The text itself is the caller's secret and stays out of the error.
-    fn visit_str<E: Error>(self, _: &str) -> Result<Self::Value, E> {
-        Err(E::custom("a string, expected a JSON object"))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {

@@ -1,5 +1,8 @@
 //! Meters a streamed completion while it passes.
 
+#[cfg(test)]
+mod tests;
+
 use std::{collections::VecDeque, ops::Range};
 
 use bytes::Bytes;

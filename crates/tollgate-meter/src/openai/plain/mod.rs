@@ -1,5 +1,8 @@
 //! Meters a response that comes as one JSON object, while it passes untouched.
 
+#[cfg(test)]
+mod tests;
+
 use super::{Request, usage::Told};
 use crate::{Counts, Ending, Input, Metered, top_level::TopLevel};
 

@@ -98,7 +98,7 @@ impl Usage<'_> {
 
 /// Details that cannot be read change nothing: the tokens are charged as plain ones.
 fn details(raw: Option<&RawValue>) -> Details {
-    raw.and_then(|raw| serde_json::from_str::<Option<Details>>(raw.get()).ok()?).unwrap_or_default()
+    raw.and_then(|raw| super::object(raw.get().as_bytes())).unwrap_or_default()
 }
 
 /// A part that is larger than its whole is none.

@@ -6,6 +6,7 @@
 mod bench;
 mod deny;
 mod fuzz;
+mod prices;
 mod python;
 mod report;
 mod run;
@@ -36,6 +37,8 @@ enum Command {
     Bench(bench::Bench),
     /// Run every fuzz target for a while, with the nightly toolchain.
     Fuzz(fuzz::Fuzz),
+    /// Rebuild the price table from its source.
+    Prices(prices::Prices),
 }
 
 fn main() -> ExitCode {
@@ -45,6 +48,7 @@ fn main() -> ExitCode {
         Command::Deny => deny::run(),
         Command::Bench(args) => bench::run(&args),
         Command::Fuzz(args) => fuzz::run(&args),
+        Command::Prices(args) => prices::run(&args),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

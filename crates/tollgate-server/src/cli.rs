@@ -7,21 +7,23 @@ use clap::{Parser, Subcommand};
 use crate::{commands, output};
 
 /// Admission and spend control for AI traffic.
-#[derive(Debug, Parser)]
+#[derive(Parser)]
 #[command(name = "tollgate", version, arg_required_else_help = true)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
 }
 
-#[derive(Debug, Subcommand)]
+#[derive(Subcommand)]
 enum Command {
+    Replay(Box<commands::replay::ReplayArgs>),
     Sandbox(commands::sandbox::SandboxArgs),
 }
 
 /// Runs the command that was asked for: 0 success, 1 the answer is no, 2 wrong usage.
 pub(crate) fn run() -> ExitCode {
     let result = match &Cli::parse().command {
+        Command::Replay(args) => commands::replay::run(args),
         Command::Sandbox(args) => commands::sandbox::run(args),
     };
     result.unwrap_or_else(|error| {

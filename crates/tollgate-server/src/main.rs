@@ -3,6 +3,7 @@
 mod cli;
 mod commands;
 mod output;
+mod replay;
 mod sandbox;
 
 fn main() -> std::process::ExitCode {

@@ -1,4 +1,4 @@
-//! The word before an account's state, which says how the state is laid out.
+//! The word beside an account's id, which says where its state is and how it is laid out.
 
 use crate::{
     Kind, Now, Rule, Time,
@@ -9,11 +9,12 @@ use crate::{
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Head {
     pub(super) shape: Shape,
-    /// Words of state.
+    /// Where the state begins and how many words it has.
+    pub(super) place: u16,
     pub(super) len: u16,
     /// For exact windows: where the ring starts and how many times it holds.
-    pub(super) start: u16,
-    pub(super) count: u16,
+    pub(super) start: u8,
+    pub(super) count: u8,
 }
 
 /// How an account's state is laid out.
@@ -46,7 +47,7 @@ impl Head {
             Kind::Period { .. } => (Shape::Period, period::WORDS),
             Kind::Concurrency | Kind::Sessions { .. } => (Shape::Slots, 1),
         };
-        Self { shape, len: len as u16, start: 0, count: 0 }
+        Self { shape, place: 0, len: len as u16, start: 0, count: 0 }
     }
 
     pub(super) const fn pack(self) -> u64 {
@@ -57,20 +58,16 @@ impl Head {
             Shape::Period => (3, 0),
             Shape::Slots => (4, 0),
         };
+        let [place_low, place_high] = self.place.to_le_bytes();
+        let [len_low, len_high] = self.len.to_le_bytes();
         u64::from_le_bytes([
-            tag,
-            bits,
-            self.len.to_le_bytes()[0],
-            self.len.to_le_bytes()[1],
-            self.start.to_le_bytes()[0],
-            self.start.to_le_bytes()[1],
-            self.count.to_le_bytes()[0],
-            self.count.to_le_bytes()[1],
+            tag, bits, place_low, place_high, len_low, len_high, self.start, self.count,
         ])
     }
 
     pub(super) const fn unpack(word: u64) -> Self {
-        let [tag, bits, len_0, len_1, start_0, start_1, count_0, count_1] = word.to_le_bytes();
+        let [tag, bits, place_low, place_high, len_low, len_high, start, count] =
+            word.to_le_bytes();
         let shape = match tag {
             0 => Shape::Bucket,
             1 => Shape::Exact,
@@ -78,19 +75,17 @@ impl Head {
             3 => Shape::Period,
             _ => Shape::Slots,
         };
-        Self {
-            shape,
-            len: u16::from_le_bytes([len_0, len_1]),
-            start: u16::from_le_bytes([start_0, start_1]),
-            count: u16::from_le_bytes([count_0, count_1]),
-        }
+        let place = u16::from_le_bytes([place_low, place_high]);
+        Self { shape, place, len: u16::from_le_bytes([len_low, len_high]), start, count }
     }
 
     /// Whether an account in this state is as if it was never used.
     pub(super) fn is_idle(self, state: &[u64], now: Now) -> bool {
         match self.shape {
             Shape::Bucket => bucket::is_idle(state, now.time),
-            Shape::Exact => self.times(state).iter().all(|time| time + state[0] <= now.time.as_nanos()),
+            Shape::Exact => {
+                self.times(state).iter().all(|time| time + state[0] <= now.time.as_nanos())
+            }
             Shape::Window { bits } => Window::stored(state, bits).is_idle(state, now.time),
             Shape::Period => period::is_idle(state, now),
             Shape::Slots => state[0] == 0,
@@ -101,7 +96,9 @@ impl Head {
     /// happened. Other kinds have no history.
     pub(super) fn dated(self, state: &[u64]) -> Vec<(Time, u64)> {
         match self.shape {
-            Shape::Exact => self.times(state).iter().map(|time| (Time::from_nanos(time), 1)).collect(),
+            Shape::Exact => {
+                self.times(state).iter().map(|time| (Time::from_nanos(time), 1)).collect()
+            }
             Shape::Window { bits } => Window::stored(state, bits).dated(state).collect(),
             Shape::Bucket | Shape::Period | Shape::Slots => Vec::new(),
         }

@@ -1,4 +1,7 @@
-//! Accounts in machine words, one after the other: an id, a head, then the kind's state.
+//! Accounts in machine words: first a directory of ids and heads, then their states.
+//!
+//! The directory of a user with four limits is one cache line, and it says where every
+//! state is; so the states are fetched side by side and not one after the other.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,8 +14,8 @@ use crate::{
     limit::{Bucket, Exact, MAX_EXACT_CAP, Period, Ring, Times, Window, period},
 };
 
-/// Words before an account's state: the limit's id and the head.
-const HEAD_WORDS: usize = 2;
+/// Words of a directory entry: the limit's id and the head.
+const ENTRY: usize = 2;
 
 /// The accounts of a cell but for its sessions.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,36 +34,39 @@ pub(crate) struct Account<'a> {
 impl Packed {
     /// The account of a limit, if it was ever used, laid out for the rule of today.
     pub(crate) fn account(&mut self, limit: LimitId, rule: Rule) -> Option<Account<'_>> {
-        let place = self.find(limit)?;
-        if !self.fits(place, rule) {
-            self.reshape(place, rule);
+        let entry = self.find(limit)?;
+        if !self.fits(entry, rule) {
+            self.reshape(entry, rule);
         }
-        Some(self.open(place))
+        Some(self.open(entry))
     }
 
     pub(crate) fn hold(&mut self, limit: LimitId, rule: Rule, amount: u64, now: Now) {
-        let place = match self.find(limit) {
-            Some(place) if self.fits(place, rule) => place,
-            Some(place) => self.reshape(place, rule),
+        let entry = match self.find(limit) {
+            Some(entry) if self.fits(entry, rule) => entry,
+            Some(entry) => self.reshape(entry, rule),
             None => self.append(limit, rule),
         };
-        self.take(place, rule, amount, now);
+        self.take(entry, rule, amount, now);
     }
 
     pub(crate) fn settle(&mut self, limit: LimitId, rule: Rule, ending: Ending, now: Now) {
+        let counted_later = !matches!(rule.kind, Kind::Period { .. } | Kind::Concurrency);
+        if counted_later && ending.used == ending.held {
+            return;
+        }
         // An account that is gone was idle: there is nothing to give back, and an overrun
         // is counted in a new one.
-        let Some(place) = self.find(limit) else {
+        let Some(entry) = self.find(limit) else {
             if ending.used > ending.held {
                 self.hold(limit, rule, ending.used - ending.held, now);
             }
             return;
         };
-        if !self.same_kind(place, rule) {
+        if !self.same_kind(entry, rule) {
             return;
         }
-        self.open(place).settle(rule, ending, now);
-        let counted_later = !matches!(rule.kind, Kind::Period { .. } | Kind::Concurrency);
+        self.open(entry).settle(rule, ending, now);
         if counted_later && ending.used > ending.held {
             self.hold(limit, rule, ending.used - ending.held, now);
         }
@@ -68,62 +74,58 @@ impl Packed {
 
     /// The start and end of the period that a period account is in.
     pub(crate) fn period(&self, limit: LimitId) -> Option<(u64, u64)> {
-        let state = &self.words[self.find(limit)? + HEAD_WORDS..];
-        Some(period::bounds(state))
+        Some(period::bounds(self.state(self.find(limit)?)))
     }
 
     pub(crate) fn is_idle(&self, now: Now) -> bool {
-        let mut place = 0;
-        while place < self.words.len() {
-            let head = Head::unpack(self.words[place + 1]);
-            let state = &self.words[place + HEAD_WORDS..][..usize::from(head.len)];
-            if !head.is_idle(state, now) {
-                return false;
-            }
-            place += HEAD_WORDS + usize::from(head.len);
-        }
-        true
+        (0..self.accounts()).all(|entry| self.head(entry).is_idle(self.state(entry), now))
     }
 
     pub(crate) fn bytes(&self) -> usize {
         size_of_val(&*self.words)
     }
 
+    /// How many accounts there are: the first state begins where the directory ends.
+    fn accounts(&self) -> usize {
+        if self.words.is_empty() { 0 } else { usize::from(self.head(0).place) / ENTRY }
+    }
+
     fn find(&self, limit: LimitId) -> Option<usize> {
-        let mut place = 0;
-        while place < self.words.len() {
-            if self.words[place] == limit.0 {
-                return Some(place);
-            }
-            place += HEAD_WORDS + usize::from(Head::unpack(self.words[place + 1]).len);
-        }
-        None
+        (0..self.accounts()).find(|entry| self.words[entry * ENTRY] == limit.0)
     }
 
-    fn open(&mut self, place: usize) -> Account<'_> {
-        let (head_word, rest) = self.words[place + 1..].split_at_mut(1);
-        let head = Head::unpack(head_word[0]);
-        let state = &mut rest[..usize::from(head.len)];
-        Account { head, head_word: &mut head_word[0], state }
+    fn head(&self, entry: usize) -> Head {
+        Head::unpack(self.words[entry * ENTRY + 1])
     }
 
-    /// Whether the state at `place` can be read by `rule` as it is.
-    fn fits(&self, place: usize, rule: Rule) -> bool {
-        let head = Head::unpack(self.words[place + 1]);
+    fn state(&self, entry: usize) -> &[u64] {
+        let head = self.head(entry);
+        &self.words[usize::from(head.place)..][..usize::from(head.len)]
+    }
+
+    fn open(&mut self, entry: usize) -> Account<'_> {
+        let head = self.head(entry);
+        let (directory, states) = self.words.split_at_mut(self.accounts() * ENTRY);
+        let state =
+            &mut states[usize::from(head.place) - directory.len()..][..usize::from(head.len)];
+        Account { head, head_word: &mut directory[entry * ENTRY + 1], state }
+    }
+
+    /// Whether the state of an account can be read by `rule` as it is.
+    fn fits(&self, entry: usize, rule: Rule) -> bool {
+        let head = self.head(entry);
         match (head.shape, rule.kind) {
             (Shape::Exact, Kind::Window { .. }) => u64::from(head.len) == rule.cap + 1,
             (Shape::Window { .. }, Kind::Window { length_ns }) => {
-                rule.cap > MAX_EXACT_CAP
-                    && Window::length(&self.words[place + HEAD_WORDS..]) == length_ns
+                rule.cap > MAX_EXACT_CAP && Window::length(self.state(entry)) == length_ns
             }
-            _ => self.same_kind(place, rule),
+            _ => self.same_kind(entry, rule),
         }
     }
 
-    fn same_kind(&self, place: usize, rule: Rule) -> bool {
-        let shape = Head::unpack(self.words[place + 1]).shape;
+    fn same_kind(&self, entry: usize, rule: Rule) -> bool {
         matches!(
-            (shape, rule.kind),
+            (self.head(entry).shape, rule.kind),
             (Shape::Bucket, Kind::Bucket { .. })
                 | (Shape::Exact | Shape::Window { .. }, Kind::Window { .. })
                 | (Shape::Period, Kind::Period { .. })
@@ -131,55 +133,71 @@ impl Packed {
         )
     }
 
+    /// Adds an account that was never used.
     fn append(&mut self, limit: LimitId, rule: Rule) -> usize {
-        let place = self.words.len();
         let head = Head::of(rule);
-        let mut words = Vec::with_capacity(place + HEAD_WORDS + usize::from(head.len));
-        words.extend_from_slice(&self.words);
-        words.extend([limit.0, head.pack()]);
-        words.resize(words.capacity(), 0);
+        let mut state = vec![0; usize::from(head.len)];
         if let Some(window) = window(head, rule) {
-            window.clear(&mut words[place + HEAD_WORDS..]);
+            window.clear(&mut state);
         }
-        self.words = words.into();
-        place
+        let entry = self.accounts();
+        self.rebuild(Some((limit, head, &state)), None);
+        entry
     }
 
-    fn remove(&mut self, place: usize) -> (Head, Vec<u64>) {
-        let head = Head::unpack(self.words[place + 1]);
-        let end = place + HEAD_WORDS + usize::from(head.len);
-        let mut words = std::mem::take(&mut self.words).into_vec();
-        let state = words.drain(place..end).skip(HEAD_WORDS).collect();
-        self.words = words.into();
+    /// Takes an account out.
+    fn remove(&mut self, entry: usize) -> (Head, Vec<u64>) {
+        let (head, state) = (self.head(entry), self.state(entry).to_vec());
+        self.rebuild(None, Some(entry));
         (head, state)
+    }
+
+    /// Lays all accounts out again: without one of them, or with one more.
+    fn rebuild(&mut self, more: Option<(LimitId, Head, &[u64])>, less: Option<usize>) {
+        let kept = (0..self.accounts()).filter(|entry| Some(*entry) != less);
+        let kept = kept
+            .map(|entry| (LimitId(self.words[entry * ENTRY]), self.head(entry), self.state(entry)));
+        let all: Vec<_> = kept.chain(more).collect();
+        let states: usize = all.iter().map(|(_, head, _)| usize::from(head.len)).sum();
+        let mut words = Vec::with_capacity(all.len() * ENTRY + states);
+        let mut place = all.len() * ENTRY;
+        for (limit, head, _) in &all {
+            let head_word = Head { place: place as u16, ..*head }.pack();
+            words.extend([limit.0, head_word]);
+            place += usize::from(head.len);
+        }
+        for (_, _, state) in &all {
+            words.extend_from_slice(state);
+        }
+        self.words = words.into();
     }
 
     /// Lays an account out anew because its limit was changed. What had been counted is
     /// counted on wherever the kinds agree, each unit no earlier than it really was.
-    fn reshape(&mut self, place: usize, rule: Rule) -> usize {
-        let limit = LimitId(self.words[place]);
-        let same_kind = self.same_kind(place, rule);
-        let (head, state) = self.remove(place);
-        let place = self.append(limit, rule);
-        let Kind::Window { .. } = rule.kind else { return place };
+    fn reshape(&mut self, entry: usize, rule: Rule) -> usize {
+        let limit = LimitId(self.words[entry * ENTRY]);
+        let same_kind = self.same_kind(entry, rule);
+        let (head, state) = self.remove(entry);
+        let entry = self.append(limit, rule);
+        let Kind::Window { .. } = rule.kind else { return entry };
         if same_kind {
             for (at, amount) in head.dated(&state) {
-                self.take(place, rule, amount, Now::at(at));
+                self.take(entry, rule, amount, Now::at(at));
             }
         }
-        place
+        entry
     }
 
-    fn widen(&mut self, place: usize, rule: Rule, bits: u8) -> usize {
-        let limit = LimitId(self.words[place]);
-        let (head, state) = self.remove(place);
-        let place = self.append_window(limit, rule, bits);
+    fn widen(&mut self, entry: usize, rule: Rule, bits: u8) -> usize {
+        let limit = LimitId(self.words[entry * ENTRY]);
+        let (head, state) = self.remove(entry);
+        let entry = self.append_window(limit, rule, bits);
         for (at, amount) in head.dated(&state) {
             // Sub-buckets are the same, so each count goes where it was.
             let at = Now::at(Time::from_nanos(at.as_nanos() - 1));
-            let _ = self.open(place).hold(rule, amount, at);
+            let _ = self.open(entry).hold(rule, amount, at);
         }
-        place
+        entry
     }
 
     fn append_window(&mut self, limit: LimitId, rule: Rule, bits: u8) -> usize {
@@ -188,12 +206,12 @@ impl Packed {
     }
 
     /// Takes `amount`, in wider counts if it does not fit into those that are there.
-    fn take(&mut self, place: usize, rule: Rule, amount: u64, now: Now) {
-        let taken = self.open(place).hold(rule, amount, now);
+    fn take(&mut self, entry: usize, rule: Rule, amount: u64, now: Now) {
+        let taken = self.open(entry).hold(rule, amount, now);
         if let Err(bits) = taken {
-            let place = self.widen(place, rule, bits);
+            let entry = self.widen(entry, rule, bits);
             // As wide as it asked for, it does not ask again.
-            let _ = self.open(place).hold(rule, amount, now);
+            let _ = self.open(entry).hold(rule, amount, now);
         }
     }
 }

@@ -18,32 +18,38 @@ pub(crate) struct Exact {
 /// The times of a ring, oldest first.
 pub(crate) struct Times<'a> {
     pub(crate) state: &'a [u64],
-    pub(crate) start: u16,
-    pub(crate) count: u16,
+    pub(crate) start: u8,
+    pub(crate) count: u8,
 }
 
 /// A ring of times, oldest first: `state` holds them, `start` and `count` say which.
 pub(crate) struct Ring<'a> {
     pub(crate) state: &'a mut [u64],
-    pub(crate) start: &'a mut u16,
-    pub(crate) count: &'a mut u16,
+    pub(crate) start: &'a mut u8,
+    pub(crate) count: &'a mut u8,
 }
 
 impl Exact {
     pub(crate) fn check(self, ring: &Times<'_>, amount: u64, now: Time) -> Result<(), Retry> {
-        let over = (self.live(ring, now) + amount).saturating_sub(self.cap);
-        if over == 0 || amount == 0 {
+        // Nearly always there is room even if nothing has left, which needs no times.
+        if u64::from(ring.count).saturating_add(amount) <= self.cap || amount == 0 {
             return Ok(());
         }
         if amount > self.cap {
             return Err(Retry::Never);
+        }
+        let over = (self.live(ring, now) + amount).saturating_sub(self.cap);
+        if over == 0 {
+            return Ok(());
         }
         let last_to_leave = ring.nth(self.left(ring, now) + over - 1);
         Err(last_to_leave.map_or(Retry::Never, |time| Retry::At(self.leaves(time))))
     }
 
     pub(crate) fn take(self, ring: &mut Ring<'_>, amount: u64, now: Time) {
-        self.forget(ring, now);
+        if u64::from(*ring.count).saturating_add(amount) > self.cap {
+            self.forget(ring, now);
+        }
         for _ in 0..amount.min(self.cap) {
             ring.push(now.as_nanos());
         }
@@ -109,7 +115,7 @@ impl Ring<'_> {
     }
 
     fn pop(&mut self) {
-        *self.start = self.times().place(1) as u16;
+        *self.start = self.times().place(1) as u8;
         *self.count -= 1;
     }
 
@@ -130,7 +136,8 @@ impl Ring<'_> {
     fn remove(&mut self, time: u64) -> bool {
         let count = usize::from(*self.count);
         let times = self.times();
-        let Some(found) = (0..count).rev().find(|nth| times.state[times.place(*nth)] == time) else {
+        let Some(found) = (0..count).rev().find(|nth| times.state[times.place(*nth)] == time)
+        else {
             return false;
         };
         for nth in found..count - 1 {

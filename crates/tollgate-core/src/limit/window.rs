@@ -60,12 +60,16 @@ impl Window {
     }
 
     pub(crate) fn check(self, state: &[u64], amount: u64, now: Time) -> Result<(), Retry> {
-        let over = self.total(state, now).saturating_add(amount).saturating_sub(self.cap);
-        if over == 0 || amount == 0 {
+        // Nearly always there is room even if nothing has left, which needs no counts.
+        if state[TOTAL].saturating_add(amount) <= self.cap || amount == 0 {
             return Ok(());
         }
         if amount > self.cap {
             return Err(Retry::Never);
+        }
+        let over = self.total(state, now).saturating_add(amount).saturating_sub(self.cap);
+        if over == 0 {
+            return Ok(());
         }
         let mut freed = 0;
         for part in self.kept(state, now) {

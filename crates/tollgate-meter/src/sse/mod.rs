@@ -99,7 +99,9 @@ impl Reader {
         }
         let (taken, complete) = self.line.scan(chunk);
         let part = chunk.split_to(taken);
-        if self.oversized || self.held.len() + part.len() > self.max_event_bytes {
+        // An LF that completes the last line end may as well come in the next chunk.
+        let late = usize::from(complete && part.ends_with(b"\r\n"));
+        if self.oversized || self.held.len() + part.len() - late > self.max_event_bytes {
             return Some(self.pass(part, complete));
         }
         if !complete {

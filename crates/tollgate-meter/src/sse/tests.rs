@@ -126,6 +126,16 @@ fn what_is_too_large_passes_uninterpreted_and_the_next_event_is_read() {
 }
 
 #[test]
+fn what_is_too_large_does_not_depend_on_where_the_last_line_end_is_split() {
+    let input = b"data\r\n\r\n";
+    for max in 6..10 {
+        let whole = blocks(&mut Reader::new(max), input, &[]);
+        let split = blocks(&mut Reader::new(max), input, &[7]);
+        assert_eq!(events(&whole), events(&split), "at most {max}");
+    }
+}
+
+#[test]
 fn memory_is_bounded_however_long_an_event_is() {
     let mut reader = Reader::new(1 << 10);
     let mut passed = 0;

@@ -2,6 +2,8 @@
 
 mod cli;
 mod commands;
+mod metrics;
+mod net;
 mod output;
 mod replay;
 mod sandbox;

@@ -1,0 +1,110 @@
+//! What goes wrong with an upstream, in one sentence each.
+
+use std::error::Error;
+
+use hyper_util::client::legacy;
+
+use super::{
+    connector::{Forbidden, Late},
+    outgoing::Broken,
+};
+use crate::net::{BoxError, Stalled};
+
+/// Why an upstream gave no answer, or no whole one.
+///
+/// The sentence is for the caller and names neither host nor path nor key. What happened in
+/// detail is in the [source](Error::source), for the log.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum UpstreamError {
+    /// No connection came about: nothing was sent.
+    #[error("the provider cannot be reached")]
+    Connect(#[source] BoxError),
+    /// All connections that the policy allows are in use: nothing was sent.
+    #[error("all connections to the provider are in use")]
+    Busy,
+    /// It took longer than the policy allows.
+    #[error("the provider {0}")]
+    Timeout(TooLong),
+    /// It ended the connection in the middle.
+    #[error("the provider ended the connection before its answer was complete")]
+    Cut(#[source] BoxError),
+    /// What it sent is not HTTP.
+    #[error("the provider's answer is not valid HTTP")]
+    Protocol(#[source] BoxError),
+    /// It lives at an address that is never connected to: nothing was sent.
+    #[error("the provider's address is one that Tollgate never connects to")]
+    Blocked,
+    /// The caller's own body broke while it was sent on; the source says how.
+    #[error("the request's body ended before it was complete")]
+    Request(#[source] BoxError),
+}
+
+/// What an upstream took too long for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum TooLong {
+    /// To connect, TLS included: nothing was sent.
+    #[error("did not accept a connection in time")]
+    Connect,
+    /// To begin its answer once it had the request.
+    #[error("did not begin its answer in time")]
+    Head,
+    /// To go on with its answer.
+    #[error("stopped in the middle of its answer")]
+    Body,
+}
+
+impl UpstreamError {
+    /// Whether the upstream got nothing of the request, so that nothing was used.
+    pub(crate) const fn is_unsent(&self) -> bool {
+        matches!(
+            self,
+            Self::Connect(_) | Self::Busy | Self::Blocked | Self::Timeout(TooLong::Connect)
+        )
+    }
+
+    /// Whether the same request may fare better a little later.
+    pub(crate) const fn is_transient(&self) -> bool {
+        !matches!(self, Self::Blocked | Self::Request(_))
+    }
+
+    /// What a client's failure means.
+    pub(super) fn from_client(error: legacy::Error) -> Self {
+        if find::<Forbidden>(&error).is_some() {
+            return Self::Blocked;
+        }
+        if find::<Late>(&error).is_some() {
+            return Self::Timeout(TooLong::Connect);
+        }
+        if error.is_connect() {
+            return Self::Connect(error.into());
+        }
+        Self::of_message(error.into())
+    }
+
+    /// What the failure of an answer's body means.
+    pub(super) fn from_body(error: BoxError) -> Self {
+        if error.is::<Stalled>() { Self::Timeout(TooLong::Body) } else { Self::of_message(error) }
+    }
+
+    fn of_message(error: BoxError) -> Self {
+        if find::<Broken>(&*error).is_some() {
+            return Self::Request(error);
+        }
+        match find::<hyper::Error>(&*error) {
+            Some(hyper) if hyper.is_parse() => Self::Protocol(error),
+            _ => Self::Cut(error),
+        }
+    }
+}
+
+/// The first error of this type, from the outermost to its last source.
+fn find<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a E> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(found) = error.downcast_ref() {
+            return Some(found);
+        }
+        next = error.source();
+    }
+    None
+}

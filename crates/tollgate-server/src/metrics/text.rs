@@ -1,0 +1,186 @@
+//! The numbers as Prometheus reads them.
+//!
+//! The text is made when it is asked for, from the numbers as they are then; counting
+//! knows nothing of it.
+
+use std::fmt;
+
+use prometheus_client::{
+    collector::Collector,
+    encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric, MetricEncoder, text},
+    metrics::MetricType,
+    registry::Registry,
+};
+
+use super::{Metrics, histogram::Snapshot};
+
+/// Numbers that are not counted but looked at.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Gauges {
+    /// Live sessions, where the policy limits them for all users together.
+    pub(crate) sessions_active: Option<u64>,
+}
+
+/// The media type of the text.
+pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// All that is shown, put together for one reading.
+#[derive(Debug, Default)]
+struct Reading {
+    decisions: Vec<([(&'static str, String); 2], u64)>,
+    overload: Vec<([(&'static str, String); 1], u64)>,
+    store_failures: Vec<([(&'static str, String); 1], u64)>,
+    tokens: Vec<([(&'static str, String); 3], u64)>,
+    cost: Vec<([(&'static str, String); 2], f64)>,
+    lasted: Vec<([(&'static str, String); 1], Snapshot)>,
+    added: Option<Snapshot>,
+    overrun: f64,
+    concurrent: u64,
+    sessions_active: Option<u64>,
+}
+
+impl Metrics {
+    /// The numbers in the text format of OpenMetrics, which Prometheus reads.
+    ///
+    /// # Errors
+    /// When the text cannot be written.
+    pub(crate) fn text(&self, gauges: Gauges) -> Result<String, fmt::Error> {
+        let mut registry = Registry::with_prefix("tollgate");
+        registry.register_collector(Box::new(self.reading(gauges)));
+        let mut out = String::new();
+        text::encode(&mut out, &registry)?;
+        Ok(out)
+    }
+
+    fn reading(&self, gauges: Gauges) -> Reading {
+        let label = |name: &'static str, value: &str| (name, value.to_owned());
+        let mut reading = Reading {
+            added: Some(self.added.snapshot()),
+            overrun: dollars(self.overrun_nanos.value()),
+            concurrent: self.concurrent(),
+            sessions_active: gauges.sessions_active,
+            ..Reading::default()
+        };
+        let decision =
+            |decision: &str, limit: &str| [label("decision", decision), label("limit", limit)];
+        reading.decisions.push((decision("admitted", ""), self.admitted.value()));
+        for (name, counts) in self.by_limit.all() {
+            reading.decisions.push((decision("refused", &name), counts.refused.value()));
+            reading.decisions.push((decision("shadowed", &name), counts.shadowed.value()));
+        }
+        for (reason, count) in self.by_reason.all() {
+            reading.overload.push(([label("reason", &reason)], count.value()));
+        }
+        for (mode, count) in self.store_failures.all() {
+            reading.store_failures.push(([label("mode", &mode)], count.value()));
+        }
+        for (provider, counts) in self.by_provider.all() {
+            let provider = label("provider", &provider);
+            for (model, used) in counts.by_model.all() {
+                let model = label("model", &model);
+                for (kind, count) in
+                    [("input", &used.input_tokens), ("output", &used.output_tokens)]
+                {
+                    let labels = [provider.clone(), model.clone(), label("kind", kind)];
+                    reading.tokens.push((labels, count.value()));
+                }
+                let labels = [provider.clone(), model];
+                reading.cost.push((labels, dollars(used.nanos.value())));
+            }
+            reading.lasted.push(([provider], counts.lasted.snapshot()));
+        }
+        reading
+    }
+}
+
+impl Collector for Reading {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let out = &mut encoder;
+        counters(out, "decisions", "Decisions by limit", &self.decisions)?;
+        counters(out, "overload", "Refusals by reason", &self.overload)?;
+        counters(out, "tokens", "Tokens settled, by kind", &self.tokens)?;
+        family(
+            out,
+            "cost_usd",
+            "Dollars settled",
+            MetricType::Counter,
+            &self.cost,
+            |mut m, cost| m.encode_counter::<NoLabels, f64, f64>(cost, None),
+        )?;
+        let lasted = "From a request's arrival to the end of its response";
+        family(out, "request_seconds", lasted, MetricType::Histogram, &self.lasted, histogram)?;
+        counters(
+            out,
+            "store_failures",
+            "Decisions that the store could not make",
+            &self.store_failures,
+        )?;
+        if let Some(added) = &self.added {
+            let help = "What the gateway itself took of a request's time";
+            histogram(
+                out.encode_descriptor("added_seconds", help, None, MetricType::Histogram)?,
+                added,
+            )?;
+        }
+        out.encode_descriptor(
+            "overrun_usd",
+            "Dollars used beyond what was reserved",
+            None,
+            MetricType::Counter,
+        )?
+        .encode_counter::<NoLabels, f64, f64>(&self.overrun, None)?;
+        gauge(out, "concurrent_requests", "Requests that run now", self.concurrent)?;
+        match self.sessions_active {
+            Some(sessions) => gauge(out, "sessions_active", "Sessions that are live now", sessions),
+            None => Ok(()),
+        }
+    }
+}
+
+type NoLabels = [(&'static str, String); 0];
+
+fn counters<const N: usize>(
+    out: &mut DescriptorEncoder<'_>,
+    name: &str,
+    help: &str,
+    values: &[([(&'static str, String); N], u64)],
+) -> fmt::Result
+where
+    [(&'static str, String); N]: EncodeLabelSet,
+{
+    family(out, name, help, MetricType::Counter, values, |mut metric, value| {
+        metric.encode_counter::<NoLabels, u64, f64>(value, None)
+    })
+}
+
+/// One metric with all its labels; nothing where there are none.
+fn family<V, const N: usize>(
+    out: &mut DescriptorEncoder<'_>,
+    name: &str,
+    help: &str,
+    kind: MetricType,
+    values: &[([(&'static str, String); N], V)],
+    encode: impl Fn(MetricEncoder<'_>, &V) -> fmt::Result,
+) -> fmt::Result
+where
+    [(&'static str, String); N]: EncodeLabelSet,
+{
+    if values.is_empty() {
+        return Ok(());
+    }
+    let mut metric = out.encode_descriptor(name, help, None, kind)?;
+    values.iter().try_for_each(|(labels, value)| encode(metric.encode_family(labels)?, value))
+}
+
+fn histogram(mut metric: MetricEncoder<'_>, snapshot: &Snapshot) -> fmt::Result {
+    metric.encode_histogram::<NoLabels>(snapshot.sum, snapshot.count, &snapshot.buckets, None)
+}
+
+fn gauge(out: &mut DescriptorEncoder<'_>, name: &str, help: &str, value: u64) -> fmt::Result {
+    out.encode_descriptor(name, help, None, MetricType::Gauge)?.encode_gauge(&value)
+}
+
+/// For showing only: sums are made in nano-dollars.
+fn dollars(nanos: u64) -> f64 {
+    nanos as f64 / 1e9
+}

@@ -1,0 +1,93 @@
+//! The numbers as programs read them.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use serde::{Deserialize, Serialize};
+use tollgate_core::NanoUsd;
+
+use super::{Metrics, running::UserCount};
+
+/// A number that only grows.
+#[derive(Debug, Default)]
+pub(super) struct Count(AtomicU64);
+
+/// What all requests since the start add up to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub(crate) struct Totals {
+    /// Requests and permits that were decided.
+    pub(crate) requests: u64,
+    /// Those that were admitted.
+    pub(crate) admitted: u64,
+    /// Those that were refused.
+    pub(crate) refused: u64,
+    /// Tokens sent to models, as settled.
+    pub(crate) input_tokens: u64,
+    /// Tokens made by models, as settled.
+    pub(crate) output_tokens: u64,
+    /// Dollars as settled: an exact decimal in a string.
+    #[schema(value_type = String, example = "0.0002606")]
+    pub(crate) cost_usd: NanoUsd,
+    /// Dollars of that which were more than had been reserved.
+    #[schema(value_type = String, example = "0")]
+    pub(crate) overrun_usd: NanoUsd,
+}
+
+/// What one limit has done since the start.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub(crate) struct LimitTotals {
+    /// The limit, as the policy names it.
+    pub(crate) limit: String,
+    /// Requests that it refused.
+    pub(crate) refused: u64,
+    /// Requests that it would have refused, were it not in shadow mode.
+    pub(crate) shadowed: u64,
+}
+
+impl Count {
+    pub(super) fn add(&self, more: u64) {
+        if more > 0 {
+            self.0.fetch_add(more, Ordering::Relaxed);
+        }
+    }
+
+    pub(super) fn value(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl Metrics {
+    /// What all requests since the start add up to.
+    pub(crate) fn totals(&self) -> Totals {
+        let (admitted, refused) = (self.admitted.value(), self.refused.value());
+        Totals {
+            requests: admitted + refused,
+            admitted,
+            refused,
+            input_tokens: self.used.input_tokens.value(),
+            output_tokens: self.used.output_tokens.value(),
+            cost_usd: NanoUsd(self.used.nanos.value()),
+            overrun_usd: NanoUsd(self.overrun_nanos.value()),
+        }
+    }
+
+    /// What each limit has done, for those that did something.
+    pub(crate) fn by_limit(&self) -> Vec<LimitTotals> {
+        let all = self.by_limit.all().into_iter();
+        all.map(|(limit, counts)| LimitTotals {
+            limit: limit.into(),
+            refused: counts.refused.value(),
+            shadowed: counts.shadowed.value(),
+        })
+        .collect()
+    }
+
+    /// How many requests run now.
+    pub(crate) fn concurrent(&self) -> u64 {
+        self.running.count()
+    }
+
+    /// How many users have running requests, and the first `most` of them by name.
+    pub(crate) fn users(&self, most: usize) -> (u64, Vec<UserCount>) {
+        self.running.users(most)
+    }
+}

@@ -50,7 +50,7 @@ impl Governor {
 
 /// Tollgate's store in memory under a policy.
 pub(crate) struct Tollgates {
-    users: Vec<Attributes>,
+    names: Vec<String>,
     pub(crate) policy: Policy,
     pub(crate) store: Memory,
     clock: Clock,
@@ -84,9 +84,7 @@ impl Tollgates {
 
     fn new(limits: Vec<Limit>) -> Self {
         Self {
-            users: (0..USERS)
-                .map(|nth| Attributes::new().with(Attribute::User, name(nth)))
-                .collect(),
+            names: (0..USERS).map(name).collect(),
             policy: Policy::new(limits).expect("names differ"),
             store: Memory::default(),
             clock: Clock::system(),
@@ -98,9 +96,11 @@ impl Tollgates {
     pub(crate) fn decide(&self, picks: &[u32]) -> usize {
         let mut admitted = 0;
         for pick in picks {
-            let (who, now) = (&self.users[*pick as usize], self.clock.now());
+            let name = self.names[*pick as usize].as_str();
+            let who = Attributes::new().with(Attribute::User, name);
+            let now = self.clock.now();
             let expires = now.time.after(Duration::from_secs(600));
-            let order = self.policy.order(new_id(now.wall), who, &self.demand, now, expires);
+            let order = self.policy.order(new_id(now.wall), &who, &self.demand, now, expires);
             if let Ok(Decision::Admit(_)) = self.store.reserve_now(&order, now) {
                 admitted += 1;
                 let settled = self.store.settle_now(order.id, &self.demand, now);

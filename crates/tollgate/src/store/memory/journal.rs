@@ -4,7 +4,7 @@ use tollgate_core::{
     Amounts, Attributes, Cell, Demand, LimitId, Now, ReservationId, ScopeId, Time, Usage,
 };
 
-use super::reservation::Held;
+use super::reservation::{CellRef, Held};
 use crate::StoreError;
 
 /// Hears of every change while the cells it concerns are locked, so that the order of
@@ -121,7 +121,7 @@ pub enum End {
 /// What a reservation holds, with the number of the cell of each.
 #[derive(Debug, Clone, Copy)]
 pub struct Holds<'a> {
-    pub(super) cells: &'a [u32],
+    pub(super) cells: &'a [CellRef],
     pub(super) held: &'a [Held],
 }
 
@@ -129,7 +129,7 @@ impl<'a> Holds<'a> {
     /// Each hold with the number of its cell.
     pub fn iter(&self) -> impl Iterator<Item = (u32, &'a Held)> + use<'a> {
         let cells = self.cells;
-        self.held.iter().map(move |held| (cells[usize::from(held.group)], held))
+        self.held.iter().map(move |held| (cells[usize::from(held.group)].number, held))
     }
 }
 

@@ -129,8 +129,7 @@ impl<J: Journal> Memory<J> {
                 slot.set_dirty(true);
             }
         }
-        let numbers: SmallVec<[u32; 3]> = reservation.cells.iter().map(|c| c.number).collect();
-        let held = Holds { cells: &numbers, held: &added };
+        let held = Holds { cells: &reservation.cells, held: &added };
         self.journal.record(Record::Extend { id, now, more, held });
         reservation.demand = reservation.demand.plus(more);
         reservation.held.extend(added);
@@ -166,7 +165,6 @@ impl<J: Journal> Memory<J> {
                 reservation.held.push(Held { group, charge, at: now, used: charge.amount });
             }
         }
-        let numbers: SmallVec<[u32; 3]> = reservation.cells.iter().map(|c| c.number).collect();
         self.journal.record(Record::Reserve {
             id: order.id,
             now,
@@ -174,7 +172,7 @@ impl<J: Journal> Memory<J> {
             attributes: order.attributes,
             demand: &order.demand,
             keep: order.keep,
-            held: Holds { cells: &numbers, held: &reservation.held },
+            held: Holds { cells: &reservation.cells, held: &reservation.held },
         });
         reservation
     }

@@ -162,8 +162,7 @@ impl<J: Journal> Memory<J> {
                 }
             }
         }
-        let numbers: SmallVec<[u32; 3]> = reservation.cells.iter().map(|c| c.number).collect();
-        let held = Holds { cells: &numbers, held: &reservation.held };
+        let held = Holds { cells: &reservation.cells, held: &reservation.held };
         let Receipt { usage, overrun } = &receipt;
         self.journal.record(Record::End { id: reservation.id, now, how, usage, overrun, held });
     }
@@ -186,6 +185,16 @@ impl Reservation {
     /// in their order; the last one bears an overrun.
     fn share_out(&mut self, how: End, usage: &Usage) {
         let accounts = usize::from(self.accounts);
+        if self.held.len() == accounts {
+            for held in &mut self.held {
+                held.used = match (how, held.charge.unit) {
+                    (End::Void, _) => 0,
+                    (End::Expire, _) | (End::Settle, Unit::Requests) => held.charge.amount,
+                    (End::Settle, unit) => usage.of(unit),
+                };
+            }
+            return;
+        }
         for account in 0..accounts {
             let first = self.held[account];
             let mut left = match (how, first.charge.unit) {

@@ -4,6 +4,7 @@
 //! number depends on the machine, so none is a test.
 
 mod decide;
+mod gateway;
 mod stopwatch;
 mod table;
 
@@ -30,6 +31,11 @@ struct Cli {
 enum Bench {
     /// Decisions in memory, against the governor crate.
     Decide,
+    /// The gateway, against a bare hyper proxy before the same sandbox.
+    Gateway(gateway::Gateway),
+    /// The bare proxy itself, which `gateway` starts.
+    #[command(hide = true)]
+    PassThrough(gateway::proxy::PassThrough),
 }
 
 fn main() -> ExitCode {
@@ -46,5 +52,7 @@ fn main() -> ExitCode {
 fn run(cli: &Cli) -> Result<()> {
     match &cli.bench {
         Bench::Decide => table::print(&decide::run(), cli.json),
+        Bench::Gateway(args) => table::print(&gateway::run(args)?, cli.json),
+        Bench::PassThrough(args) => match gateway::proxy::run(args)? {},
     }
 }

@@ -62,7 +62,8 @@ fn check_use(root: &Manifest<'_>, members: &[Manifest<'_>], findings: &mut Vec<F
     let shared = root.table.get("workspace").and_then(|w| w.get("dependencies")?.as_table());
     for name in shared.into_iter().flat_map(Table::keys) {
         if !used.contains(name.as_str()) {
-            root.find(name, "unused-dependency", "no crate uses it; take it out", findings);
+            let advice = format!("no crate uses {name}; take it out");
+            root.find(name, "unused-dependency", advice, findings);
         }
     }
 }
@@ -123,7 +124,11 @@ impl<'a> Manifest<'a> {
         advice: impl Into<String>,
         findings: &mut Vec<Finding>,
     ) {
-        let line = self.file.text.lines().position(|line| line.starts_with(key));
+        let names = |line: &str| {
+            line.strip_prefix(key)
+                .is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '-'))
+        };
+        let line = self.file.text.lines().position(names);
         findings.push(Finding::new(&self.file.path, line.map_or(1, |l| l + 1), rule, advice));
     }
 }

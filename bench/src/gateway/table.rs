@@ -1,0 +1,66 @@
+//! The numbers of [`Report`] beside what is wanted of them.
+
+use super::Report;
+use crate::table::{Row, Summary};
+
+impl Summary for Report {
+    fn rows(&self) -> Vec<Row> {
+        let (ours, theirs) = (&self.gateway, &self.proxy);
+        let micros = |micros: f64| format!("{micros:.0} µs");
+        let rate = |per_second: f64| format!("{per_second:.0}/s");
+        let kib = |bytes: f64| format!("{:.1} KiB", bytes / 1024.0);
+        vec![
+            Row::new(
+                "requests, saturated",
+                rate(ours.saturated_per_second),
+                rate(theirs.saturated_per_second),
+            )
+            .at_least(
+                ours.saturated_per_second / theirs.saturated_per_second,
+                0.7,
+                "×",
+            ),
+            Row::new(
+                "p50, saturated",
+                micros(ours.saturated.p50_us),
+                micros(theirs.saturated.p50_us),
+            ),
+            Row::new(
+                "p99, saturated",
+                micros(ours.saturated.p99_us),
+                micros(theirs.saturated.p99_us),
+            ),
+            Row::new(
+                "p50, half load",
+                micros(ours.half_load.p50_us),
+                micros(theirs.half_load.p50_us),
+            )
+            .at_most(
+                ours.half_load.p50_us - theirs.half_load.p50_us,
+                150.0,
+                " µs added",
+            ),
+            Row::new(
+                "p99, half load",
+                micros(ours.half_load.p99_us),
+                micros(theirs.half_load.p99_us),
+            ),
+            Row::new(
+                "memory per held stream",
+                kib(ours.bytes_per_stream),
+                kib(theirs.bytes_per_stream),
+            )
+            .at_most(ours.bytes_per_stream / 1024.0, 32.0, " KiB"),
+        ]
+    }
+
+    fn notes(&self) -> Vec<String> {
+        vec![
+            "Seven limits of the assistant policy, amounts raised; embedded ledger, metrics and log on.".into(),
+            format!(
+                "Load, sandbox and what is measured share {} cores; half load is {:.0} requests per second for both.",
+                self.cores, self.half_load_per_second
+            ),
+        ]
+    }
+}

@@ -81,8 +81,20 @@ impl Limit {
             return None;
         }
         let rule = self.measure_for(who).rule(wall);
+        Some(self.charge_under(rule, demand))
+    }
+
+    /// The charge this limit makes under a rule of its own.
+    pub(crate) const fn charge_under(&self, rule: Rule, demand: &Amounts) -> Charge {
         let amount = if rule.kind.is_slot() { 1 } else { demand.of(self.unit) };
-        Some(Charge { limit: self.id, rule, unit: self.unit, amount, shadow: self.shadow })
+        Charge { limit: self.id, rule, unit: self.unit, amount, shadow: self.shadow }
+    }
+
+    /// The rule that holds for every request at every time, if there is one.
+    pub(crate) fn fixed_rule(&self) -> Option<Rule> {
+        let depends = !self.when.conditions().is_empty() || !self.tiers.is_empty();
+        let varies = matches!(self.measure, Measure::Period { .. });
+        (!depends && !varies).then(|| self.measure.rule(Time::ZERO))
     }
 
     /// The measure for a caller: its tier's where the limit names it, else the general one.

@@ -20,7 +20,7 @@ pub use settings::Settings;
 pub use values::{BaseUrl, KeyHash, Secret, Share, Size};
 pub use when::{Pattern, When};
 
-use crate::{Attribute, LimitId, ScopeId};
+use crate::{Attribute, LimitId, Rule, ScopeId};
 
 /// A compiled set of limits, ready to turn requests into orders.
 #[derive(Debug, Default)]
@@ -35,8 +35,8 @@ pub struct Policy {
 struct Scope {
     id: ScopeId,
     per: Vec<Attribute>,
-    /// Places in `Policy::limits`.
-    limits: Vec<usize>,
+    /// Places in `Policy::limits`, with the rule where it is always the same.
+    limits: Vec<(usize, Option<Rule>)>,
 }
 
 /// Why limits do not make a policy.
@@ -57,11 +57,11 @@ impl Policy {
                 return Err(DuplicateLimit(limit.name.clone()));
             }
             match scopes.iter_mut().find(|scope| scope.per == limit.per) {
-                Some(scope) => scope.limits.push(place),
+                Some(scope) => scope.limits.push((place, limit.fixed_rule())),
                 None => scopes.push(Scope {
                     id: ScopeId::new(&limit.per),
                     per: limit.per.clone(),
-                    limits: vec![place],
+                    limits: vec![(place, limit.fixed_rule())],
                 }),
             }
         }

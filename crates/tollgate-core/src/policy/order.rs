@@ -28,8 +28,16 @@ impl Policy {
         let mut charges: SmallVec<[Charge; 8]> = SmallVec::new();
         for scope in &self.scopes {
             let before = charges.len();
-            let own = scope.limits.iter().map(|place| &self.limits[*place]);
-            charges.extend(own.filter_map(|limit| limit.charge(who, demand, now.wall)));
+            for (place, fixed) in &scope.limits {
+                let limit = &self.limits[*place];
+                let charge = match fixed {
+                    Some(rule) => Some(limit.charge_under(*rule, demand)),
+                    None => limit.charge(who, demand, now.wall),
+                };
+                if let Some(charge) = charge {
+                    charges.push(charge);
+                }
+            }
             if charges.len() > before {
                 let charges = u8::try_from(charges.len() - before).unwrap_or(u8::MAX);
                 groups.push(Group { scope: scope.id, key: scope.key(who), charges });

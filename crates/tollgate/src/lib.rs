@@ -13,6 +13,6 @@ mod tollgate;
 
 pub use clock::Clock;
 pub use permit::Permit;
-pub use store::{AnyStore, Memory, Receipt, Store, StoreError};
+pub use store::{AnyStore, Embedded, Memory, Receipt, Store, StoreError};
 pub use tollgate::{HOLD, Refused, Tollgate, Verdict, new_id};
 pub use tollgate_core as core;

@@ -1,15 +1,17 @@
 //! The store that a policy chooses when the process starts.
 
 use smallvec::SmallVec;
-use tollgate_core::{Amounts, Decision, Now, Order, ReservationId, Standing, Time, Usage};
+use tollgate_core::{Amounts, Decision, Now, Order, Policy, ReservationId, Standing, Time, Usage};
 
-use crate::{Memory, Receipt, Store, StoreError};
+use crate::{Embedded, Memory, Receipt, Store, StoreError};
 
 /// One of the stores, chosen at run time. It adds nothing and promises what its store does.
 #[derive(Debug)]
 pub enum AnyStore {
     /// Accounts that live as long as the process.
     Memory(Memory),
+    /// Accounts that survive it, in a ledger on the disk.
+    Embedded(Embedded),
 }
 
 /// Asks whichever store it is.
@@ -17,6 +19,7 @@ macro_rules! ask {
     ($any:expr, $store:ident => $question:expr) => {
         match $any {
             AnyStore::Memory($store) => $question.await,
+            AnyStore::Embedded($store) => $question.await,
         }
     };
 }
@@ -24,6 +27,22 @@ macro_rules! ask {
 impl From<Memory> for AnyStore {
     fn from(memory: Memory) -> Self {
         Self::Memory(memory)
+    }
+}
+
+impl From<Embedded> for AnyStore {
+    fn from(embedded: Embedded) -> Self {
+        Self::Embedded(embedded)
+    }
+}
+
+impl AnyStore {
+    /// Tells a store that keeps a ledger how a policy's limits are called.
+    pub fn note_policy(&self, policy: &Policy) {
+        match self {
+            Self::Memory(_) => {}
+            Self::Embedded(embedded) => embedded.note_policy(policy),
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Where accounts are kept, and the one atomic step that decides.
 
 mod any;
+pub mod embedded;
 pub mod memory;
 
 use std::future::Future;
@@ -10,6 +11,7 @@ use smallvec::SmallVec;
 use tollgate_core::{Amounts, Decision, Now, Order, ReservationId, Standing, Time, Usage};
 
 pub use any::AnyStore;
+pub use embedded::Embedded;
 pub use memory::Memory;
 
 /// Keeps accounts and reservations. Every store passes the same suite, [`conformance`].

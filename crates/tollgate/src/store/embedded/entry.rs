@@ -1,0 +1,110 @@
+//! Rows of the ledger, read back.
+
+use rusqlite::{Row, types::Type};
+use tollgate_core::{Amounts, NanoUsd, Now, ReservationId, Time};
+
+use super::{rules::json, schema::EntryKind};
+
+/// One row of `entries`.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) seq: u64,
+    pub(super) kind: EntryKind,
+    pub(super) id: ReservationId,
+    pub(super) now: Now,
+    pub(super) amounts: Amounts,
+    pub(super) expires: Time,
+    pub(super) keep: bool,
+    pub(super) charges: Vec<EntryCharge>,
+    pub(super) session: String,
+}
+
+/// What a row says of one account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct EntryCharge {
+    pub(super) cell: u32,
+    /// The number of a rule; of an ended session, the id of the limit.
+    pub(super) rule: i64,
+    pub(super) amount: u64,
+    /// What was used of it; all, while it has not ended.
+    pub(super) used: u64,
+}
+
+/// The columns that [`Entry::read`] expects.
+pub(super) const COLUMNS: &str = "seq, kind, id, at, wall, requests, input_tokens, \
+    output_tokens, nano_usd, millis, expires, keep, charges, session";
+
+impl Entry {
+    pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        let kind = row.get(1)?;
+        let kind = EntryKind::numbered(kind)
+            .ok_or_else(|| wrong(1, format!("{kind} is no kind of entry")))?;
+        let session = row.get_ref(13)?.as_str_or_null()?;
+        Ok(Self {
+            seq: unsigned(row, 0)?,
+            kind,
+            id: read_id(row, 2)?,
+            now: Now { time: time(row, 3)?, wall: time(row, 4)? },
+            amounts: read_amounts(row, 5)?,
+            expires: Time::from_nanos(row.get::<_, Option<i64>>(10)?.unwrap_or(0).cast_unsigned()),
+            keep: row.get(11)?,
+            charges: read_charges(kind, 12, row.get_ref(12)?.as_str()?)?,
+            session: session.unwrap_or_default().to_owned(),
+        })
+    }
+}
+
+/// The id in a column; an ended session has none.
+pub(super) fn read_id(row: &Row<'_>, column: usize) -> rusqlite::Result<ReservationId> {
+    let bytes = row.get_ref(column)?.as_blob()?;
+    if bytes.is_empty() {
+        return Ok(ReservationId(0));
+    }
+    let bytes = bytes.try_into().map_err(|_| wrong(column, "an id has 16 bytes".to_owned()))?;
+    Ok(ReservationId(u128::from_be_bytes(bytes)))
+}
+
+/// The five amounts from a column on.
+pub(super) fn read_amounts(row: &Row<'_>, from: usize) -> rusqlite::Result<Amounts> {
+    Ok(Amounts {
+        requests: unsigned(row, from)?,
+        input_tokens: unsigned(row, from + 1)?,
+        output_tokens: unsigned(row, from + 2)?,
+        cost: NanoUsd(unsigned(row, from + 3)?),
+        millis: unsigned(row, from + 4)?,
+    })
+}
+
+fn read_charges(kind: EntryKind, column: usize, text: &str) -> rusqlite::Result<Vec<EntryCharge>> {
+    Ok(match kind {
+        EntryKind::Reserve | EntryKind::Extend => json::<Vec<(u32, i64, u64)>>(column, text)?
+            .into_iter()
+            .map(|(cell, rule, amount)| EntryCharge { cell, rule, amount, used: amount })
+            .collect(),
+        EntryKind::Settle | EntryKind::Void | EntryKind::Expire => {
+            json::<Vec<(u32, i64, u64, u64)>>(column, text)?
+                .into_iter()
+                .map(|(cell, rule, amount, used)| EntryCharge { cell, rule, amount, used })
+                .collect()
+        }
+        EntryKind::EndSession => json::<Vec<(u32, i64)>>(column, text)?
+            .into_iter()
+            .map(|(cell, rule)| EntryCharge { cell, rule, amount: 0, used: 0 })
+            .collect(),
+        EntryKind::Renew | EntryKind::Overrun => Vec::new(),
+    })
+}
+
+pub(super) fn unsigned(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
+    let value: i64 = row.get(column)?;
+    u64::try_from(value).map_err(|_| wrong(column, format!("{value} is below 0")))
+}
+
+fn time(row: &Row<'_>, column: usize) -> rusqlite::Result<Time> {
+    unsigned(row, column).map(Time::from_nanos)
+}
+
+/// The error of a column whose value can't be.
+pub(super) fn wrong(column: usize, what: String) -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(column, Type::Text, what.into())
+}

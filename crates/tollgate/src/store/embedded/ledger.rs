@@ -1,0 +1,94 @@
+//! The journal of the embedded store: every record becomes a row that waits to be written.
+
+use std::sync::Arc;
+
+use compact_str::CompactString;
+
+use super::{
+    queue::{Pending, Queue},
+    row::{Reserve, Row, RowCharge},
+};
+use crate::{
+    Receipt, StoreError,
+    store::memory::{Holds, Journal, Record},
+};
+use tollgate_core::Amounts;
+
+/// Hears what happens to reservations and writes it down, a moment later, in that order.
+#[derive(Debug, Clone)]
+pub struct Ledger {
+    pub(super) queue: Arc<Queue>,
+}
+
+impl Journal for Ledger {
+    fn ready(&self) -> Result<(), StoreError> {
+        self.queue.ready()
+    }
+
+    fn record(&self, record: Record<'_>) -> u64 {
+        self.queue.push(|pending| pending.record(&record))
+    }
+}
+
+impl Pending {
+    fn record(&mut self, record: &Record<'_>) {
+        match *record {
+            Record::Open { cell, scope, key } => {
+                self.add(Row::Open { cell, scope, key: key.into() });
+            }
+            Record::Reserve { id, now, expires, attributes, demand, keep, held } => {
+                let (seq, charges) = (self.number(), self.hold(held));
+                let (demand, attributes) = (*demand, Box::new(attributes.clone()));
+                self.latest = self.latest.max(now.time);
+                self.add(Row::Reserve(Reserve {
+                    seq,
+                    id,
+                    now,
+                    expires,
+                    demand,
+                    keep,
+                    attributes,
+                    charges,
+                }));
+            }
+            Record::Extend { id, now, more, held } => {
+                let (seq, charges) = (self.number(), self.hold(held));
+                self.latest = self.latest.max(now.time);
+                self.add(Row::Extend { seq, id, now, more: *more, charges });
+            }
+            Record::Renew { id, expires } => {
+                let (seq, now) = (self.number(), tollgate_core::Now::at(self.latest));
+                self.add(Row::Renew { seq, id, now, expires });
+            }
+            Record::End { id, now, how, usage, overrun, held } => {
+                let (seq, charges) = (self.number(), self.hold(held));
+                if *overrun != Amounts::default() {
+                    // The row that tells the overrun.
+                    self.number();
+                }
+                self.latest = self.latest.max(now.time);
+                let receipt = Receipt { usage: *usage, overrun: *overrun };
+                self.add(Row::End { seq, id, now, how, receipt, charges });
+            }
+            Record::EndSession { cell, limit, session, now } => {
+                let (seq, session) = (self.number(), CompactString::from(session));
+                self.add(Row::EndSession { seq, cell, limit, session, now });
+            }
+            Record::Checkpoint { cell, state } => {
+                self.add(Row::Checkpoint { cell, seq: self.seq, state: state.clone() });
+            }
+            Record::Close { cell } => self.add(Row::Close { cell }),
+        }
+    }
+
+    fn hold(&mut self, held: Holds<'_>) -> usize {
+        let before = self.batch.charges.len();
+        let charges = held.iter();
+        self.batch.charges.extend(charges.map(|(cell, held)| RowCharge {
+            cell,
+            charge: held.charge,
+            used: held.used,
+        }));
+        self.batch.charges.len() - before
+    }
+}

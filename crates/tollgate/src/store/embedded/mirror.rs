@@ -1,0 +1,105 @@
+//! The reservations that have not ended, as the writer sees them.
+//!
+//! A restart needs them even when they were made long before the rows it reads again. So
+//! each checkpoint lists them with the numbers of their rows.
+
+use hashbrown::HashMap;
+use smallvec::{SmallVec, smallvec};
+use tollgate_core::{ReservationId, Time};
+
+use crate::store::memory::LATE;
+
+/// Numbers of the rows that tell of one reservation; the first is its reservation.
+pub(super) type Rows = SmallVec<[u64; 2]>;
+
+/// Reservations that have not ended.
+#[derive(Debug, Default)]
+pub(super) struct Mirror {
+    open: HashMap<ReservationId, Outstanding, foldhash::fast::RandomState>,
+    /// Listed in the ledger but ended since.
+    gone: Vec<ReservationId>,
+}
+
+#[derive(Debug)]
+pub(super) struct Outstanding {
+    pub(super) rows: Rows,
+    pub(super) keep: bool,
+    /// When it expired, if it did.
+    pub(super) expired_at: Option<Time>,
+    /// Whether the ledger's list has it, and whether as it is now.
+    pub(super) is_listed: bool,
+    pub(super) is_changed: bool,
+}
+
+/// What the ledger's list must learn.
+#[derive(Debug, Default)]
+pub(super) struct Changes {
+    pub(super) listed: Vec<(ReservationId, Rows)>,
+    pub(super) gone: Vec<ReservationId>,
+}
+
+impl Mirror {
+    pub(super) fn reserve(&mut self, id: ReservationId, seq: u64, keep: bool) {
+        let rows = smallvec![seq];
+        let is_changed = true;
+        let made = Outstanding { rows, keep, expired_at: None, is_listed: false, is_changed };
+        if let Some(before) = self.open.insert(id, made)
+            && before.is_listed
+        {
+            self.gone.push(id);
+        }
+    }
+
+    /// Puts back what a ledger had.
+    pub(super) fn restore(&mut self, id: ReservationId, outstanding: Outstanding) {
+        self.open.insert(id, outstanding);
+    }
+
+    /// Removes an id from the list that a ledger has though it has ended.
+    pub(super) fn forget(&mut self, id: ReservationId) {
+        self.gone.push(id);
+    }
+
+    /// Adds a row to a reservation; the number of its first one.
+    pub(super) fn change(&mut self, id: ReservationId, seq: u64) -> Option<u64> {
+        let open = self.open.get_mut(&id)?;
+        open.rows.push(seq);
+        open.is_changed = true;
+        open.rows.first().copied()
+    }
+
+    pub(super) fn expire(&mut self, id: ReservationId, seq: u64, at: Time) -> Option<u64> {
+        let first = self.change(id, seq)?;
+        if let Some(open) = self.open.get_mut(&id) {
+            open.expired_at = Some(at);
+        }
+        Some(first)
+    }
+
+    /// Ends a reservation: the number of its first row, and whether its id is kept.
+    pub(super) fn end(&mut self, id: ReservationId) -> Option<(u64, bool)> {
+        let ended = self.open.remove(&id)?;
+        if ended.is_listed {
+            self.gone.push(id);
+        }
+        Some((ended.rows.first().copied()?, ended.keep))
+    }
+
+    /// What has changed since this was asked last. Forgets what has expired too long ago
+    /// for a late settlement.
+    pub(super) fn changes(&mut self, latest: Time) -> Changes {
+        let mut changes = Changes { listed: Vec::new(), gone: std::mem::take(&mut self.gone) };
+        self.open.retain(|id, open| {
+            let is_over = open.expired_at.is_some_and(|at| at.after(LATE) <= latest);
+            if is_over && open.is_listed {
+                changes.gone.push(*id);
+            }
+            if !is_over && open.is_changed {
+                changes.listed.push((*id, open.rows.clone()));
+                (open.is_listed, open.is_changed) = (true, false);
+            }
+            !is_over
+        });
+        changes
+    }
+}

@@ -1,0 +1,266 @@
+//! The store that survives: decisions in memory, and a ledger on the disk.
+//!
+//! [`Embedded`] is [`Memory`] with a [`Ledger`] for its journal. Every change becomes a row;
+//! one thread writes the rows in groups, one SQLite transaction each, at most a few
+//! milliseconds after they were made ([`Store::durable`] waits for that). The file is a
+//! plain SQLite database whose rows are never changed; its tables are described in
+//! `schema.sql`, and the view `ledger` shows them to people.
+//!
+//! What is lost by `kill -9` is at most the rows of the last few milliseconds, and nobody
+//! was told that those are safe. After a restart, whatever was reserved and not settled has
+//! expired: its slots are free, and its money and tokens count as used until a late
+//! settlement says better. A failed write stops admission for good; there is no second try,
+//! since nobody knows what the first one left behind.
+
+mod entry;
+mod error;
+mod ledger;
+mod mirror;
+mod queue;
+mod replay;
+mod row;
+mod rules;
+mod schema;
+mod tables;
+mod writer;
+
+use std::{
+    fs::File,
+    path::{Path, PathBuf},
+    sync::Arc,
+    thread::JoinHandle,
+};
+
+use smallvec::SmallVec;
+use tollgate_core::{
+    Amounts, Attributes, Decision, Now, Order, Policy, ReservationId, Standing, Time, Usage,
+};
+
+pub use error::LedgerError;
+pub use ledger::Ledger;
+
+use self::{
+    mirror::{Mirror, Outstanding},
+    queue::Queue,
+    replay::Replay,
+    row::{LimitRow, Row},
+    tables::Tables,
+    writer::Writer,
+};
+use super::memory::{Bounds, Journal, Memory, Record};
+use crate::{Clock, Receipt, Store, StoreError};
+
+/// Keeps accounts in memory and writes down what happens in a ledger on the disk.
+#[derive(Debug)]
+pub struct Embedded {
+    memory: Arc<Memory<Ledger>>,
+    queue: Arc<Queue>,
+    writer: Option<JoinHandle<()>>,
+    path: PathBuf,
+    restored: Restored,
+    /// Held as long as the ledger is in use; the last field, so that it goes last.
+    _lock: File,
+}
+
+/// The named maxima of an embedded store.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct EmbeddedBounds {
+    /// Of what is kept in memory.
+    pub memory: Bounds,
+    /// The ledger's size in bytes; a full ledger stops admission. Without it, the disk's.
+    pub max_bytes: Option<u64>,
+}
+
+/// What was in a ledger when it was opened.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Restored {
+    /// The last entry's number.
+    pub entries: u64,
+    /// How many of them were read.
+    pub replayed: u64,
+    /// Keys whose accounts came back.
+    pub keys: usize,
+    /// Reservations that nobody had ended; they have expired.
+    pub expired: usize,
+}
+
+impl Embedded {
+    /// Opens a ledger, or makes it, and puts the accounts back as they were. `clock` makes
+    /// the clock of the store from the latest instant that the ledger knows, usually
+    /// [`Clock::no_earlier_than`].
+    ///
+    /// # Errors
+    /// When the file is in use, is no ledger, is damaged, or the system refuses.
+    pub fn open(
+        path: &Path,
+        bounds: EmbeddedBounds,
+        clock: impl FnOnce(Time) -> Clock,
+    ) -> Result<(Self, Clock), LedgerError> {
+        let lock = lock(path)?;
+        let connection = schema::open(path, bounds.max_bytes)?;
+        let mut replay = Replay::read(&connection, path)?;
+        let clock = clock(replay.latest);
+        let mut now = clock.now();
+        now.time = now.time.max(replay.latest);
+        let (cells, idle) = replay.sift_cells(now);
+
+        let queue = Arc::new(Queue::new(replay.seq, replay.latest));
+        let ledger = Ledger { queue: Arc::clone(&queue) };
+        let mut restored = Restored {
+            entries: replay.seq,
+            replayed: replay.seq.saturating_sub(replay.from.saturating_sub(1)),
+            keys: cells.len(),
+            expired: 0,
+        };
+        let mut mirror = Mirror::default();
+        let mut reservations = Vec::with_capacity(replay.reservations.len());
+        for (id, open) in replay.reservations {
+            let (rows, keep, is_listed) = (open.rows, open.restored.keep, open.is_listed);
+            let expired_at = open.expired_at;
+            let outstanding = Outstanding { rows, keep, expired_at, is_listed, is_changed: true };
+            mirror.restore(id, outstanding);
+            reservations.push(open.restored);
+        }
+        replay.ended.into_iter().for_each(|id| mirror.forget(id));
+        let mut memory = Memory::new(bounds.memory, ledger);
+        memory.restore(cells, reservations, replay.next_number);
+        for (id, receipt) in replay.receipts {
+            memory.restore_receipt(id, receipt);
+        }
+        for cell in idle {
+            memory.journal().record(Record::Close { cell });
+        }
+        restored.expired = memory.expire_all(now);
+
+        let memory = Arc::new(memory);
+        let writer = Writer {
+            queue: Arc::clone(&queue),
+            memory: Arc::clone(&memory),
+            tables: Tables { connection, rules: replay.rules, mirror, latest: replay.latest },
+            committed: replay.seq,
+            replay_from: replay.from,
+        };
+        let writer = std::thread::Builder::new()
+            .name("ledger".to_owned())
+            .spawn(move || writer.run())
+            .map_err(|error| LedgerError::unusable(path, &error))?;
+        let path = path.to_path_buf();
+        let writer = Some(writer);
+        Ok((Self { memory, queue, writer, path, restored, _lock: lock }, clock))
+    }
+
+    /// What was in the ledger when it was opened.
+    pub const fn restored(&self) -> Restored {
+        self.restored
+    }
+
+    /// The ledger's file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The accounts in memory.
+    pub fn memory(&self) -> &Memory<Ledger> {
+        &self.memory
+    }
+
+    /// Writes down how a policy's limits are called, for people who read the ledger.
+    pub fn note_policy(&self, policy: &Policy) {
+        let nobody = Attributes::new();
+        let limits = policy.limits().iter().map(|limit| LimitRow {
+            id: limit.id,
+            name: limit.name.clone(),
+            per: limit.per.iter().map(|attribute| attribute.name()).collect::<Vec<_>>().join(","),
+            description: limit.describe(&nobody),
+        });
+        let limits = limits.collect();
+        self.queue.push(|pending| pending.add(Row::Limits(limits)));
+    }
+}
+
+impl Drop for Embedded {
+    /// Writes what is left, so that the next start has nothing to read again.
+    fn drop(&mut self) {
+        self.queue.close();
+        if let Some(writer) = self.writer.take()
+            && writer.join().is_err()
+        {
+            tracing::error!(path = %self.path.display(), "the ledger's writer has panicked");
+        }
+    }
+}
+
+/// Makes sure that no other process writes this ledger, as long as the file is held.
+fn lock(path: &Path) -> Result<File, LedgerError> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    let lock = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&name)
+        .map_err(|error| LedgerError::unusable(path, &error))?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(std::fs::TryLockError::WouldBlock) => {
+            Err(LedgerError::InUse { path: path.to_path_buf() })
+        }
+        Err(std::fs::TryLockError::Error(error)) => Err(LedgerError::unusable(path, &error)),
+    }
+}
+
+impl Store for Embedded {
+    async fn reserve(&self, order: &Order<'_>, now: Now) -> Result<Decision, StoreError> {
+        self.memory.reserve(order, now).await
+    }
+
+    async fn check(&self, order: &Order<'_>, now: Now) -> Result<Decision, StoreError> {
+        self.memory.check(order, now).await
+    }
+
+    async fn extend(
+        &self,
+        id: ReservationId,
+        more: &Amounts,
+        now: Now,
+    ) -> Result<Decision, StoreError> {
+        self.memory.extend(id, more, now).await
+    }
+
+    async fn settle(
+        &self,
+        id: ReservationId,
+        usage: &Usage,
+        now: Now,
+    ) -> Result<Receipt, StoreError> {
+        self.memory.settle(id, usage, now).await
+    }
+
+    async fn void(&self, id: ReservationId, now: Now) -> Result<Receipt, StoreError> {
+        self.memory.void(id, now).await
+    }
+
+    async fn renew(&self, id: ReservationId, expires: Time, now: Now) -> Result<(), StoreError> {
+        self.memory.renew(id, expires, now).await
+    }
+
+    async fn expire(&self, now: Now) -> Result<usize, StoreError> {
+        self.memory.expire(now).await
+    }
+
+    async fn standings(
+        &self,
+        order: &Order<'_>,
+        now: Now,
+    ) -> Result<SmallVec<[Standing; 8]>, StoreError> {
+        self.memory.standings(order, now).await
+    }
+
+    async fn end_session(&self, order: &Order<'_>, now: Now) -> Result<bool, StoreError> {
+        self.memory.end_session(order, now).await
+    }
+
+    async fn durable(&self) -> Result<(), StoreError> {
+        self.queue.durable().await
+    }
+}

@@ -1,0 +1,227 @@
+//! Rows on their way to the writer, and how far it has come.
+
+use std::{
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
+    time::Duration,
+};
+
+use parking_lot::{Condvar, Mutex};
+use tokio::sync::watch;
+use tollgate_core::Time;
+
+use super::row::{Batch, Row};
+use crate::StoreError;
+
+/// Takes rows in the order of changes; one thread takes them out in groups.
+#[derive(Debug)]
+pub(super) struct Queue {
+    pending: Mutex<Pending>,
+    wake: Condvar,
+    depth: AtomicUsize,
+    failed: AtomicBool,
+    progress: watch::Sender<Progress>,
+}
+
+#[derive(Debug)]
+pub(super) struct Pending {
+    pub(super) batch: Batch,
+    /// The number of the last entry.
+    pub(super) seq: u64,
+    /// The latest instant of an entry.
+    pub(super) latest: Time,
+    is_asleep: bool,
+    is_urgent: bool,
+    is_closed: bool,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Progress {
+    committed: u64,
+    failed: Option<String>,
+}
+
+/// Why the writer was woken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Woken {
+    /// A group is ready.
+    Rows,
+    /// Nothing has happened for a while.
+    Idle,
+    /// No more rows come.
+    Closed,
+}
+
+/// Rows that may wait before new reservations are refused. Ends are always taken; there are
+/// never more of them than reservations.
+const MAX_WAITING: usize = 65_536;
+
+/// A group that is written without waiting for more.
+const FULL_GROUP: usize = 4_096;
+
+/// How long a group waits for more.
+const LINGER: Duration = Duration::from_millis(2);
+
+/// Groups without a row after which the writer sleeps until there is one.
+const QUIET_GROUPS: u32 = 25;
+
+impl Queue {
+    pub(super) fn new(seq: u64, latest: Time) -> Self {
+        let pending = Pending {
+            batch: Batch::default(),
+            seq,
+            latest,
+            is_asleep: false,
+            is_urgent: false,
+            is_closed: false,
+        };
+        let progress = Progress { committed: seq, failed: None };
+        Self {
+            pending: Mutex::new(pending),
+            wake: Condvar::new(),
+            depth: AtomicUsize::new(0),
+            failed: AtomicBool::new(false),
+            progress: watch::Sender::new(progress),
+        }
+    }
+
+    /// Whether a new reservation could be written.
+    pub(super) fn ready(&self) -> Result<(), StoreError> {
+        if self.failed.load(Ordering::Relaxed) {
+            return Err(self.failure());
+        }
+        if self.depth.load(Ordering::Relaxed) >= MAX_WAITING {
+            let late = format!("{MAX_WAITING} rows wait for the disk");
+            return Err(StoreError::Unavailable(late));
+        }
+        Ok(())
+    }
+
+    /// Adds what `make` makes of the pending rows; the number of the last entry after it.
+    pub(super) fn push(&self, make: impl FnOnce(&mut Pending)) -> u64 {
+        let mut pending = self.pending.lock();
+        make(&mut pending);
+        let seq = pending.seq;
+        if self.failed.load(Ordering::Relaxed) {
+            // It will never be written; the number says how far the ledger is behind.
+            pending.batch.clear();
+            return seq;
+        }
+        let depth = pending.batch.rows.len();
+        self.depth.store(depth, Ordering::Relaxed);
+        if pending.is_asleep || depth == FULL_GROUP {
+            self.wake.notify_one();
+        }
+        seq
+    }
+
+    /// Returns when every entry so far is on the disk.
+    pub(super) async fn durable(&self) -> Result<(), StoreError> {
+        let target = {
+            let mut pending = self.pending.lock();
+            if self.progress.borrow().committed < pending.seq {
+                pending.is_urgent = true;
+                self.wake.notify_one();
+            }
+            pending.seq
+        };
+        let mut progress = self.progress.subscribe();
+        let reached = progress
+            .wait_for(|progress| progress.committed >= target || progress.failed.is_some())
+            .await
+            .map_err(|_| self.failure())?;
+        match &reached.failed {
+            Some(_) if reached.committed < target => Err(self.failure()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Lets the writer finish what is there.
+    pub(super) fn close(&self) {
+        self.pending.lock().is_closed = true;
+        self.wake.notify_one();
+    }
+
+    // === the writer's side
+
+    /// Waits until a group has formed, or nothing has come for a while.
+    pub(super) fn gather(&self) -> Woken {
+        let mut pending = self.pending.lock();
+        let mut quiet = 0;
+        loop {
+            if !pending.is_hasty() {
+                self.wake.wait_for(&mut pending, LINGER);
+            }
+            if !pending.batch.rows.is_empty() {
+                return Woken::Rows;
+            }
+            if pending.is_closed {
+                return Woken::Closed;
+            }
+            pending.is_urgent = false;
+            quiet += 1;
+            if quiet == QUIET_GROUPS {
+                return Woken::Idle;
+            }
+        }
+    }
+
+    /// Sleeps until there is a row or the queue is closed.
+    pub(super) fn sleep(&self) {
+        let mut pending = self.pending.lock();
+        while pending.batch.rows.is_empty() && !pending.is_closed {
+            pending.is_asleep = true;
+            self.wake.wait(&mut pending);
+        }
+        pending.is_asleep = false;
+    }
+
+    /// Takes what is there, and leaves an empty batch; the number of the last entry in it.
+    pub(super) fn take(&self, batch: &mut Batch) -> u64 {
+        let mut pending = self.pending.lock();
+        std::mem::swap(&mut pending.batch, batch);
+        pending.is_urgent = false;
+        self.depth.store(0, Ordering::Relaxed);
+        pending.seq
+    }
+
+    /// Says that every entry up to `seq` is on the disk.
+    pub(super) fn committed(&self, seq: u64) {
+        self.progress.send_modify(|progress| progress.committed = seq);
+    }
+
+    /// Says that nothing will be written any more. There is no way back but a restart: what
+    /// a failed write has left on the disk is not known.
+    pub(super) fn fail(&self, reason: &str) {
+        self.progress.send_modify(|progress| {
+            progress.failed.get_or_insert_with(|| reason.to_owned());
+        });
+        self.failed.store(true, Ordering::SeqCst);
+        self.pending.lock().batch.clear();
+    }
+
+    pub(super) fn has_failed(&self) -> bool {
+        self.failed.load(Ordering::SeqCst)
+    }
+
+    fn failure(&self) -> StoreError {
+        let failed = self.progress.borrow().failed.clone();
+        StoreError::Unavailable(failed.unwrap_or_else(|| "its writer has ended".to_owned()))
+    }
+}
+
+impl Pending {
+    /// The next entry's number.
+    pub(super) const fn number(&mut self) -> u64 {
+        self.seq += 1;
+        self.seq
+    }
+
+    pub(super) fn add(&mut self, row: Row) {
+        self.batch.rows.push(row);
+    }
+
+    /// Whether the group shall be written without waiting for more.
+    const fn is_hasty(&self) -> bool {
+        self.is_urgent || self.is_closed || self.batch.rows.len() >= FULL_GROUP
+    }
+}

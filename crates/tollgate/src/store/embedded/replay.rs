@@ -1,0 +1,286 @@
+//! How a ledger is read when the store starts: the state of every account as it was written
+//! down last, and every row since then played again.
+
+use std::path::Path;
+
+use compact_str::CompactString;
+use hashbrown::HashMap;
+use rusqlite::{Connection, params};
+use tollgate_core::{Cell, Ending, LimitId, Now, ReservationId, ScopeId, Time};
+
+use super::{
+    LedgerError,
+    entry::{self, Entry, EntryCharge},
+    mirror::Rows,
+    rules::{Rules, json},
+    schema::{EntryKind, integer},
+};
+use crate::{
+    Receipt,
+    store::memory::{LATE, Parcel, RestoredCell, RestoredReservation},
+};
+
+/// What a ledger remembers.
+#[derive(Debug, Default)]
+pub(super) struct Replay {
+    pub(super) rules: Rules,
+    pub(super) cells: HashMap<u32, Kept, foldhash::fast::RandomState>,
+    pub(super) reservations: HashMap<ReservationId, Open, foldhash::fast::RandomState>,
+    /// Ids that the ledger's list of reservations has though they ended.
+    pub(super) ended: Vec<ReservationId>,
+    /// How kept ids ended, the oldest first.
+    pub(super) receipts: Vec<(ReservationId, Receipt)>,
+    /// The last entry's number, and the first one that was played again.
+    pub(super) seq: u64,
+    pub(super) from: u64,
+    pub(super) next_number: u32,
+    /// The latest instant of an entry.
+    pub(super) latest: Time,
+}
+
+/// A cell, and up to which row it holds.
+#[derive(Debug)]
+pub(super) struct Kept {
+    pub(super) restored: RestoredCell,
+    seq: u64,
+}
+
+/// A reservation that has not ended.
+#[derive(Debug)]
+pub(super) struct Open {
+    pub(super) restored: RestoredReservation,
+    pub(super) rows: Rows,
+    pub(super) is_listed: bool,
+    pub(super) expired_at: Option<Time>,
+}
+
+/// Receipts that come back after a restart.
+const MAX_RECEIPTS: i64 = 65_536;
+
+impl Replay {
+    /// Reads a ledger.
+    pub(super) fn read(connection: &Connection, path: &Path) -> Result<Self, LedgerError> {
+        let mut replay = Self::default();
+        replay.all(connection).map_err(|error| LedgerError::from_sqlite(path, &error))?;
+        Ok(replay)
+    }
+
+    fn all(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        let meta = "SELECT value FROM meta WHERE name = ?";
+        self.from = connection.query_row(meta, ["replay_from"], |row| entry::unsigned(row, 0))?;
+        let latest = connection.query_row(meta, ["latest"], |row| entry::unsigned(row, 0))?;
+        self.latest = Time::from_nanos(latest);
+        let last = "SELECT coalesce(max(seq), 0) FROM entries";
+        self.seq = connection.query_row(last, [], |row| entry::unsigned(row, 0))?;
+        let next = "SELECT coalesce(max(number), 0) + 1 FROM cells";
+        self.next_number = connection.query_row(next, [], |row| row.get(0))?;
+        self.rules = Rules::read(connection)?;
+        self.checkpoints(connection)?;
+        self.outstanding(connection)?;
+        let tail = format!("SELECT {} FROM entries WHERE seq >= ? ORDER BY seq", entry::COLUMNS);
+        let mut tail = connection.prepare(&tail)?;
+        let mut rows = tail.query([integer(self.from)])?;
+        while let Some(row) = rows.next()? {
+            self.play(connection, &Entry::read(row)?)?;
+        }
+        self.receipts(connection)
+    }
+
+    fn checkpoints(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        let mut statement = connection.prepare(
+            "SELECT c.cell, c.seq, c.state, n.scope, n.key FROM checkpoints c \
+                JOIN cells n ON n.number = c.cell",
+        )?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let number = row.get(0)?;
+            let cell: Cell = json(2, row.get_ref(2)?.as_str()?)?;
+            let restored = RestoredCell {
+                number,
+                scope: ScopeId(row.get::<_, i64>(3)?.cast_unsigned()),
+                key: CompactString::from(row.get_ref(4)?.as_str()?),
+                cell,
+                is_dirty: false,
+            };
+            self.latest = self.latest.max(restored.cell.latest());
+            self.cells.insert(number, Kept { restored, seq: entry::unsigned(row, 1)? });
+        }
+        Ok(())
+    }
+
+    /// Reads the rows of reservations that were made before the rows that are played again.
+    fn outstanding(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        let one = format!("SELECT {} FROM entries WHERE seq = ?", entry::COLUMNS);
+        let mut one = connection.prepare(&one)?;
+        let mut statement = connection.prepare("SELECT id, rows FROM outstanding")?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let id = entry::read_id(row, 0)?;
+            let numbers: Vec<u64> = json(1, row.get_ref(1)?.as_str()?)?;
+            let from = self.from;
+            for seq in numbers.into_iter().filter(|seq| *seq < from) {
+                let entry = one.query_row([integer(seq)], Entry::read)?;
+                self.play(connection, &entry)?;
+            }
+            if let Some(open) = self.reservations.get_mut(&id) {
+                open.is_listed = true;
+            }
+        }
+        Ok(())
+    }
+
+    fn play(&mut self, connection: &Connection, entry: &Entry) -> rusqlite::Result<()> {
+        self.latest = self.latest.max(entry.now.time);
+        match entry.kind {
+            EntryKind::Reserve => {
+                let restored = RestoredReservation {
+                    id: entry.id,
+                    expires: entry.expires,
+                    demand: entry.amounts,
+                    keep: entry.keep,
+                    expired: false,
+                    accounts: u8::try_from(entry.charges.len()).unwrap_or(u8::MAX),
+                    parcels: Vec::with_capacity(entry.charges.len()),
+                };
+                let rows = Rows::new();
+                let open = Open { restored, rows, is_listed: false, expired_at: None };
+                self.reservations.insert(entry.id, open);
+                self.hold(connection, entry)
+            }
+            EntryKind::Extend => {
+                if let Some(open) = self.reservations.get_mut(&entry.id) {
+                    open.restored.demand = open.restored.demand.plus(&entry.amounts);
+                }
+                self.hold(connection, entry)
+            }
+            EntryKind::Renew => {
+                if let Some(open) = self.reservations.get_mut(&entry.id) {
+                    open.restored.expires = entry.expires;
+                    open.rows.push(entry.seq);
+                }
+                Ok(())
+            }
+            EntryKind::Settle | EntryKind::Void | EntryKind::Expire => {
+                self.end(entry);
+                Ok(())
+            }
+            EntryKind::EndSession => {
+                for EntryCharge { cell, rule, .. } in &entry.charges {
+                    let limit = LimitId(rule.cast_unsigned());
+                    if let Some(cell) = self.cell_behind(*cell, entry.seq)
+                        && let Some(sessions) = cell.sessions_mut(limit)
+                    {
+                        sessions.end(&entry.session);
+                    }
+                }
+                Ok(())
+            }
+            EntryKind::Overrun => Ok(()),
+        }
+    }
+
+    fn hold(&mut self, connection: &Connection, entry: &Entry) -> rusqlite::Result<()> {
+        for EntryCharge { cell, rule, amount, .. } in &entry.charges {
+            let Some(mut charge) = self.rules.charge(*rule) else {
+                let what =
+                    format!("row {} names the rule {rule}, which there is none of", entry.seq);
+                return Err(entry::wrong(12, what));
+            };
+            charge.amount = *amount;
+            self.make_cell(connection, *cell)?;
+            if let Some(cell) = self.cell_behind(*cell, entry.seq) {
+                cell.hold(&mut charge, &entry.session, entry.now);
+            }
+            if let Some(open) = self.reservations.get_mut(&entry.id) {
+                open.restored.parcels.push(Parcel { cell: *cell, charge, at: entry.now });
+            }
+        }
+        if let Some(open) = self.reservations.get_mut(&entry.id) {
+            open.rows.push(entry.seq);
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, entry: &Entry) {
+        let Some(mut open) = self.reservations.remove(&entry.id) else { return };
+        let expired = open.restored.expired;
+        for (parcel, ended) in open.restored.parcels.iter().zip(&entry.charges) {
+            let Parcel { cell, charge, at } = parcel;
+            let ending = Ending { held: charge.amount, used: ended.used, at: *at, expired };
+            if let Some(cell) = self.cell_behind(*cell, entry.seq) {
+                cell.settle(charge, ending, entry.now);
+            }
+        }
+        if entry.kind == EntryKind::Expire {
+            open.rows.push(entry.seq);
+            open.restored.expired = true;
+            open.restored.expires = entry.now.time.after(LATE);
+            open.expired_at = Some(entry.now.time);
+            self.reservations.insert(entry.id, open);
+        } else if open.is_listed {
+            self.ended.push(entry.id);
+        }
+    }
+
+    /// The cell, if it does not hold the row of that number yet.
+    fn cell_behind(&mut self, cell: u32, seq: u64) -> Option<&mut Cell> {
+        let kept = self.cells.get_mut(&cell).filter(|kept| kept.seq < seq)?;
+        kept.restored.is_dirty = true;
+        Some(&mut kept.restored.cell)
+    }
+
+    /// Makes a cell that was not written down yet, or was forgotten. What happened to it
+    /// before the rows that are played again is not missed.
+    fn make_cell(&mut self, connection: &Connection, number: u32) -> rusqlite::Result<()> {
+        if self.cells.contains_key(&number) {
+            return Ok(());
+        }
+        let (scope, key): (i64, String) = connection
+            .prepare_cached("SELECT scope, key FROM cells WHERE number = ?")?
+            .query_row([number], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let restored = RestoredCell {
+            number,
+            scope: ScopeId(scope.cast_unsigned()),
+            key: key.into(),
+            cell: Cell::default(),
+            is_dirty: false,
+        };
+        self.cells.insert(number, Kept { restored, seq: self.from.saturating_sub(1) });
+        Ok(())
+    }
+
+    fn receipts(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        let mut statement = connection.prepare(
+            "SELECT e.id, e.requests, e.input_tokens, e.output_tokens, e.nano_usd, e.millis, \
+                coalesce(o.requests, 0), coalesce(o.input_tokens, 0), \
+                coalesce(o.output_tokens, 0), coalesce(o.nano_usd, 0), coalesce(o.millis, 0) \
+                FROM entries e INDEXED BY kept \
+                LEFT JOIN entries o ON o.seq = e.seq + 1 AND o.kind = 7 \
+                WHERE e.keep = 1 AND e.kind IN (4, 5) ORDER BY e.seq DESC LIMIT ?",
+        )?;
+        let mut rows = statement.query(params![MAX_RECEIPTS])?;
+        while let Some(row) = rows.next()? {
+            let usage = entry::read_amounts(row, 1)?;
+            let overrun = entry::read_amounts(row, 6)?;
+            self.receipts.push((entry::read_id(row, 0)?, Receipt { usage, overrun }));
+        }
+        self.receipts.reverse();
+        Ok(())
+    }
+
+    /// Takes the cells that are worth keeping, and the numbers of those that are not: idle
+    /// ones that no reservation refers to.
+    pub(super) fn sift_cells(&mut self, now: Now) -> (Vec<RestoredCell>, Vec<u32>) {
+        let parcels = self.reservations.values().flat_map(|open| &open.restored.parcels);
+        let referred: hashbrown::HashSet<u32> = parcels.map(|parcel| parcel.cell).collect();
+        let (mut cells, mut idle) = (Vec::with_capacity(self.cells.len()), Vec::new());
+        for (number, kept) in self.cells.drain() {
+            if referred.contains(&number) || !kept.restored.cell.is_idle(now) {
+                cells.push(kept.restored);
+            } else {
+                idle.push(number);
+            }
+        }
+        (cells, idle)
+    }
+}

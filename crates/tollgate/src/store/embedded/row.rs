@@ -1,0 +1,66 @@
+//! What waits to be written: records of the journal, owned and small.
+
+use compact_str::CompactString;
+use tollgate_core::{
+    Amounts, Attributes, Cell, Charge, LimitId, Now, ReservationId, ScopeId, Time,
+};
+
+use crate::{Receipt, store::memory::End};
+
+/// A group of rows. Their charges lie in one list, so that a row needs no memory of its own.
+#[derive(Debug, Default)]
+pub(super) struct Batch {
+    pub(super) rows: Vec<Row>,
+    pub(super) charges: Vec<RowCharge>,
+}
+
+/// One change, with its number among all entries where it is one.
+#[derive(Debug)]
+pub(super) enum Row {
+    Open { cell: u32, scope: ScopeId, key: CompactString },
+    Reserve(Reserve),
+    Extend { seq: u64, id: ReservationId, now: Now, more: Amounts, charges: usize },
+    Renew { seq: u64, id: ReservationId, now: Now, expires: Time },
+    End { seq: u64, id: ReservationId, now: Now, how: End, receipt: Receipt, charges: usize },
+    EndSession { seq: u64, cell: u32, limit: LimitId, session: CompactString, now: Now },
+    Checkpoint { cell: u32, seq: u64, state: Cell },
+    Close { cell: u32 },
+    Limits(Vec<LimitRow>),
+}
+
+#[derive(Debug)]
+pub(super) struct Reserve {
+    pub(super) seq: u64,
+    pub(super) id: ReservationId,
+    pub(super) now: Now,
+    pub(super) expires: Time,
+    pub(super) demand: Amounts,
+    pub(super) keep: bool,
+    pub(super) attributes: Box<Attributes>,
+    /// How many of the batch's charges are its own.
+    pub(super) charges: usize,
+}
+
+/// What is held on one account; `used` once it has ended.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct RowCharge {
+    pub(super) cell: u32,
+    pub(super) charge: Charge,
+    pub(super) used: u64,
+}
+
+/// A limit as people know it.
+#[derive(Debug)]
+pub(super) struct LimitRow {
+    pub(super) id: LimitId,
+    pub(super) name: CompactString,
+    pub(super) per: String,
+    pub(super) description: String,
+}
+
+impl Batch {
+    pub(super) fn clear(&mut self) {
+        self.rows.clear();
+        self.charges.clear();
+    }
+}

@@ -1,0 +1,293 @@
+//! Writes groups of rows, one transaction each.
+
+use std::fmt::Write as _;
+
+use rusqlite::{CachedStatement, Connection, Transaction, params};
+use tollgate_core::{Amounts, Attribute, Attributes, Now, ReservationId, Time};
+
+use super::{
+    mirror::{Changes, Mirror},
+    row::{Batch, LimitRow, Reserve, Row, RowCharge},
+    rules::Rules,
+    schema::{EntryKind, integer},
+};
+use crate::store::memory::End;
+
+/// The ledger's file, open for writing, and what the writer must remember of it.
+#[derive(Debug)]
+pub(super) struct Tables {
+    pub(super) connection: Connection,
+    pub(super) rules: Rules,
+    pub(super) mirror: Mirror,
+    /// The latest instant of an entry.
+    pub(super) latest: Time,
+}
+
+/// A finished checkpoint: every row before `from` is in the state of its cells.
+#[derive(Debug)]
+pub(super) struct Mark {
+    pub(super) from: u64,
+    pub(super) latest: Time,
+    pub(super) changes: Changes,
+}
+
+/// One transaction in the making.
+struct Group<'a> {
+    transaction: &'a Transaction<'a>,
+    rules: &'a mut Rules,
+    mirror: &'a mut Mirror,
+    latest: &'a mut Time,
+    reserve: CachedStatement<'a>,
+    entry: CachedStatement<'a>,
+    /// Charges as text, of one row after the other.
+    text: String,
+}
+
+const RESERVE: &str = "INSERT INTO entries (kind, seq, id, at, wall, requests, input_tokens, \
+    output_tokens, nano_usd, millis, expires, keep, charges, user, session, team, tier, key, \
+    provider, model, task, other) \
+    VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+
+const ENTRY: &str = "INSERT INTO entries (kind, seq, id, reserve_seq, at, wall, requests, \
+    input_tokens, output_tokens, nano_usd, millis, expires, keep, charges) \
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+
+/// Attributes that have a column of their own.
+const COLUMNS: [&str; 8] = ["user", "session", "team", "tier", "key", "provider", "model", "task"];
+
+impl Tables {
+    /// Writes a group, and a finished checkpoint after it, so that all of it survives a
+    /// crash when this returns, or none.
+    pub(super) fn write(&mut self, batch: &Batch, mark: Option<&Mark>) -> rusqlite::Result<()> {
+        let transaction = self.connection.transaction()?;
+        let mut group = Group {
+            transaction: &transaction,
+            rules: &mut self.rules,
+            mirror: &mut self.mirror,
+            latest: &mut self.latest,
+            reserve: transaction.prepare_cached(RESERVE)?,
+            entry: transaction.prepare_cached(ENTRY)?,
+            text: String::new(),
+        };
+        let mut charges = batch.charges.as_slice();
+        for row in &batch.rows {
+            let (own, others) = charges.split_at(row.charges());
+            charges = others;
+            group.write(row, own)?;
+        }
+        if let Some(mark) = mark {
+            group.mark(mark)?;
+        }
+        drop(group);
+        transaction.commit()
+    }
+}
+
+impl Group<'_> {
+    fn write(&mut self, row: &Row, charges: &[RowCharge]) -> rusqlite::Result<()> {
+        match row {
+            Row::Open { cell, scope, key } => self
+                .other("INSERT INTO cells VALUES (?, ?, ?)")?
+                .execute(params![cell, scope.0.cast_signed(), key.as_str()])
+                .map(drop),
+            Row::Reserve(reserve) => self.reserve(reserve, charges),
+            Row::Extend { seq, id, now, more, .. } => {
+                self.charges(charges, false)?;
+                let first = self.mirror.change(*id, *seq);
+                self.entry(EntryKind::Extend, *seq, (*id, first), *now, more, None)
+            }
+            Row::Renew { seq, id, now, expires } => {
+                self.text.clear();
+                let first = self.mirror.change(*id, *seq);
+                let nothing = &Amounts::default();
+                let expires = Some(*expires);
+                self.entry(EntryKind::Renew, *seq, (*id, first), *now, nothing, expires)
+            }
+            Row::End { .. } => self.end(row, charges),
+            Row::EndSession { seq, cell, limit, session, now } => {
+                let charges = format!("[[{cell},{}]]", limit.0.cast_signed());
+                let (at, wall) = (integer(now.time.as_nanos()), integer(now.wall.as_nanos()));
+                self.other(
+                    "INSERT INTO entries (kind, seq, id, at, wall, charges, session) \
+                        VALUES (8, ?, x'', ?, ?, ?, ?)",
+                )?
+                .execute(params![integer(*seq), at, wall, charges, session.as_str()])
+                .map(drop)
+            }
+            Row::Checkpoint { cell, seq, state } => {
+                let state = serde_json::to_string(state)
+                    .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
+                self.other("INSERT OR REPLACE INTO checkpoints VALUES (?, ?, ?)")?
+                    .execute(params![cell, integer(*seq), state])
+                    .map(drop)
+            }
+            Row::Close { cell } => {
+                self.other("DELETE FROM checkpoints WHERE cell = ?")?.execute([cell]).map(drop)
+            }
+            Row::Limits(limits) => limits.iter().try_for_each(|limit| self.limit(limit)),
+        }
+    }
+
+    fn reserve(&mut self, row: &Reserve, charges: &[RowCharge]) -> rusqlite::Result<()> {
+        self.charges(charges, false)?;
+        self.mirror.reserve(row.id, row.seq, row.keep);
+        *self.latest = (*self.latest).max(row.now.time);
+        let who = &row.attributes;
+        self.reserve.execute(params![
+            integer(row.seq),
+            row.id.0.to_be_bytes(),
+            integer(row.now.time.as_nanos()),
+            integer(row.now.wall.as_nanos()),
+            integer(row.demand.requests),
+            integer(row.demand.input_tokens),
+            integer(row.demand.output_tokens),
+            integer(row.demand.cost.0),
+            integer(row.demand.millis),
+            integer(row.expires.as_nanos()),
+            row.keep,
+            self.text,
+            who.value(&Attribute::User),
+            who.value(&Attribute::Session),
+            who.value(&Attribute::Team),
+            who.value(&Attribute::Tier),
+            who.value(&Attribute::Key),
+            who.value(&Attribute::Provider),
+            who.value(&Attribute::Model),
+            who.value(&Attribute::Task),
+            others(who),
+        ])?;
+        Ok(())
+    }
+
+    fn end(&mut self, row: &Row, charges: &[RowCharge]) -> rusqlite::Result<()> {
+        let Row::End { seq, id, now, how, receipt, .. } = row else { return Ok(()) };
+        self.charges(charges, true)?;
+        *self.latest = (*self.latest).max(now.time);
+        let (kind, first, keep) = match how {
+            End::Expire => (EntryKind::Expire, self.mirror.expire(*id, *seq, now.time), false),
+            End::Settle | End::Void => {
+                let ended = self.mirror.end(*id);
+                let settled = *how == End::Settle;
+                let kind = if settled { EntryKind::Settle } else { EntryKind::Void };
+                (kind, ended.map(|(first, _)| first), ended.is_some_and(|(_, keep)| keep))
+            }
+        };
+        self.insert(kind, *seq, (*id, first), *now, &receipt.usage, (None, keep))?;
+        if receipt.overrun != Amounts::default() {
+            self.text.clear();
+            let overrun = &receipt.overrun;
+            self.entry(EntryKind::Overrun, seq + 1, (*id, first), *now, overrun, None)?;
+        }
+        Ok(())
+    }
+
+    fn entry(
+        &mut self,
+        kind: EntryKind,
+        seq: u64,
+        id: (ReservationId, Option<u64>),
+        now: Now,
+        amounts: &Amounts,
+        expires: Option<Time>,
+    ) -> rusqlite::Result<()> {
+        self.insert(kind, seq, id, now, amounts, (expires, false))
+    }
+
+    fn insert(
+        &mut self,
+        kind: EntryKind,
+        seq: u64,
+        (id, first): (ReservationId, Option<u64>),
+        now: Now,
+        amounts: &Amounts,
+        (expires, keep): (Option<Time>, bool),
+    ) -> rusqlite::Result<()> {
+        let charges = if self.text.is_empty() { "[]" } else { &self.text };
+        self.entry.execute(params![
+            kind as i64,
+            integer(seq),
+            id.0.to_be_bytes(),
+            first.map(integer),
+            integer(now.time.as_nanos()),
+            integer(now.wall.as_nanos()),
+            integer(amounts.requests),
+            integer(amounts.input_tokens),
+            integer(amounts.output_tokens),
+            integer(amounts.cost.0),
+            integer(amounts.millis),
+            expires.map(|at| integer(at.as_nanos())),
+            keep,
+            charges,
+        ])?;
+        Ok(())
+    }
+
+    fn limit(&mut self, limit: &LimitRow) -> rusqlite::Result<()> {
+        self.other("INSERT OR REPLACE INTO limits VALUES (?, ?, ?, ?)")?
+            .execute(params![
+                limit.id.0.cast_signed(),
+                limit.name.as_str(),
+                limit.per,
+                limit.description
+            ])
+            .map(drop)
+    }
+
+    fn mark(&mut self, mark: &Mark) -> rusqlite::Result<()> {
+        let mut set = self.other("UPDATE meta SET value = ? WHERE name = ?")?;
+        set.execute(params![integer(mark.from), "replay_from"])?;
+        set.execute(params![integer(mark.latest.as_nanos()), "latest"])?;
+        let mut gone = self.other("DELETE FROM outstanding WHERE id = ?")?;
+        for id in &mark.changes.gone {
+            gone.execute([id.0.to_be_bytes()])?;
+        }
+        let mut listed = self.other("INSERT OR REPLACE INTO outstanding VALUES (?, ?)")?;
+        for (id, rows) in &mark.changes.listed {
+            let rows = format!("{:?}", rows.as_slice());
+            listed.execute(params![id.0.to_be_bytes(), rows])?;
+        }
+        Ok(())
+    }
+
+    /// Writes charges as text: with what was used, if they have ended.
+    fn charges(&mut self, charges: &[RowCharge], ended: bool) -> rusqlite::Result<()> {
+        self.text.clear();
+        for RowCharge { cell, charge, used } in charges {
+            let rule = self.rules.number(self.transaction, charge)?;
+            let comma = if self.text.is_empty() { '[' } else { ',' };
+            // Writing to a string does not fail.
+            let _ = write!(self.text, "{comma}[{cell},{rule},{}", charge.amount);
+            if ended {
+                let _ = write!(self.text, ",{used}");
+            }
+            self.text.push(']');
+        }
+        self.text.push_str(if self.text.is_empty() { "[]" } else { "]" });
+        Ok(())
+    }
+
+    fn other(&self, sql: &str) -> rusqlite::Result<CachedStatement<'_>> {
+        self.transaction.prepare_cached(sql)
+    }
+}
+
+impl Row {
+    /// How many of the batch's charges are its own.
+    const fn charges(&self) -> usize {
+        match self {
+            Self::Reserve(Reserve { charges, .. })
+            | Self::Extend { charges, .. }
+            | Self::End { charges, .. } => *charges,
+            _ => 0,
+        }
+    }
+}
+
+/// The attributes that have no column, as JSON, if there are any.
+fn others(who: &Attributes) -> Option<String> {
+    let mut others = serde_json::Map::new();
+    for (name, value) in who.iter().filter(|(name, _)| !COLUMNS.contains(name)) {
+        others.insert(name.to_owned(), value.into());
+    }
+    (!others.is_empty()).then(|| serde_json::Value::Object(others).to_string())
+}

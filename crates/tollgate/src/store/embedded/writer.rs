@@ -1,0 +1,119 @@
+//! The one thread that writes: groups of rows, and between them the state of accounts.
+
+use std::sync::Arc;
+
+use super::{
+    ledger::Ledger,
+    mirror::Changes,
+    queue::{Queue, Woken},
+    row::Batch,
+    tables::{Mark, Tables},
+};
+use crate::store::memory::{Memory, Progress};
+
+/// Owns the file and writes it until the queue is closed or the disk fails.
+pub(super) struct Writer {
+    pub(super) queue: Arc<Queue>,
+    pub(super) memory: Arc<Memory<Ledger>>,
+    pub(super) tables: Tables,
+    /// The number of the last entry on the disk.
+    pub(super) committed: u64,
+    /// The first entry that a restart would read again.
+    pub(super) replay_from: u64,
+}
+
+/// A checkpoint in the making.
+struct Pass {
+    progress: Progress,
+    from: u64,
+    changes: Changes,
+}
+
+/// Entries after which accounts are written down, so that a restart reads few again.
+const PASS_EVERY: u64 = 50_000;
+
+/// Entries that are worth a checkpoint when nothing else is to do.
+const PASS_IDLE: u64 = 1_000;
+
+/// Blocks of cells written down with one group.
+const BLOCKS_PER_GROUP: usize = 8;
+
+impl Writer {
+    pub(super) fn run(mut self) {
+        let queue = Arc::clone(&self.queue);
+        let _ended = FailOnDrop(&queue);
+        let mut batch = Batch::default();
+        let mut pass: Option<Pass> = None;
+        loop {
+            let woken = queue.gather();
+            let done = self.committed + 1 - self.replay_from;
+            let is_due = match woken {
+                Woken::Rows => done >= PASS_EVERY,
+                Woken::Idle => done >= PASS_IDLE,
+                Woken::Closed => done > 0,
+            };
+            if pass.is_none() && is_due {
+                pass = Some(self.begin());
+            }
+            let mark = pass.take_if(|pass| !self.advance(pass, woken)).map(|pass| Mark {
+                from: pass.from,
+                latest: self.tables.latest,
+                changes: pass.changes,
+            });
+            let nothing_left = mark.is_none() && pass.is_none();
+            match woken {
+                Woken::Idle if nothing_left => {
+                    queue.sleep();
+                    continue;
+                }
+                Woken::Closed if nothing_left => return,
+                _ => {}
+            }
+            if let Err(error) = self.write(&mut batch, mark.as_ref()) {
+                let reason = error.to_string();
+                tracing::error!(%error, "ledger not written: nothing is admitted any more");
+                queue.fail(&reason);
+                return;
+            }
+        }
+    }
+
+    fn write(&mut self, batch: &mut Batch, mark: Option<&Mark>) -> rusqlite::Result<()> {
+        let seq = self.queue.take(batch);
+        if !batch.rows.is_empty() || mark.is_some() {
+            self.tables.write(batch, mark)?;
+            batch.clear();
+        }
+        if let Some(mark) = mark {
+            self.replay_from = mark.from;
+        }
+        if seq > self.committed {
+            self.committed = seq;
+            self.queue.committed(seq);
+        }
+        Ok(())
+    }
+
+    /// Begins a checkpoint of everything that has been written so far.
+    fn begin(&mut self) -> Pass {
+        let changes = self.tables.mirror.changes(self.tables.latest);
+        Pass { progress: Progress::default(), from: self.committed + 1, changes }
+    }
+
+    /// Writes down some more cells; whether there are more.
+    fn advance(&self, pass: &mut Pass, woken: Woken) -> bool {
+        let blocks = if woken == Woken::Rows { BLOCKS_PER_GROUP } else { 64 * BLOCKS_PER_GROUP };
+        (0..blocks).all(|_| self.memory.write_down(&mut pass.progress))
+    }
+}
+
+/// A writer that panics must not leave a store that admits what is never written.
+struct FailOnDrop<'a>(&'a Queue);
+
+impl Drop for FailOnDrop<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() && !self.0.has_failed() {
+            self.0.fail("its writer has ended");
+        }
+    }
+}

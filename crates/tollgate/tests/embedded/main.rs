@@ -1,0 +1,4 @@
+//! The embedded store's own promises: what it remembers, and what it says when it can't.
+
+mod restart;
+mod world;

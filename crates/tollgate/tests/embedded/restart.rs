@@ -1,0 +1,57 @@
+//! What comes back after a restart.
+
+use std::time::Duration;
+
+use tollgate::{
+    Receipt, Store as _,
+    core::{Amounts, Decision, NanoUsd, ReservationId},
+};
+
+use crate::world::{DEMAND, NOON, World, every_kind};
+
+const USED: Amounts = Amounts { output_tokens: 20, cost: NanoUsd(100_000_000), ..DEMAND };
+
+#[tokio::test]
+async fn settled_accounts_stand_where_they_stood() {
+    let world = World::new(every_kind());
+    let open = world.open(NOON);
+    for (id, user) in [(1, "ann"), (2, "ann"), (3, "bob")] {
+        let decision = world.reserve(&open, id, user).await;
+        assert!(matches!(decision, Decision::Admit(_)), "{decision:?}");
+        open.store.settle(ReservationId(id), &USED, open.now()).await.expect("settled");
+        open.clock.advance(Duration::from_secs(1));
+    }
+    let before = [world.standings(&open, "ann").await, world.standings(&open, "bob").await];
+    let at = open.now().time;
+    drop(open);
+
+    let open = world.open(at);
+    let after = [world.standings(&open, "ann").await, world.standings(&open, "bob").await];
+    assert_eq!(after, before);
+    assert_eq!(open.store.restored().expired, 0);
+}
+
+#[tokio::test]
+async fn what_nobody_ended_expires_and_can_be_settled_late() {
+    let world = World::new(every_kind());
+    let open = world.open(NOON);
+    world.reserve(&open, 1, "ann").await;
+    open.store.durable().await.expect("a disk");
+    drop(open);
+
+    let open = world.open(NOON.after(Duration::from_secs(5)));
+    assert_eq!(open.store.restored().expired, 1);
+    assert_eq!(world.remaining(&open, "ann", "slots").await, 4, "its slot is free");
+    assert_eq!(world.remaining(&open, "ann", "spend").await, 4_750_000_000, "its money is not");
+    assert_eq!(world.remaining(&open, "ann", "seats").await, 1, "its session lives on");
+
+    let receipt = open.store.settle(ReservationId(1), &USED, open.now()).await.expect("settled");
+    assert_eq!(receipt, Receipt { usage: USED, overrun: Amounts::default() });
+    assert_eq!(world.remaining(&open, "ann", "spend").await, 4_900_000_000);
+    drop(open);
+
+    let open = world.open(NOON.after(Duration::from_secs(9)));
+    assert_eq!(world.remaining(&open, "ann", "spend").await, 4_900_000_000);
+    let again = open.store.settle(ReservationId(1), &Amounts::default(), open.now()).await;
+    assert_eq!(again, Ok(receipt), "an id settles once, also across restarts");
+}

@@ -1,11 +1,23 @@
 //! The operator's policy: read from files, checked, and compiled for quick decisions.
 
+mod check;
 mod config;
+mod environment;
 mod error;
+mod file;
 mod limit;
+mod limits;
+mod load;
 mod order;
+mod presets;
+mod render;
+mod schema;
 pub mod settings;
 mod source;
+mod suggest;
+#[cfg(test)]
+mod tests;
+mod tree;
 mod values;
 mod when;
 
@@ -14,8 +26,12 @@ use std::collections::HashMap;
 use compact_str::CompactString;
 
 pub use config::Config;
+pub use environment::Environment;
 pub use error::PolicyError;
 pub use limit::{Limit, Measure};
+pub use load::Sources;
+pub use presets::{preset, preset_names};
+pub use schema::json_schema;
 pub use settings::Settings;
 pub use values::{BaseUrl, KeyHash, Secret, Share, Size};
 pub use when::{Pattern, When};

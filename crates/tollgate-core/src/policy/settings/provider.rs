@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::policy::{
     Settings,
-    values::{BaseUrl, Secret, Size, Span, excerpt, size, span, written_as_text},
+    values::{BaseUrl, Secret, Size, Span, excerpt, span, written_as_text},
 };
 
 /// An upstream: an AI provider, or the operator's own application.

@@ -1,0 +1,150 @@
+//! What no single value shows: names, and settings that do not go together.
+
+use std::collections::BTreeSet;
+
+use super::{
+    PolicyError, Settings,
+    limits::{Findings, is_name},
+    settings::{Dialect, Mount},
+    tree::{Entry, Node},
+};
+use crate::policy::suggest::suggestion;
+
+/// First segments of paths that no provider may have.
+const RESERVED: [&str; 6] = ["v1", "tollgate", "livez", "readyz", "sandbox", "metrics"];
+
+/// Keys that steer the overlays, and so cannot stand in one.
+const STEERING: [&str; 3] = ["extends", "environment", "profile"];
+
+/// Notes limits and keys of one text that have the same name: the later would be laid over
+/// the earlier, which nobody means.
+pub(super) fn names_are_distinct(node: &Node, errors: &mut Vec<PolicyError>) {
+    for (list, key, what) in [("limits", "name", "limit"), ("keys", "id", "key")] {
+        let mut seen = BTreeSet::new();
+        let entries = node.child(list).map(Node::list).unwrap_or_default();
+        for entry in entries {
+            let Some(name) = entry.child(key).and_then(Node::text) else { continue };
+            if !seen.insert(name) {
+                let message = format!("there are two {what}s `{name}`: rename one of them");
+                errors.push(PolicyError::new(message).at(entry.value_origin(key)));
+            }
+        }
+    }
+}
+
+/// Notes what cannot stand in a profile.
+pub(super) fn profile(name: &str, entry: &Entry, errors: &mut Vec<PolicyError>) {
+    if entry.node.table().is_none() {
+        let message = format!("`profile.{name}` is a table: write [profile.{name}]");
+        errors.push(PolicyError::new(message).at(&entry.key));
+    }
+    for key in STEERING {
+        if entry.node.child(key).is_some() {
+            let message = format!("`{key}` cannot stand in a profile");
+            let error = PolicyError::new(message).at(entry.node.key_origin(key));
+            errors.push(error.help("write it at the top of the policy"));
+        }
+    }
+    names_are_distinct(&entry.node, errors);
+}
+
+/// Notes settings that do not go together.
+pub(super) fn settings(tree: &Node, settings: &Settings, findings: &mut Findings) {
+    providers(tree, settings, findings);
+    let server = &settings.server;
+    let at = |table: &str, key: &str| {
+        tree.child(table).map_or(&tree.origin, |table| table.value_origin(key)).clone()
+    };
+    if server.listen == server.admin_listen && server.listen.port() != 0 {
+        let message = "`server.admin_listen` is the address that `server.listen` has already";
+        let error = PolicyError::new(message).at(&at("server", "admin_listen"));
+        findings.errors.push(error);
+    }
+    if !server.admin_listen.ip().is_loopback() && settings.admin.token.is_none() {
+        let message = format!(
+            "the control plane listens at {}, which others can reach, and has no token",
+            server.admin_listen
+        );
+        let error = PolicyError::new(message).at(&at("server", "admin_listen"));
+        findings
+            .errors
+            .push(error.help("set [admin] token = \"env:NAME\", or listen on 127.0.0.1"));
+    }
+    if settings.store.hold_timeout.is_zero() {
+        let message = "`store.hold_timeout`: a permit that expires at once holds nothing";
+        findings.errors.push(PolicyError::new(message).at(&at("store", "hold_timeout")));
+    }
+    if settings.identity.trust_headers && !server.listen.ip().is_loopback() {
+        let message =
+            format!("identity by headers is trusted from everybody who reaches {}", server.listen);
+        let warning = PolicyError::warning(message).at(&at("identity", "trust_headers"));
+        findings.warnings.push(warning.help("see that only your own servers can reach it"));
+    }
+}
+
+fn providers(tree: &Node, settings: &Settings, findings: &mut Findings) {
+    let mut root = None;
+    for (name, provider) in &settings.providers {
+        let node = tree.child("providers").unwrap_or(tree);
+        let mut wrong = |key: Option<&str>, message: String| {
+            let origin = match key {
+                Some(key) => node.child(name).unwrap_or(node).value_origin(key),
+                None => node.key_origin(name),
+            };
+            findings.errors.push(PolicyError::new(message).at(origin));
+        };
+        if RESERVED.contains(&name.as_str()) {
+            wrong(
+                None,
+                format!("`{name}` is a path of Tollgate's own: give the provider another name"),
+            );
+        } else if !is_name(name) {
+            wrong(
+                None,
+                format!(
+                    "`{name}` is no name of a provider: use small letters, digits, `-` and `_`"
+                ),
+            );
+        }
+        if provider.mount == Mount::AtRoot {
+            if provider.dialect != Dialect::Http {
+                wrong(
+                    Some("mount"),
+                    format!(
+                        "`providers.{name}.mount`: only a provider of dialect http is mounted at \"/\""
+                    ),
+                );
+            }
+            if let Some(other) = root.replace(name) {
+                wrong(
+                    Some("mount"),
+                    format!("`{other}` and `{name}` cannot both be mounted at \"/\""),
+                );
+            }
+        }
+    }
+    let named = settings.keys.iter().enumerate();
+    for (place, key) in named.filter(|(_, key)| key.id.is_empty() || key.id.len() > 64) {
+        let keys = tree.child("keys").map(Node::list).unwrap_or_default();
+        let origin = keys.get(place).map_or(&tree.origin, |entry| entry.value_origin("id"));
+        let message = format!("a key's id has 1 to 64 characters, this one has {}", key.id.len());
+        findings.errors.push(PolicyError::new(message).at(origin));
+    }
+    for limit in tree.child("limits").map(Node::list).unwrap_or_default() {
+        let Some(when) = limit.child("when").and_then(|when| when.child("provider")) else {
+            continue;
+        };
+        let known: Vec<&str> =
+            settings.providers.keys().map(String::as_str).chain(["sandbox"]).collect();
+        let unknown = |name: &&str| !name.contains('*') && !known.contains(name);
+        for name in
+            when.text().into_iter().chain(when.list().iter().filter_map(Node::text)).filter(unknown)
+        {
+            let message = format!(
+                "this policy has no provider `{name}`, so the limit never applies to the gateway's requests"
+            );
+            let warning = PolicyError::warning(message).at(&when.origin);
+            findings.warnings.push(warning.help(suggestion(name, &known, "the providers are")));
+        }
+    }
+}

@@ -1,0 +1,243 @@
+//! From entries to limits, with what is wrong about each.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use compact_str::CompactString;
+use jiff::tz::TimeZone;
+
+use super::{
+    entry::LimitEntry,
+    forms::Zone,
+    measure::{Said, shape},
+};
+use crate::{
+    Attribute, LimitId,
+    policy::{
+        Limit, Measure, Pattern, PolicyError, When,
+        suggest::nearest,
+        tree::{Node, Secrets, Step, read},
+        values::Span,
+    },
+};
+
+/// What is wrong, and what is probably not meant.
+#[derive(Debug, Default)]
+pub(crate) struct Findings {
+    pub(crate) errors: Vec<PolicyError>,
+    pub(crate) warnings: Vec<PolicyError>,
+}
+
+/// More limits than this make a decision slow.
+const MAX_LIMITS: usize = 64;
+
+/// The most attributes that one limit is kept per.
+const MAX_PER: usize = 8;
+
+/// What `Retry-After` says where nothing better is known.
+const RETRY_AFTER: Duration = Duration::from_secs(5);
+
+/// Compiles every limit of a policy.
+pub(crate) fn compile(root: &Node, secrets: Secrets<'_>, findings: &mut Findings) -> Vec<Limit> {
+    let Some(entries) = root.child("limits") else { return Vec::new() };
+    if entries.list().len() > MAX_LIMITS {
+        let message = format!("there are more than {MAX_LIMITS} limits");
+        findings.errors.push(PolicyError::new(message).at(root.key_origin("limits")));
+        return Vec::new();
+    }
+    let places = 0..entries.list().len();
+    places.filter_map(|place| compile_one(root, place, secrets, findings)).collect()
+}
+
+fn compile_one(
+    root: &Node,
+    place: usize,
+    secrets: Secrets<'_>,
+    findings: &mut Findings,
+) -> Option<Limit> {
+    let path = [Step::Key("limits".to_owned()), Step::Index(place)];
+    let node = root.at(&path)?;
+    let entry: LimitEntry = read(root, &path, secrets, &mut findings.errors)?;
+    let mut one = One { root, path: &path, node, secrets, findings };
+    let enabled = entry.enabled;
+    let limit = one.limit(entry);
+    limit.filter(|_| enabled)
+}
+
+/// One entry on its way.
+struct One<'a> {
+    root: &'a Node,
+    path: &'a [Step],
+    node: &'a Node,
+    secrets: Secrets<'a>,
+    findings: &'a mut Findings,
+}
+
+impl One<'_> {
+    fn limit(&mut self, mut entry: LimitEntry) -> Option<Limit> {
+        let said = self.said(&mut entry);
+        let per = self.per(&entry);
+        let zone = self.zone(&entry);
+        self.warn(&entry);
+        let (key, said) = said?;
+        let measure = said.measure(&zone).map_err(|why| self.wrong_value(key, &why)).ok()?;
+        if entry.timezone.is_some() && !matches!(measure, Measure::Period { .. }) {
+            let why = "a time zone is for calendar periods, and this limit has none";
+            self.wrong_value("timezone", why);
+        }
+        let tiers = self.tiers(key, &said, &measure, &zone)?;
+        self.minimum(&entry, &said, &measure);
+        let name = CompactString::from(entry.name.0);
+        Some(Limit {
+            id: LimitId::new(&name, &per),
+            name,
+            when: When::new(
+                entry
+                    .when
+                    .into_iter()
+                    .map(|(attribute, texts)| {
+                        let patterns = texts.0.into_iter().map(Pattern::new).collect();
+                        (Attribute::named(&attribute.0), patterns)
+                    })
+                    .collect(),
+            ),
+            per,
+            unit: said.unit(),
+            measure,
+            tiers,
+            shadow: entry.shadow,
+            retry_after: entry.retry_after.map_or(RETRY_AFTER, |Span(after)| after),
+            status: entry.status.map(|status| status.0),
+        })
+    }
+
+    /// The one thing that it counts.
+    fn said(&mut self, entry: &mut LimitEntry) -> Option<(&'static str, Said)> {
+        let mut said = entry.take_said();
+        if said.len() > 1 {
+            let keys: Vec<&str> = said.iter().map(|(key, _)| *key).collect();
+            let last = keys.last().copied().unwrap_or_default();
+            let message =
+                format!("limit `{}` counts several things: {}", entry.name, keys.join(" and "));
+            let error = PolicyError::new(message).at(self.node.key_origin(last));
+            self.findings.errors.push(error.help("write a limit of its own for each"));
+        } else if said.is_empty() {
+            let message = format!("limit `{}` does not say what it counts", entry.name);
+            let help = "give it one of requests, tokens, input_tokens, output_tokens, usd, seconds, bucket, concurrency, sessions";
+            self.findings.errors.push(PolicyError::new(message).at(&self.node.origin).help(help));
+        }
+        if said.len() == 1 { said.pop() } else { None }
+    }
+
+    fn per(&mut self, entry: &LimitEntry) -> Vec<Attribute> {
+        let mut per: Vec<Attribute> = Vec::new();
+        for name in &entry.per {
+            let attribute = Attribute::named(&name.0);
+            if per.contains(&attribute) {
+                self.wrong_value("per", &format!("`{name}` is there twice"));
+            } else {
+                per.push(attribute);
+            }
+        }
+        if per.len() > MAX_PER {
+            self.wrong_value("per", &format!("a limit is kept per at most {MAX_PER} attributes"));
+        }
+        per
+    }
+
+    fn zone(&self, entry: &LimitEntry) -> TimeZone {
+        entry.timezone.as_ref().map_or(TimeZone::UTC, |Zone(zone)| zone.clone())
+    }
+
+    fn tiers(
+        &mut self,
+        key: &'static str,
+        said: &Said,
+        general: &Measure,
+        zone: &TimeZone,
+    ) -> Option<Vec<(CompactString, Measure)>> {
+        let unit = said.unit();
+        let said: BTreeMap<String, Said> = match said {
+            Said::Amount(..) => self.read_tiers(|amount| Said::Amount(unit, amount))?,
+            Said::Bucket(_) => self.read_tiers(Said::Bucket)?,
+            Said::Concurrency(_) => self.read_tiers(Said::Concurrency)?,
+            Said::Sessions(_) => self.read_tiers(Said::Sessions)?,
+        };
+        let mut tiers = Vec::new();
+        for (tier, said) in said {
+            let measure = said.measure(zone).and_then(|measure| {
+                if shape(&measure) == shape(general) && said.unit() == unit {
+                    Ok(measure)
+                } else {
+                    Err(format!("a tier changes how much, not what is counted or how often: write it as {key} is written"))
+                }
+            });
+            match measure {
+                Ok(measure) => tiers.push((tier.into(), measure)),
+                Err(why) => {
+                    let node = self.node.child("tiers").unwrap_or(self.node);
+                    let message = format!("`{}.tiers.{tier}`: {why}", self.name());
+                    let error = PolicyError::new(message).at(node.value_origin(&tier));
+                    self.findings.errors.push(error);
+                }
+            }
+        }
+        Some(tiers)
+    }
+
+    fn read_tiers<T: serde::de::DeserializeOwned>(
+        &mut self,
+        said: impl Fn(T) -> Said,
+    ) -> Option<BTreeMap<String, Said>> {
+        if self.node.child("tiers").is_none() {
+            return Some(BTreeMap::new());
+        }
+        let path = [self.path, &[Step::Key("tiers".to_owned())]].concat();
+        let tiers: BTreeMap<String, T> =
+            read(self.root, &path, self.secrets, &mut self.findings.errors)?;
+        Some(tiers.into_iter().map(|(tier, form)| (tier, said(form))).collect())
+    }
+
+    fn minimum(&mut self, entry: &LimitEntry, said: &Said, measure: &Measure) {
+        let Some(minimum) = entry.minimum else { return };
+        match minimum.count(said.unit()) {
+            Err(why) => self.wrong_value("minimum", &why),
+            Ok(minimum) if minimum > measure.cap() => {
+                self.wrong_value("minimum", "it is more than the limit itself allows");
+            }
+            Ok(_) => {
+                let message = "`minimum` has no effect yet: limits are not dialed in this version";
+                let warning = PolicyError::warning(message);
+                self.findings.warnings.push(warning.at(self.node.key_origin("minimum")));
+            }
+        }
+    }
+
+    fn warn(&mut self, entry: &LimitEntry) {
+        if entry.queue.is_some() {
+            let message = "waiting rooms come with a later version; a full limit refuses at once";
+            let warning = PolicyError::warning(message).at(self.node.key_origin("queue"));
+            self.findings.warnings.push(warning);
+        }
+        let named = entry.per.iter().map(|name| (name, "per"));
+        for (name, key) in named.chain(entry.when.keys().map(|name| (name, "when"))) {
+            let known: Vec<&str> = Attribute::known_names().collect();
+            if known.contains(&name.0.as_str()) {
+                continue;
+            }
+            if let Some(meant) = nearest(&name.0, known) {
+                let message = format!("`{name}` is taken for an attribute of your own");
+                let warning = PolicyError::warning(message).at(self.node.value_origin(key));
+                self.findings.warnings.push(warning.help(format!("did you mean `{meant}`?")));
+            }
+        }
+    }
+
+    fn name(&self) -> String {
+        self.root.describe(self.path)
+    }
+
+    fn wrong_value(&mut self, key: &str, why: &str) {
+        let message = format!("`{}.{key}`: {why}", self.name());
+        self.findings.errors.push(PolicyError::new(message).at(self.node.value_origin(key)));
+    }
+}

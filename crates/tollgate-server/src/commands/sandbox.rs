@@ -8,7 +8,7 @@ use tollgate::Clock;
 
 use crate::{
     output,
-    sandbox::{self, Rate, Sandbox, SandboxSettings},
+    sandbox::{self, Sandbox, SandboxSettings, Share},
 };
 
 /// Serves the simulated OpenAI-style model on a socket of its own.
@@ -30,14 +30,14 @@ pub(crate) struct SandboxArgs {
     #[arg(long, value_name = "N", default_value_t = SandboxSettings::default().output_tokens)]
     output_tokens: u32,
     /// The share of requests answered with a 500 or 503, from 0 to 1.
-    #[arg(long, value_name = "SHARE", default_value = "0")]
-    error_rate: Rate,
+    #[arg(long, value_name = "SHARE", default_value = "0", value_parser = sandbox::parse_share)]
+    error_rate: Share,
     /// The share of requests answered with a 429, from 0 to 1.
-    #[arg(long, value_name = "SHARE", default_value = "0")]
-    rate_limit_rate: Rate,
+    #[arg(long, value_name = "SHARE", default_value = "0", value_parser = sandbox::parse_share)]
+    rate_limit_rate: Share,
     /// The share of answers that are cut in the middle, from 0 to 1.
-    #[arg(long, value_name = "SHARE", default_value = "0")]
-    truncate_rate: Rate,
+    #[arg(long, value_name = "SHARE", default_value = "0", value_parser = sandbox::parse_share)]
+    truncate_rate: Share,
     /// What decides the chances; the same seed gives the same faults.
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
@@ -66,6 +66,7 @@ async fn serve(args: &SandboxArgs) -> anyhow::Result<ExitCode> {
 impl SandboxArgs {
     fn settings(&self) -> SandboxSettings {
         SandboxSettings {
+            enabled: true,
             latency: Duration::from_millis(self.latency_ms.into()),
             first_token: Duration::from_millis(self.first_token_ms.into()),
             tokens_per_second: self.tokens_per_second,

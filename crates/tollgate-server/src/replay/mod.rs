@@ -21,6 +21,8 @@ mod published;
 mod report;
 mod request;
 mod tally;
+#[cfg(test)]
+mod tests;
 mod trace;
 
 pub(crate) use client::Client;

@@ -23,7 +23,8 @@ impl Prices {
     /// What one answer costs: divided last, rounded up.
     pub(crate) fn cost(&self, tokens: Tokens) -> NanoUsd {
         let part = |price: NanoUsd, tokens: u64| u128::from(price.0) * u128::from(tokens);
-        let total = part(self.input, tokens.input) + part(self.output, tokens.output);
+        let input = part(self.input, tokens.input);
+        let total = input.saturating_add(part(self.output, tokens.output));
         NanoUsd(u64::try_from(total.div_ceil(MILLION)).unwrap_or(u64::MAX))
     }
 }
@@ -32,6 +33,9 @@ impl Tokens {
     /// These and those.
     #[must_use]
     pub(crate) const fn plus(self, other: Self) -> Self {
-        Self { input: self.input + other.input, output: self.output + other.output }
+        Self {
+            input: self.input.saturating_add(other.input),
+            output: self.output.saturating_add(other.output),
+        }
     }
 }

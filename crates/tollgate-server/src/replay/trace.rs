@@ -46,11 +46,16 @@ impl Trace {
     /// Reads `TIMESTAMP,ContextTokens,GeneratedTokens` rows under a line that names them;
     /// other columns are passed over, LF and CRLF both end a line, the last needs no end.
     pub(crate) fn parse(text: impl Read) -> Result<Self, TraceError> {
-        let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(text);
+        // CR is trimmed as white space: as half of a terminator it would count lines wrong.
+        let mut reader = csv::ReaderBuilder::new()
+            .flexible(true)
+            .terminator(csv::Terminator::Any(b'\n'))
+            .trim(csv::Trim::All)
+            .from_reader(text);
         let header = reader.headers().map_err(|error| unreadable(&error, 1))?;
         let mut places = [0; 3];
         for (place, name) in places.iter_mut().zip(COLUMNS) {
-            let found = header.iter().position(|column| column.trim() == name);
+            let found = header.iter().position(|column| column == name);
             *place = found.ok_or(TraceError::Column(name))?;
         }
         let mut rows = Vec::new();
@@ -101,7 +106,7 @@ fn parse_row(
 ) -> Result<Row, String> {
     let field = |column: usize| {
         let missing = || format!("`{}` is missing", COLUMNS[column]);
-        record.get(places[column]).map(str::trim).ok_or_else(missing)
+        record.get(places[column]).ok_or_else(missing)
     };
     let tokens = |column: usize| {
         let text = field(column)?;

@@ -40,9 +40,9 @@ impl Dice {
 impl Draw<'_> {
     /// What goes wrong, if anything; by `number` instead of the request's own where given.
     pub(crate) fn fault(&self, settings: &SandboxSettings, number: Option<u64>) -> Option<Fault> {
-        let error = settings.error_rate.share();
-        let refused = error + settings.rate_limit_rate.share();
-        let truncated = refused + settings.truncate_rate.share();
+        let error = settings.error_rate.value();
+        let refused = error + settings.rate_limit_rate.value();
+        let truncated = refused + settings.truncate_rate.value();
         if truncated == 0.0 {
             return None;
         }

@@ -22,9 +22,11 @@ mod request;
 mod server;
 mod service;
 mod settings;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use body::SandboxBody;
 pub(crate) use plan::Plan;
 pub(crate) use server::serve;
 pub(crate) use service::Sandbox;
-pub(crate) use settings::{Rate, SandboxSettings};
+pub(crate) use settings::{SandboxSettings, Share, parse_share};

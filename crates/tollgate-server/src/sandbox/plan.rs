@@ -16,10 +16,10 @@ use std::{str::FromStr, time::Duration};
 
 use http::HeaderMap;
 
-use super::{SandboxSettings, dice::Draw};
+use super::{SandboxSettings, Share, dice::Draw, parse_share};
 
 /// What one request is given.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Plan {
     /// The settings, as overlaid.
     pub(crate) settings: SandboxSettings,
@@ -85,7 +85,7 @@ impl Plan {
         draw: &Draw<'_>,
     ) -> Result<Self, BadHeader> {
         let mut plan = Self {
-            settings: *settings,
+            settings: settings.clone(),
             input_tokens: None,
             output_tokens: None,
             report: Report::Exact,
@@ -114,15 +114,14 @@ impl Plan {
         if let Some(pace) = header(headers, "x-sandbox-tokens-per-second", TOKENS)? {
             settings.tokens_per_second = pace;
         }
-        const SHARE: &str = "a number from 0 to 1";
-        if let Some(rate) = header(headers, "x-sandbox-error-rate", SHARE)? {
-            settings.error_rate = rate;
+        if let Some(share) = share(headers, "x-sandbox-error-rate")? {
+            settings.error_rate = share;
         }
-        if let Some(rate) = header(headers, "x-sandbox-rate-limit-rate", SHARE)? {
-            settings.rate_limit_rate = rate;
+        if let Some(share) = share(headers, "x-sandbox-rate-limit-rate")? {
+            settings.rate_limit_rate = share;
         }
-        if let Some(rate) = header(headers, "x-sandbox-truncate-rate", SHARE)? {
-            settings.truncate_rate = rate;
+        if let Some(share) = share(headers, "x-sandbox-truncate-rate")? {
+            settings.truncate_rate = share;
         }
         self.input_tokens = header(headers, "x-sandbox-input-tokens", TOKENS)?;
         self.output_tokens = bounded(
@@ -179,8 +178,21 @@ fn header<T: FromStr>(
     name: &'static str,
     expected: &'static str,
 ) -> Result<Option<T>, BadHeader> {
+    read(headers, name, expected, |text| text.parse().ok())
+}
+
+fn share(headers: &HeaderMap, name: &'static str) -> Result<Option<Share>, BadHeader> {
+    read(headers, name, "a number from 0 to 1", |text| parse_share(text).ok())
+}
+
+fn read<T>(
+    headers: &HeaderMap,
+    name: &'static str,
+    expected: &'static str,
+    parse: impl Fn(&str) -> Option<T>,
+) -> Result<Option<T>, BadHeader> {
     let Some(value) = headers.get(name) else { return Ok(None) };
-    let parsed = value.to_str().ok().and_then(|text| text.trim().parse().ok());
+    let parsed = value.to_str().ok().and_then(|text| parse(text.trim()));
     parsed.map(Some).ok_or_else(|| bad(name, value.as_bytes(), expected))
 }
 

@@ -16,6 +16,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    #[command(visible_alias = "validate")]
+    Check(commands::check::CheckArgs),
     Replay(Box<commands::replay::ReplayArgs>),
     Sandbox(commands::sandbox::SandboxArgs),
 }
@@ -23,6 +25,7 @@ enum Command {
 /// Runs the command that was asked for: 0 success, 1 the answer is no, 2 wrong usage.
 pub(crate) fn run() -> ExitCode {
     let result = match &Cli::parse().command {
+        Command::Check(args) => commands::check::run(args),
         Command::Replay(args) => commands::replay::run(args),
         Command::Sandbox(args) => commands::sandbox::run(args),
     };

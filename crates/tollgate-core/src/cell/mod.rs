@@ -8,6 +8,8 @@
 mod head;
 mod packed;
 mod sessions;
+#[cfg(test)]
+mod tests;
 
 use serde::{Deserialize, Serialize};
 
@@ -57,7 +59,7 @@ impl Cell {
                 Some(sessions) => sessions.check(session, charge.rule.cap, now.time),
                 None => Self::check_empty(charge),
             },
-            _ => match self.packed.account(charge.limit, charge.rule) {
+            _ => match self.packed.account(charge.limit, charge.rule, now) {
                 Some(account) => account.check(charge.rule, charge.amount, now),
                 None => Self::check_empty(charge),
             },
@@ -103,7 +105,7 @@ impl Cell {
                 (cap.saturating_sub(live), sessions.next_expiry(now.time).unwrap_or(now.time))
             })
         } else {
-            match self.packed.account(charge.limit, charge.rule) {
+            match self.packed.account(charge.limit, charge.rule, now) {
                 Some(account) => account.standing(charge.rule, now),
                 None => (cap, now.time),
             }

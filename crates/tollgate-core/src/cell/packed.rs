@@ -33,10 +33,10 @@ pub(crate) struct Account<'a> {
 
 impl Packed {
     /// The account of a limit, if it was ever used, laid out for the rule of today.
-    pub(crate) fn account(&mut self, limit: LimitId, rule: Rule) -> Option<Account<'_>> {
+    pub(crate) fn account(&mut self, limit: LimitId, rule: Rule, now: Now) -> Option<Account<'_>> {
         let entry = self.find(limit)?;
         if !self.fits(entry, rule) {
-            self.reshape(entry, rule);
+            self.reshape(entry, rule, now);
         }
         Some(self.open(entry))
     }
@@ -44,7 +44,7 @@ impl Packed {
     pub(crate) fn hold(&mut self, limit: LimitId, rule: Rule, amount: u64, now: Now) {
         let entry = match self.find(limit) {
             Some(entry) if self.fits(entry, rule) => entry,
-            Some(entry) => self.reshape(entry, rule),
+            Some(entry) => self.reshape(entry, rule, now),
             None => self.append(limit, rule),
         };
         self.take(entry, rule, amount, now);
@@ -111,13 +111,17 @@ impl Packed {
         Account { head, head_word: &mut directory[entry * ENTRY + 1], state }
     }
 
-    /// Whether the state of an account can be read by `rule` as it is.
+    /// Whether the state of an account can be read by `rule` as it is. A ring may be longer
+    /// than the cap, and a large window may serve a cap that was lowered below its size
+    /// until few enough units are left for a ring.
     fn fits(&self, entry: usize, rule: Rule) -> bool {
         let head = self.head(entry);
         match (head.shape, rule.kind) {
-            (Shape::Exact, Kind::Window { .. }) => u64::from(head.len) == rule.cap + 1,
+            (Shape::Exact, Kind::Window { .. }) => rule.cap < u64::from(head.len),
             (Shape::Window { .. }, Kind::Window { length_ns }) => {
-                rule.cap > MAX_EXACT_CAP && Window::length(self.state(entry)) == length_ns
+                let state = self.state(entry);
+                Window::length(state) == length_ns
+                    && (rule.cap > MAX_EXACT_CAP || Window::counted(state) > MAX_EXACT_CAP)
             }
             _ => self.same_kind(entry, rule),
         }
@@ -174,16 +178,21 @@ impl Packed {
 
     /// Lays an account out anew because its limit was changed. What had been counted is
     /// counted on wherever the kinds agree, each unit no earlier than it really was.
-    fn reshape(&mut self, entry: usize, rule: Rule) -> usize {
+    fn reshape(&mut self, entry: usize, rule: Rule, now: Now) -> usize {
         let limit = LimitId(self.words[entry * ENTRY]);
         let same_kind = self.same_kind(entry, rule);
         let (head, state) = self.remove(entry);
-        let entry = self.append(limit, rule);
-        let Kind::Window { .. } = rule.kind else { return entry };
-        if same_kind {
-            for (at, amount) in head.dated(&state) {
-                self.take(entry, rule, amount, Now::at(at));
-            }
+        let Kind::Window { .. } = rule.kind else { return self.append(limit, rule) };
+        let units = if same_kind { head.dated(&state) } else { Vec::new() };
+        let counted = units.iter().map(|(_, amount)| amount).sum::<u64>();
+        let room = match rule.cap {
+            cap if counted <= cap || cap > MAX_EXACT_CAP => cap,
+            _ => counted.max(MAX_EXACT_CAP),
+        };
+        let entry = self.append(limit, Rule { cap: room, ..rule });
+        for (at, amount) in units {
+            let at = Now::at(at.min(now.time));
+            self.take(entry, Rule { cap: room, ..rule }, amount, at);
         }
         entry
     }

@@ -59,6 +59,11 @@ impl Window {
         state[LENGTH]
     }
 
+    /// What was counted when it was last taken from.
+    pub(crate) const fn counted(state: &[u64]) -> u64 {
+        state[TOTAL]
+    }
+
     pub(crate) fn check(self, state: &[u64], amount: u64, now: Time) -> Result<(), Retry> {
         // Nearly always there is room even if nothing has left, which needs no counts.
         if state[TOTAL].saturating_add(amount) <= self.cap || amount == 0 {

@@ -1,0 +1,96 @@
+//! Accounts survive changed limits: what was counted goes on counting, on the safe side.
+
+use proptest::{collection::vec, prelude::*};
+
+use super::{Cell, Ending};
+use crate::{Charge, Kind, LimitId, Now, Retry, Rule, Time, Unit};
+
+const LIMIT: LimitId = LimitId(7);
+
+fn window(cap: u64, length_ns: u64, amount: u64) -> Charge {
+    let rule = Rule { kind: Kind::Window { length_ns }, cap };
+    Charge { limit: LIMIT, rule, unit: Unit::Tokens, amount, shadow: false }
+}
+
+fn at(nanos: u64) -> Now {
+    Now::at(Time::from_nanos(1_790_000_000_000_000_000 + nanos))
+}
+
+#[test]
+fn an_overrun_widens_the_counts_and_loses_none() {
+    let (mut cell, cap) = (Cell::default(), 200);
+    let charge = window(cap, 60_000, 150);
+    cell.hold(&mut charge.clone(), "", at(0));
+    let ending = Ending { held: 150, used: 1_000_000, at: at(0), expired: false };
+    cell.settle(&charge, ending, at(500));
+    // Held in the first sub-bucket and overrun in the same one: free when it is gone.
+    let one = window(cap, 60_000, 1);
+    let free = 1_790_000_000_000_000_000 / 1_000 * 1_000 + 61_000;
+    assert_eq!(cell.check(&one, "", at(501)), Err(Retry::At(Time::from_nanos(free))));
+    let all = window(2_000_000, 60_000, 1_000_000);
+    assert_eq!(cell.check(&all, "", at(501)), Ok(()), "exactly a million are counted");
+    assert!(cell.check(&window(2_000_000, 60_000, 1_000_001), "", at(501)).is_err());
+}
+
+#[test]
+fn another_kind_begins_anew() {
+    let mut cell = Cell::default();
+    cell.hold(&mut window(5, 60_000, 5), "", at(0));
+    let slots = Charge { rule: Rule { kind: Kind::Concurrency, cap: 2 }, ..window(2, 1, 1) };
+    assert_eq!(cell.check(&slots, "", at(1)), Ok(()));
+    cell.hold(&mut slots.clone(), "", at(1));
+    // What the window still had to settle does not disturb the slots.
+    let ending = Ending { held: 5, used: 0, at: at(0), expired: false };
+    cell.settle(&window(5, 60_000, 5), ending, at(2));
+    assert_eq!(cell.standing(&slots, at(2)).remaining, 1);
+}
+
+#[test]
+fn a_bucket_keeps_its_instant_when_the_rate_changes() {
+    let bucket = |rate, amount| Charge {
+        rule: Rule { kind: Kind::Bucket { rate, per_ns: 1_000 }, cap: 10 },
+        ..window(10, 1, amount)
+    };
+    let mut cell = Cell::default();
+    cell.hold(&mut bucket(1, 10), "", at(0));
+    // Full again after 10,000 ns, also for a faster rate: half of it is free half-way.
+    let free = Time::from_nanos(at(5_000).time.as_nanos());
+    assert_eq!(cell.check(&bucket(1, 5), "", at(0)), Err(Retry::At(free)));
+    let free = Time::from_nanos(at(7_500).time.as_nanos());
+    assert_eq!(cell.check(&bucket(2, 5), "", at(0)), Err(Retry::At(free)));
+}
+
+proptest! {
+    /// However a window's cap and length change, it never admits what its rule of the
+    /// moment forbids, counted over every unit that no rule since has let go.
+    #[test]
+    fn no_reload_forgets_what_was_taken(
+        steps in vec((prop_oneof![1_u64..64, 60_u64..70, 200_u64..300, 60_000_u64..70_000],
+                      prop_oneof![Just(1_000_u64), Just(60_000), 1_u64..200_000],
+                      0_u64..300, 0_u64..3_000), 1..60)
+    ) {
+        let mut cell = Cell::default();
+        let mut taken: Vec<(u64, u64)> = vec![];
+        let mut now = 0;
+        for (cap, length, amount, wait) in steps {
+            now += wait;
+            let charge = window(cap, length, amount);
+            taken.retain(|(at, _)| at + length > now);
+            match cell.check(&charge, "", at(now)) {
+                Ok(()) => {
+                    cell.hold(&mut charge.clone(), "", at(now));
+                    taken.push((now, amount));
+                    let sum: u64 = taken.iter().map(|(_, amount)| amount).sum();
+                    // A cap that was lowered below what is taken admits only nothing.
+                    prop_assert!(sum <= cap || amount == 0, "{sum} of {cap} in {length}");
+                }
+                Err(Retry::At(promised)) => {
+                    let promised = Now::at(promised);
+                    prop_assert_eq!(cell.check(&charge, "", promised), Ok(()));
+                }
+                Err(Retry::Never) => prop_assert!(amount > cap),
+                Err(other) => prop_assert!(false, "a window promises an instant: {other:?}"),
+            }
+        }
+    }
+}

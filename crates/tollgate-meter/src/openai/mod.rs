@@ -14,7 +14,7 @@ pub use error::{Error, error_body, error_event};
 pub use plain::PlainMeter;
 pub use request::{Endpoint, MAX_CHOICES, MAX_OUTPUT_TOKENS, Request, scan};
 pub use stream::StreamMeter;
-pub use usage::{MAX_TOLD_TOKENS, Told};
+pub use usage::MAX_TOLD_TOKENS;
 
 /// The event that ends every proper stream.
 pub const DONE: &[u8] = b"data: [DONE]\n\n";

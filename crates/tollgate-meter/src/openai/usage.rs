@@ -10,7 +10,7 @@ pub const MAX_TOLD_TOKENS: u64 = 1_000_000_000;
 
 /// What a provider has told about usage so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Told {
+pub(super) enum Told {
     /// Nothing.
     #[default]
     Nothing,
@@ -53,7 +53,7 @@ impl Told {
     /// OpenAI's prompt tokens include the cached ones. Some compatible providers leave
     /// reasoning out of the completion tokens and count it in the total alone, so the
     /// output is what the total has above the input, if that is more.
-    pub fn read(usage: &[u8]) -> Self {
+    pub(super) fn read(usage: &[u8]) -> Self {
         match usage.trim_ascii() {
             b"null" => Self::Nothing,
             object => super::object::<Usage<'_>>(object).map_or(Self::Implausible, |u| u.told()),
@@ -61,7 +61,7 @@ impl Told {
     }
 
     /// The counts, if they are told; else the estimate; and the basis of what is answered.
-    pub(crate) fn or(self, estimate: Counts) -> (Counts, Basis) {
+    pub(super) fn or(self, estimate: Counts) -> (Counts, Basis) {
         match self {
             Self::Counts(counts) => (counts, Basis::Told),
             Self::Nothing => (estimate, Basis::Missing),

@@ -68,6 +68,14 @@ fn usage_that_cannot_be_true_is_not_believed() {
 }
 
 #[test]
+fn the_last_usage_counts() {
+    let answer = r#"{"usage":{"prompt_tokens":1,"completion_tokens":1},
+        "usage":{"prompt_tokens":2,"completion_tokens":3}}"#;
+    let metered = run(meter(""), answer.as_bytes(), 11);
+    assert_eq!((metered.counts, metered.basis), (Counts::tokens(2, 3), Basis::Told));
+}
+
+#[test]
 fn an_answer_without_its_end_is_cut() {
     for end in [0, 1, 30, ANSWER.len() - 1] {
         let metered = run(meter(""), &ANSWER.as_bytes()[..end], 16);

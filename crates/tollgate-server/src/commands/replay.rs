@@ -12,8 +12,8 @@ use tollgate_core::NanoUsd;
 use crate::{
     output,
     replay::{
-        Client, Dealer, Identity, Log, Outcome, Pace, Player, Prices, Report, Requests, Tally,
-        Totals, Trace,
+        Client, Dealer, Identity, Log, Outcome, Pace, Player, Prices, Report, Requests, Status,
+        Tally, Totals, Trace,
     },
 };
 
@@ -99,7 +99,7 @@ async fn replay(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
     let client = Client::new(clock.clone(), Duration::from_secs(args.timeout));
     let before = match args.client_only {
         true => None,
-        false => Some(Totals::ask(&client, &args.admin).await?),
+        false => Some(Status::ask(&client, &args.admin).await?),
     };
 
     let player = Player {
@@ -121,7 +121,7 @@ async fn replay(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
 
     let gateway = match before {
         None => Err("--client-only was given".to_owned()),
-        Some(before) => gateway_totals(&client, &args.admin, before).await,
+        Some(before) => gateway_totals(&client, &args.admin, &before).await,
     };
     let report = Report::new(tally, gateway, took);
     if args.json {
@@ -133,9 +133,9 @@ async fn replay(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
     Ok(if agree { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-async fn gateway_totals(client: &Client, admin: &str, before: Totals) -> Result<Totals, String> {
-    let after = Totals::ask_when_still(client, admin).await.map_err(|e| format!("{e:#}"))?;
-    let anew = "the gateway counts less than before: it has begun anew without its ledger";
+async fn gateway_totals(client: &Client, admin: &str, before: &Status) -> Result<Totals, String> {
+    let after = Status::ask_when_still(client, admin).await.map_err(|e| format!("{e:#}"))?;
+    let anew = "the gateway was restarted and counts anew; compare the --output with its ledger";
     after.since(before).ok_or_else(|| anew.to_owned())
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response, header};
+use http::{HeaderMap, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper_util::{
@@ -102,7 +102,7 @@ impl Exchange {
 }
 
 async fn read(response: Response<Incoming>) -> Result<Ending, Loss> {
-    let refused = refusing_limit(&response);
+    let refused = refusing_limit(response.status(), response.headers());
     let success = response.status().is_success();
     let content_type = response.headers().get(header::CONTENT_TYPE);
     let stream = content_type.is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
@@ -122,13 +122,12 @@ async fn read(response: Response<Incoming>) -> Result<Ending, Loss> {
 }
 
 /// The limit that refused the request, if the answer is a refusal of the gateway's.
-fn refusing_limit(response: &Response<Incoming>) -> Option<String> {
-    let headers = response.headers();
+pub(super) fn refusing_limit(status: StatusCode, headers: &HeaderMap) -> Option<String> {
     let decision = text(headers, "x-tollgate-decision");
     let limit = text(headers, "x-tollgate-limit");
     let refused = match decision {
         Some(decision) => decision.starts_with("refuse"),
-        None => !response.status().is_success() && limit.is_some(),
+        None => !status.is_success() && limit.is_some(),
     };
     refused.then(|| limit.unwrap_or_else(|| "unnamed".to_owned()))
 }

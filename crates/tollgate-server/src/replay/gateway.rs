@@ -20,12 +20,20 @@ pub(crate) struct Totals {
     pub(crate) cost: NanoUsd,
 }
 
+/// The gateway's totals, and since when it counts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Status {
+    pub(crate) totals: Totals,
+    /// When the gateway was started, as it words it, if it says so.
+    started_at: Option<Value>,
+}
+
 const MAX_BODY_BYTES: usize = 4 * 1024 * 1024;
 /// How often, and how far apart, the totals are asked for until they stand still.
 const LOOKS: u32 = 50;
 const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 
-impl Totals {
+impl Status {
     /// Asks the control plane at `admin`.
     pub(crate) async fn ask(client: &Client, admin: &str) -> anyhow::Result<Self> {
         let url = parse_http(&format!("{}/status", admin.trim_end_matches('/')))?;
@@ -63,17 +71,25 @@ impl Totals {
             Some(Value::Number(number)) => number.to_string().parse()?,
             _ => anyhow::bail!("the status has no amount `cost_usd`"),
         };
-        Ok(Self {
+        let totals = Totals {
             requests: number("requests")?,
             admitted: number("admitted")?,
             refused: number("refused")?,
             tokens: Tokens { input: number("input_tokens")?, output: number("output_tokens")? },
             cost,
-        })
+        };
+        Ok(Self { totals, started_at: status.get("started_at").cloned() })
     }
 
-    /// What has been added since `before`; nothing where the gateway has begun anew.
-    pub(crate) fn since(self, before: Self) -> Option<Self> {
+    /// What has been added since `before`; nothing where the gateway was restarted.
+    pub(crate) fn since(&self, before: &Self) -> Option<Totals> {
+        let same = self.started_at == before.started_at;
+        same.then(|| self.totals.since(&before.totals)).flatten()
+    }
+}
+
+impl Totals {
+    fn since(&self, before: &Self) -> Option<Self> {
         Some(Self {
             requests: self.requests.checked_sub(before.requests)?,
             admitted: self.admitted.checked_sub(before.admitted)?,

@@ -28,7 +28,7 @@ mod trace;
 pub(crate) use client::Client;
 pub(crate) use compare::Comparison;
 pub(crate) use deal::Dealer;
-pub(crate) use gateway::Totals;
+pub(crate) use gateway::{Status, Totals};
 pub(crate) use log::Log;
 pub(crate) use outcome::Outcome;
 pub(crate) use player::{Pace, Player};

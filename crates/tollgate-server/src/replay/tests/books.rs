@@ -5,7 +5,7 @@ use std::time::Duration;
 use tollgate_core::NanoUsd;
 
 use super::super::{
-    Comparison, Outcome, Prices, Report, Tally, Totals,
+    Comparison, Outcome, Prices, Report, Status, Tally, Totals,
     deal::Deal,
     outcome::{Ending, Loss, Timing},
     price::Tokens,
@@ -130,17 +130,21 @@ fn names_that_never_end_do_not_fill_the_memory() {
 fn totals_are_read_from_a_status_with_other_members() {
     let text = br#"{"version":"1","totals":{"requests":3,"admitted":2,"refused":1,
         "input_tokens":10,"output_tokens":20,"cost_usd":"0.0002606","more":{}}}"#;
-    let before = Totals::parse(text).unwrap();
+    let before = Status::parse(text).unwrap();
     let expected =
         Totals { tokens: Tokens { input: 10, output: 20 }, ..totals(3, 2, 0, 0, 260_600) };
-    assert_eq!(before, expected);
+    assert_eq!(before.totals, expected);
     let text = br#"{"requests":5,"admitted":3,"refused":2,"input_tokens":11,"output_tokens":22,"cost_usd":1.5}"#;
-    let after = Totals::parse(text).unwrap();
-    assert_eq!(after.cost, NanoUsd(1_500_000_000));
-    assert_eq!(after.since(before).unwrap().tokens, Tokens { input: 1, output: 2 });
-    assert_eq!(before.since(after), None, "it has begun anew");
+    let after = Status::parse(text).unwrap();
+    assert_eq!(after.totals.cost, NanoUsd(1_500_000_000));
+    assert_eq!(after.since(&before).unwrap().tokens, Tokens { input: 1, output: 2 });
+    assert_eq!(before.since(&after), None, "it counts less than before");
+    let mut json: serde_json::Value = serde_json::from_slice(text).unwrap();
+    json["started_at"] = "2026-01-01T00:00:00Z".into();
+    let restarted = Status::parse(json.to_string().as_bytes()).unwrap();
+    assert_eq!(restarted.since(&after), None, "it was started at another time");
     for bad in [&b"{}"[..], b"[", br#"{"totals":{"requests":-1}}"#] {
-        assert!(Totals::parse(bad).is_err());
+        assert!(Status::parse(bad).is_err());
     }
 }
 

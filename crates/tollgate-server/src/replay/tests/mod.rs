@@ -4,3 +4,4 @@ mod answer;
 mod books;
 mod play;
 mod traces;
+mod wire;

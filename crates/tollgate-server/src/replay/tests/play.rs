@@ -33,8 +33,17 @@ fn rows(count: u32) -> Trace {
 }
 
 fn play(base: &str, trace: Trace, max_in_flight: usize) -> Receiver<Outcome> {
+    play_with(Duration::from_secs(60), base, trace, max_in_flight)
+}
+
+fn play_with(
+    patience: Duration,
+    base: &str,
+    trace: Trace,
+    max_in_flight: usize,
+) -> Receiver<Outcome> {
     let player = Player {
-        client: Client::new(Clock::system(), Duration::from_secs(60)),
+        client: Client::new(Clock::system(), patience),
         requests: Arc::new(Requests::new(base, "m", Identity::TrustedHeader, 200).unwrap()),
         pace: "1000".parse().unwrap(),
         max_in_flight,
@@ -117,6 +126,15 @@ async fn a_closed_port_fails_every_request_and_no_more() {
     let outcomes = collect(play(&base, rows(5), 10)).await;
     let lost = Ending::Lost(Loss::NoAnswer);
     assert_eq!(outcomes.iter().filter(|outcome| outcome.ending == lost).count(), 5);
+}
+
+#[tokio::test]
+async fn patience_ends() {
+    let (listener, base) = listener().await;
+    let outcomes = collect(play_with(Duration::from_millis(1), &base, rows(2), 10)).await;
+    let late = Ending::Lost(Loss::TimedOut);
+    assert_eq!(outcomes.iter().filter(|outcome| outcome.ending == late).count(), 2);
+    drop(listener);
 }
 
 #[test]

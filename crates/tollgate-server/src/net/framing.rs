@@ -90,7 +90,7 @@ fn check_host(head: &Parts) -> Result<(), BadFraming> {
         return Err(BadFraming::HostDoubled);
     }
     let host = Authority::try_from(host.as_bytes()).map_err(|_| BadFraming::HostInvalid)?;
-    if host.host().is_empty() || host.as_str().contains('@') {
+    if !is_host_and_port(&host) {
         return Err(BadFraming::HostInvalid);
     }
     match head.uri.authority() {
@@ -98,6 +98,16 @@ fn check_host(head: &Parts) -> Result<(), BadFraming> {
             Err(BadFraming::HostDiffers)
         }
         _ => Ok(()),
+    }
+}
+
+fn is_host_and_port(authority: &Authority) -> bool {
+    let host = authority.host();
+    match authority.as_str().strip_prefix(host) {
+        _ if host.is_empty() || authority.as_str().contains('@') => false,
+        // A port may be left empty (RFC 3986 §3.2.3).
+        Some("" | ":") => true,
+        _ => authority.port_u16().is_some(),
     }
 }
 

@@ -19,3 +19,6 @@ pub(crate) use connection::Peer;
 pub(crate) use forward::{identity_encoding, strip_request, strip_response};
 pub(crate) use idle::Stalled;
 pub(crate) use upstream::{Upstream, UpstreamBody, UpstreamError, UpstreamSettings};
+
+#[cfg(test)]
+mod tests;

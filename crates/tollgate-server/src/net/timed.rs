@@ -183,7 +183,15 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Timed<T> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_flush(cx)
+        ready!(Pin::new(&mut self.socket).poll_flush(cx))?;
+        // After an answer hyper flushes, but does not read until it is woken.
+        match self.progress.present().1 {
+            Phase::Next => match self.wait_to_read(cx) {
+                Poll::Ready(late) => Poll::Ready(late),
+                Poll::Pending => Poll::Ready(Ok(())),
+            },
+            Phase::Head | Phase::Answer => Poll::Ready(Ok(())),
+        }
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -1,6 +1,6 @@
 //! What goes wrong with an upstream, in one sentence each.
 
-use std::error::Error;
+use std::{error::Error, io};
 
 use hyper_util::client::legacy;
 
@@ -90,10 +90,12 @@ impl UpstreamError {
         if find::<Broken>(&*error).is_some() {
             return Self::Request(error);
         }
-        match find::<hyper::Error>(&*error) {
-            Some(hyper) if hyper.is_parse() => Self::Protocol(error),
-            _ => Self::Cut(error),
-        }
+        let is_bad_head = find::<hyper::Error>(&*error).is_some_and(hyper::Error::is_parse);
+        // hyper tells of a bad chunk by an error of input.
+        let is_bad_chunk = find::<io::Error>(&*error).is_some_and(|it| {
+            matches!(it.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData)
+        });
+        if is_bad_head || is_bad_chunk { Self::Protocol(error) } else { Self::Cut(error) }
     }
 }
 

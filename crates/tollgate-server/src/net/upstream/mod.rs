@@ -11,7 +11,7 @@ mod target;
 
 use std::{
     num::NonZeroU32,
-    pin::{Pin, pin},
+    pin::Pin,
     sync::Arc,
     task::{Context, Poll},
     time::Duration,
@@ -113,19 +113,13 @@ impl Upstream {
         request: Request<Body>,
     ) -> Result<Response<UpstreamBody>, UpstreamError> {
         let slot = self.slot().await?;
-        let sending = Arc::new(Notify::new());
-        let mut response = pin!(self.client.request(outgoing::prepare(request, &sending)));
-        let response = loop {
-            tokio::select! {
-                biased;
-                response = &mut response => break response.map_err(UpstreamError::from_client)?,
-                () = sending.notified() => {}
-                () = tokio::time::sleep(self.settings.read_timeout) => {
-                    return Err(UpstreamError::Timeout(TooLong::Head));
-                }
-            }
-        };
         let limit = self.settings.read_timeout;
+        let taken = Arc::new(Notify::new());
+        let head = self.client.request(outgoing::prepare(request, &taken));
+        let response = outgoing::until_silent(head, &taken, limit)
+            .await
+            .ok_or(UpstreamError::Timeout(TooLong::Head))?
+            .map_err(UpstreamError::from_client)?;
         Ok(response.map(|body| UpstreamBody { body: Idle::new(body, limit), slot }))
     }
 
@@ -158,3 +152,6 @@ impl http_body::Body for UpstreamBody {
         self.body.size_hint()
     }
 }
+
+#[cfg(test)]
+mod tests;

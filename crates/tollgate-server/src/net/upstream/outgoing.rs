@@ -1,9 +1,10 @@
 //! A request on its way out.
 
 use std::{
-    pin::Pin,
+    pin::{Pin, pin},
     sync::Arc,
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -42,6 +43,24 @@ pub(super) fn prepare(request: Request<Body>, taken: &Arc<Notify>) -> Request<Bo
     }
     let told = Told { body, taken: Arc::clone(taken) };
     Request::from_parts(head, body::boxed(told))
+}
+
+/// The outcome of `answering`, or nothing when no piece was taken and no outcome came for so
+/// long: a caller that sends slowly is no fault of the upstream.
+pub(super) async fn until_silent<T>(
+    answering: impl Future<Output = T>,
+    taken: &Notify,
+    limit: Duration,
+) -> Option<T> {
+    let mut answering = pin!(answering);
+    loop {
+        tokio::select! {
+            biased;
+            outcome = &mut answering => return Some(outcome),
+            () = taken.notified() => {}
+            () = tokio::time::sleep(limit) => return None,
+        }
+    }
 }
 
 impl http_body::Body for Told {

@@ -1,0 +1,10 @@
+//! What the transport promises, on virtual time and on real sockets.
+
+mod accept;
+mod body;
+mod connection;
+mod ends;
+mod forward;
+mod framing;
+mod rig;
+mod vectors;

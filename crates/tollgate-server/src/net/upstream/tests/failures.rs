@@ -1,0 +1,203 @@
+//! Each way in which a provider fails has its name, and gives its connection back.
+
+use std::{error::Error as _, num::NonZeroU32, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use futures_util::stream;
+use http::{Method, StatusCode};
+use http_body::Frame;
+use http_body_util::{BodyExt as _, StreamBody};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpListener,
+    sync::{Notify, oneshot},
+};
+
+use super::{
+    super::outgoing::until_silent,
+    provider::{LONG, Provider, SHORT, Then, ask, provider, settings, upstream},
+};
+use crate::net::{
+    BoxError, Upstream, UpstreamError, UpstreamSettings, boxed, empty, upstream::TooLong,
+};
+
+async fn get(settings: UpstreamSettings) -> Result<Bytes, UpstreamError> {
+    let upstream = Upstream::new(settings).expect("an upstream");
+    let answer = upstream.send(ask(&upstream, Method::GET, empty())).await?;
+    Ok(answer.into_body().collect().await?.to_bytes())
+}
+
+async fn get_bytes(answer: &'static str, then: Then) -> Result<Bytes, UpstreamError> {
+    let Provider { address, requests: _requests } = provider(answer, then).await;
+    get(settings(address)).await
+}
+
+#[tokio::test]
+async fn nobody_listens() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    drop(listener);
+    let error = get(settings(address)).await.expect_err("nobody");
+    assert!(matches!(error, UpstreamError::Connect(_)), "{error:?}");
+    assert!(error.is_unsent() && error.is_transient());
+    assert_eq!(error.to_string(), "the provider cannot be reached");
+}
+
+#[tokio::test]
+async fn a_forbidden_address() {
+    let mut settings = settings(([127, 0, 0, 1], 9).into());
+    settings.base = "http://[::ffff:169.254.169.254]/latest".parse().expect("an address");
+    let error = get(settings).await.expect_err("forbidden");
+    assert!(matches!(error, UpstreamError::Blocked), "{error:?}");
+    assert!(error.is_unsent() && !error.is_transient());
+}
+
+#[tokio::test]
+async fn tls_that_is_none() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    tokio::spawn(async move {
+        let (mut socket, _) = listener.accept().await.expect("a connection");
+        socket.write_all(b"no TLS here\r\n\r\n").await.expect("an open connection");
+        let _ = socket.read_to_end(&mut Vec::new()).await;
+    });
+    let base = format!("https://{address}/").parse().expect("an address");
+    let error = get(UpstreamSettings { base, ..settings(address) }).await.expect_err("no TLS");
+    assert!(matches!(error, UpstreamError::Connect(_)), "{error:?}");
+}
+
+#[tokio::test]
+async fn tls_that_never_comes() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let base = format!("https://{address}/").parse().expect("an address");
+    let settings = UpstreamSettings { base, connect_timeout: SHORT, ..settings(address) };
+    let error = get(settings).await.expect_err("silence");
+    assert!(matches!(error, UpstreamError::Timeout(TooLong::Connect)), "{error:?}");
+    assert!(error.is_unsent());
+    assert_eq!(error.to_string(), "the provider did not accept a connection in time");
+}
+
+#[tokio::test]
+async fn no_answer() {
+    let Provider { address, requests: _requests } = provider("", Then::Hold).await;
+    let settings = UpstreamSettings { read_timeout: SHORT, ..settings(address) };
+    let error = get(settings).await.expect_err("silence");
+    assert!(matches!(error, UpstreamError::Timeout(TooLong::Head)), "{error:?}");
+    assert!(!error.is_unsent());
+    assert_eq!(error.to_string(), "the provider did not begin its answer in time");
+}
+
+#[tokio::test]
+async fn an_answer_that_stops() {
+    let part = "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc";
+    let Provider { address, requests: _requests } = provider(part, Then::Hold).await;
+    let settings = UpstreamSettings { read_timeout: SHORT, ..settings(address) };
+    let error = get(settings).await.expect_err("half an answer");
+    assert!(matches!(error, UpstreamError::Timeout(TooLong::Body)), "{error:?}");
+    assert_eq!(error.to_string(), "the provider stopped in the middle of its answer");
+}
+
+#[tokio::test]
+async fn answers_that_are_cut() {
+    for part in [
+        "",
+        "HTTP/1.1 200",
+        "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\na",
+    ] {
+        let error = get_bytes(part, Then::Close).await.expect_err(part);
+        assert!(matches!(error, UpstreamError::Cut(_)), "{part:?}: {error:?}");
+        assert!(error.source().is_some() && !error.is_unsent());
+    }
+}
+
+#[tokio::test]
+async fn answers_that_are_not_http() {
+    for bytes in [
+        "hello\r\n\r\n",
+        "SSH-2.0-OpenSSH_9.2\r\n",
+        "HTTP/1.1 twohundred OK\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nno colon\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcd",
+    ] {
+        let error = get_bytes(bytes, Then::Hold).await.expect_err(bytes);
+        assert!(matches!(error, UpstreamError::Protocol(_)), "{bytes:?}: {error:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_chunk_of_no_size() {
+    let bytes = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n";
+    let error = get_bytes(bytes, Then::Hold).await.expect_err(bytes);
+    assert!(matches!(error, UpstreamError::Protocol(_)), "{error:?}");
+}
+
+#[tokio::test]
+async fn the_callers_body_breaks() {
+    let Provider { address, requests: _requests } = provider("", Then::Hold).await;
+    let upstream = upstream(address);
+    let pieces: Vec<Result<Frame<Bytes>, BoxError>> =
+        vec![Ok(Frame::data(Bytes::from_static(b"abc"))), Err("gone".into())];
+    let body = boxed(StreamBody::new(stream::iter(pieces)));
+    let error = upstream.send(ask(&upstream, Method::POST, body)).await.expect_err("broken");
+    assert!(matches!(error, UpstreamError::Request(_)), "{error:?}");
+    assert!(!error.is_transient());
+}
+
+#[tokio::test]
+async fn the_connections_that_are_allowed_are_given_back() {
+    let whole = "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc";
+    let Provider { address, requests: _requests } = provider(whole, Then::Close).await;
+    let upstream = Upstream::new(UpstreamSettings {
+        connect_timeout: SHORT,
+        max_connections: const { NonZeroU32::new(1).unwrap() },
+        ..settings(address)
+    })
+    .expect("an upstream");
+    let held = upstream.send(ask(&upstream, Method::GET, empty())).await.expect("an answer");
+    let error = upstream.send(ask(&upstream, Method::GET, empty())).await.expect_err("none free");
+    assert!(matches!(error, UpstreamError::Busy), "{error:?}");
+    assert!(error.is_unsent());
+    drop(held);
+    let answer = upstream.send(ask(&upstream, Method::GET, empty())).await.expect("an answer");
+    assert_eq!(answer.status(), StatusCode::OK);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_caller_that_sends_slowly_is_no_silence_of_the_provider() {
+    let (answer, answering) = oneshot::channel();
+    let taken = Arc::new(Notify::new());
+    let taking = Arc::clone(&taken);
+    tokio::spawn(async move {
+        for _ in 0..5 {
+            tokio::time::sleep(LONG - Duration::from_secs(1)).await;
+            taking.notify_one();
+        }
+        tokio::time::sleep(LONG - Duration::from_secs(1)).await;
+        let _ = answer.send(());
+    });
+    assert_eq!(until_silent(answering, &taken, LONG).await, Some(Ok(())));
+    let silent = until_silent(std::future::pending::<()>(), &taken, LONG);
+    let early = tokio::time::timeout(LONG - Duration::from_secs(1), silent).await;
+    assert!(early.is_err());
+    assert_eq!(until_silent(std::future::pending::<()>(), &taken, LONG).await, None);
+}
+
+#[test]
+fn what_happened_in_detail_is_not_for_the_caller() {
+    let errors = [
+        UpstreamError::Connect("inner".into()),
+        UpstreamError::Busy,
+        UpstreamError::Timeout(TooLong::Head),
+        UpstreamError::Cut("inner".into()),
+        UpstreamError::Protocol("inner".into()),
+        UpstreamError::Blocked,
+        UpstreamError::Request("inner".into()),
+    ];
+    for error in errors {
+        let sentence = error.to_string();
+        assert!(!sentence.contains("inner") && !sentence.contains("127"), "{sentence}");
+    }
+}

@@ -1,0 +1,7 @@
+//! What the client towards a provider promises.
+
+mod addresses;
+mod failures;
+mod passing;
+mod paths;
+mod provider;

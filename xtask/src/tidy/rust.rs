@@ -77,16 +77,16 @@ fn judge(
     outline: &Outline,
 ) -> Option<(&'static str, &'static str)> {
     let within = |places: &[Lines]| places.iter().any(|lines| lines.contains(&line));
+    let in_test = file.is_test() || within(&outline.tests);
+    let clock_read =
+        ("clock-read", "only tollgate::clock reads clocks; take the present as an argument");
     match sighting {
-        Sighting::ClockRead => (!file.path.starts_with(CLOCK)).then_some((
-            "clock-read",
-            "only tollgate::clock reads clocks; take the present as an argument",
+        Sighting::ClockRead => (!file.path.starts_with(CLOCK)).then_some(clock_read),
+        Sighting::TokioClockRead => (!in_test).then_some(clock_read),
+        Sighting::Sleep => (in_test && !within(&outline.paused)).then_some((
+            "sleep-in-test",
+            "wait for an event, or pause time with #[tokio::test(start_paused = true)]",
         )),
-        Sighting::Sleep => ((file.is_test() || within(&outline.tests)) && !within(&outline.paused))
-            .then_some((
-                "sleep-in-test",
-                "wait for an event, or pause time with #[tokio::test(start_paused = true)]",
-            )),
         Sighting::Ignored => {
             Some(("ignored-test", "a test that does not run is none; make it run or remove it"))
         }

@@ -52,6 +52,16 @@ fn clocks_are_read_in_one_place() {
 }
 
 #[test]
+fn tests_may_read_the_time_that_tokio_pauses() {
+    let read = |path: &str| format!("//! Doc.\nfn f() {{ {path}::now(); }}\n");
+    let tokio = read("tokio::time::Instant");
+    assert_eq!(broken("src/a/tests.rs", &tokio), []);
+    assert_eq!(broken("src/a.rs", &tokio), [(2, "clock-read")]);
+    assert_eq!(broken("src/a/tests.rs", &read("Instant")), [(2, "clock-read")]);
+    assert_eq!(broken("src/a/tests.rs", &read("std::time::Instant")), [(2, "clock-read")]);
+}
+
+#[test]
 fn tests_do_not_sleep_unless_time_is_paused() {
     let wait = "tokio::time::sleep(SECOND).await;";
     let text = format!(

@@ -8,6 +8,8 @@ use proc_macro2::{Delimiter, TokenStream, TokenTree};
 pub(super) enum Sighting {
     /// `Instant::now` and its like.
     ClockRead,
+    /// `tokio::time::Instant::now`, written in full: a time that tests can pause.
+    TokioClockRead,
     /// A call of `sleep` or `sleep_until`.
     Sleep,
     /// The attribute `ignore` on a test.
@@ -19,6 +21,9 @@ pub(super) enum Sighting {
 /// Types whose `now` reads a clock.
 const CLOCKS: &[&str] = &["Instant", "SystemTime", "Timestamp", "Zoned", "Utc", "Local"];
 
+/// Tokens of `tokio::time::Instant`.
+const TOKIO_CLOCK_PATH: usize = 7;
+
 /// Everything seen in these tokens, with its line.
 pub(super) fn sightings(tokens: TokenStream) -> Vec<(usize, Sighting)> {
     let mut seen = Vec::new();
@@ -28,9 +33,13 @@ pub(super) fn sightings(tokens: TokenStream) -> Vec<(usize, Sighting)> {
 
 fn walk(tokens: TokenStream, seen: &mut Vec<(usize, Sighting)>) {
     let tokens: Vec<TokenTree> = tokens.into_iter().collect();
+    // A path that was seen in full is not looked at again from its middle.
+    let mut path_end = 0;
     for (index, token) in tokens.iter().enumerate() {
-        let rest = &tokens[index..];
-        if let Some(sighting) = sighting(rest) {
+        if let Some(sighting) = sighting(&tokens[index..]).filter(|_| index >= path_end) {
+            if sighting == Sighting::TokioClockRead {
+                path_end = index + TOKIO_CLOCK_PATH;
+            }
             seen.push((token.span().start().line, sighting));
         }
         if let TokenTree::Group(group) = token {
@@ -42,6 +51,12 @@ fn walk(tokens: TokenStream, seen: &mut Vec<(usize, Sighting)>) {
 /// What these tokens begin with.
 fn sighting(tokens: &[TokenTree]) -> Option<Sighting> {
     match tokens {
+        [TokenTree::Ident(tokio), _, _, TokenTree::Ident(time), colon, _, rest @ ..]
+            if tokio == "tokio" && time == "time" && is_punct(colon, ':') =>
+        {
+            let read = sighting(rest) == Some(Sighting::ClockRead);
+            read.then_some(Sighting::TokioClockRead)
+        }
         [TokenTree::Ident(name), colon, _, TokenTree::Ident(now), ..]
             if is_punct(colon, ':') && now == "now" && CLOCKS.iter().any(|c| name == c) =>
         {

@@ -1,4 +1,5 @@
 //! The embedded store's own promises: what it remembers, and what it says when it can't.
 
+mod audit;
 mod restart;
 mod world;

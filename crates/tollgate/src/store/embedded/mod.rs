@@ -12,6 +12,7 @@
 //! settlement says better. A failed write stops admission for good; there is no second try,
 //! since nobody knows what the first one left behind.
 
+mod audit;
 mod entry;
 mod error;
 mod ledger;
@@ -36,6 +37,7 @@ use tollgate_core::{
     Amounts, Attributes, Decision, Now, Order, Policy, ReservationId, Standing, Time, Usage,
 };
 
+pub use audit::{Audit, Balance, LimitBalance, MAX_FINDINGS, audit};
 pub use error::LedgerError;
 pub use ledger::Ledger;
 

@@ -187,7 +187,9 @@ impl Replay {
                 return Err(entry::wrong(12, what));
             };
             charge.amount = *amount;
-            self.make_cell(connection, *cell)?;
+            if entry.seq >= self.from {
+                self.make_cell(connection, *cell)?;
+            }
             if let Some(cell) = self.cell_behind(*cell, entry.seq) {
                 cell.hold(&mut charge, &entry.session, entry.now);
             }
@@ -229,7 +231,7 @@ impl Replay {
         Some(&mut kept.restored.cell)
     }
 
-    /// Makes a cell that was not written down yet, or was forgotten. What happened to it
+    /// Makes a cell that was not written down yet. If it was forgotten, what happened to it
     /// before the rows that are played again is not missed.
     fn make_cell(&mut self, connection: &Connection, number: u32) -> rusqlite::Result<()> {
         if self.cells.contains_key(&number) {
@@ -268,17 +270,14 @@ impl Replay {
         Ok(())
     }
 
-    /// Takes the cells that are worth keeping, and the numbers of those that are not: idle
-    /// ones that no reservation refers to.
+    /// Takes the cells that are worth keeping, and the numbers of the idle ones.
     pub(super) fn sift_cells(&mut self, now: Now) -> (Vec<RestoredCell>, Vec<u32>) {
-        let parcels = self.reservations.values().flat_map(|open| &open.restored.parcels);
-        let referred: hashbrown::HashSet<u32> = parcels.map(|parcel| parcel.cell).collect();
         let (mut cells, mut idle) = (Vec::with_capacity(self.cells.len()), Vec::new());
         for (number, kept) in self.cells.drain() {
-            if referred.contains(&number) || !kept.restored.cell.is_idle(now) {
-                cells.push(kept.restored);
-            } else {
+            if kept.restored.cell.is_idle(now) {
                 idle.push(number);
+            } else {
+                cells.push(kept.restored);
             }
         }
         (cells, idle)

@@ -59,7 +59,7 @@ impl<J: Journal> Memory<J> {
         let places = reservation.cells.iter().map(|cell| {
             let guard = guards.iter().position(|(shard, _)| *shard == cell.shard);
             let guard = guard.unwrap_or_default();
-            let is_there = guards[guard].1.at(cell.slot).number() == cell.number;
+            let is_there = guards[guard].1.is_at(cell.slot, cell.number);
             let slot = is_there.then_some(cell.slot);
             Place { guard: guard as u8, shard: cell.shard, hash: 0, slot }
         });

@@ -54,11 +54,11 @@ pub(crate) struct Progress {
 }
 
 impl<J: Journal> Memory<J> {
-    /// Puts back what a ledger remembers into a store that was not used yet. Every cell
-    /// that a reservation refers to must be among the cells.
+    /// Puts back what a ledger remembers into a store that was not used yet. Of several
+    /// cells of one key, the newest is the one that lives.
     pub(crate) fn restore(
         &mut self,
-        cells: Vec<RestoredCell>,
+        mut cells: Vec<RestoredCell>,
         reservations: Vec<RestoredReservation>,
         next_number: u32,
     ) {
@@ -66,18 +66,22 @@ impl<J: Journal> Memory<J> {
             cells.len(),
             foldhash::fast::RandomState::default(),
         );
-        *self.cells.get_mut() = cells.len();
         *self.next_number.get_mut() = next_number;
+        cells.sort_unstable_by_key(|restored| std::cmp::Reverse(restored.number));
         for restored in cells {
             let RestoredCell { number, scope, key, cell, is_dirty } = restored;
             let hash = self.hash_key(scope, &key);
             let nth = Self::shard_of(scope, hash);
             let mut shard = self.shards[usize::from(nth)].lock();
+            if shard.find(scope, &key, hash).is_some() {
+                continue;
+            }
             let rehash = |scope, key: &str| self.hash_key(scope, key);
             let slot = shard.insert((scope, key), (number, cell), hash, rehash);
             shard.at_mut(slot).set_dirty(is_dirty);
             places.insert(number, CellRef { shard: nth, slot, number });
         }
+        *self.cells.get_mut() = places.len();
         for restored in reservations {
             self.restore_reservation(restored, |cell| places.get(&cell).copied());
         }
@@ -127,20 +131,21 @@ impl<J: Journal> Memory<J> {
         let mut held = SmallVec::new();
         for Parcel { cell, charge, at } in parcels {
             let known = cells.iter().position(|known| known.number == cell);
-            let group = known.or_else(|| {
-                cells.push(place(cell)?);
-                Some(cells.len() - 1)
+            let group = known.unwrap_or_else(|| {
+                let gone = CellRef { shard: 0, slot: u32::MAX, number: cell };
+                cells.push(place(cell).unwrap_or(gone));
+                cells.len() - 1
             });
-            let Some(group) = group else { continue };
             held.push(Held { group: group as u8, charge, at, used: charge.amount });
         }
         if !expired {
             for cell in &cells {
                 let mut shard = self.shards[usize::from(cell.shard)].lock();
-                shard.at_mut(cell.slot).references += 1;
+                if shard.is_at(cell.slot, cell.number) {
+                    shard.at_mut(cell.slot).references += 1;
+                }
             }
         }
-        let accounts = usize::from(accounts).min(held.len()) as u8;
         let hash = self.hash_id(id);
         self.next_expiry.fetch_min(expires.as_nanos(), Ordering::Relaxed);
         let reservation = Reservation { id, expires, demand, cells, held, accounts, keep, expired };

@@ -63,6 +63,13 @@ impl Shard {
         &mut self.blocks[slot as usize / BLOCK][slot as usize % BLOCK]
     }
 
+    /// Whether the cell of that number is still where it was.
+    pub(super) fn is_at(&self, slot: u32, number: u32) -> bool {
+        let block = self.blocks.get(slot as usize / BLOCK);
+        let slot = block.and_then(|block| block.get(slot as usize % BLOCK));
+        slot.is_some_and(|slot| slot.number() == number)
+    }
+
     pub(super) fn insert(
         &mut self,
         (scope, key): (ScopeId, CompactString),

@@ -1,0 +1,182 @@
+//! One request on its way through: what is known of it, and the steps that every dialect has.
+
+use std::sync::Arc;
+
+use http::{HeaderMap, HeaderValue, Response, request::Parts};
+use tollgate::{Refused, Verdict, new_id};
+use tollgate_core::{Attribute, Attributes, Demand, Now, ReservationId};
+
+use super::{price::Rate, provider::Provider, ticket::Ticket};
+use crate::{
+    app::App,
+    headers::{self, Told},
+    identity,
+    live::Live,
+    net::Body,
+    refusal::{self, Failure, Form},
+};
+
+/// What is known of a request while it is answered.
+#[derive(Debug)]
+pub(super) struct Exchange {
+    pub(super) app: Arc<App>,
+    pub(super) live: Arc<Live>,
+    pub(super) provider: Arc<Provider>,
+    pub(super) arrived: Now,
+    pub(super) who: Attributes,
+    /// The reservation's id, once there is one.
+    id: Option<ReservationId>,
+}
+
+/// A request as it came.
+#[derive(Debug)]
+pub(super) struct Incoming {
+    pub(super) head: Parts,
+    pub(super) body: Body,
+    /// Its path and query without the provider's name.
+    pub(super) rest: String,
+}
+
+/// Why a request is not answered by its provider.
+#[derive(Debug)]
+pub(super) enum Stop {
+    /// A limit refused it.
+    Refused(Box<Refused>),
+    /// Something else is wrong, before a decision or after it.
+    Failed(Failure),
+}
+
+impl From<Failure> for Stop {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+impl Exchange {
+    pub(super) fn new(
+        app: Arc<App>,
+        live: Arc<Live>,
+        provider: Arc<Provider>,
+        arrived: Now,
+    ) -> Self {
+        Self { app, live, provider, arrived, who: Attributes::new(), id: None }
+    }
+
+    pub(super) fn form(&self) -> Form {
+        self.provider.dialect.into()
+    }
+
+    /// Finds out who asks, and takes the key off the headers if it is one of Tollgate's.
+    ///
+    /// # Errors
+    /// When nobody knows who asks and somebody must.
+    pub(super) fn identify(&mut self, headers: &mut HeaderMap) -> Result<(), Failure> {
+        self.who = identity::admit(headers, &self.live)?;
+        identity::strip_keys(headers);
+        self.who.set(Attribute::Provider, self.provider.name.clone());
+        Ok(())
+    }
+
+    /// Asks for what the request demands.
+    ///
+    /// # Errors
+    /// When a limit is in the way or nobody can decide.
+    pub(super) async fn admit(
+        &mut self,
+        demand: &Demand,
+        model: &str,
+        rate: Rate,
+    ) -> Result<Ticket, Stop> {
+        match self.app.gate.admit(&self.who, demand).await {
+            Ok(Verdict::Admit(permit)) => {
+                self.id = Some(permit.id());
+                Ok(Ticket::new(self, permit, model, rate))
+            }
+            Ok(Verdict::Refuse(refused)) => Err(Stop::Refused(Box::new(refused))),
+            Err(error) => {
+                tracing::warn!(%error, "nothing can be decided");
+                self.app.metrics.store_failed("closed");
+                Err(Stop::Failed(Failure::from(&error)))
+            }
+        }
+    }
+
+    /// Tells in an admitted answer how it was decided.
+    pub(super) fn mark(&self, headers: &mut HeaderMap, ticket: &Ticket) {
+        let permit = ticket.permit();
+        headers::add(
+            headers,
+            &Told {
+                policy: permit.policy(),
+                who: &self.who,
+                standings: &permit.admission().standings,
+                binding: None,
+                now: self.arrived,
+            },
+        );
+        headers.insert(headers::DECISION, HeaderValue::from_static("admit"));
+        headers.insert(headers::REQUEST_ID, id_value(permit.id()));
+    }
+
+    /// The answer to a request that stopped on its way.
+    pub(super) fn stopped(&self, stop: &Stop) -> Response<Body> {
+        match stop {
+            Stop::Refused(refused) => self.refused(refused),
+            // Decided already, so it is not counted again.
+            Stop::Failed(failure) if self.id.is_some() => {
+                self.log_failure(failure);
+                self.with_id(refusal::failed(failure, self.form()))
+            }
+            Stop::Failed(failure) => turned_away(&self.app, self.arrived, failure, self.form()),
+        }
+    }
+
+    fn refused(&self, refused: &Refused) -> Response<Body> {
+        let verdict = refusal::Verdict::new(refused, &self.who);
+        self.app.metrics.refused(&refused.policy, &refused.refusal, verdict.error);
+        tracing::info!(
+            provider = %self.provider.name,
+            limit = refused.limit().map_or("", |limit| limit.name.as_str()),
+            status = verdict.status.as_u16(),
+            key = self.who.value(&Attribute::Key),
+            "RATE_LIMIT refused: {}", verdict.detail,
+        );
+        self.with_id(refusal::refused(refused, &verdict, &self.who, self.form()))
+    }
+
+    fn log_failure(&self, failure: &Failure) {
+        tracing::warn!(
+            provider = %self.provider.name,
+            status = failure.what.status().as_u16(),
+            "failed: {failure}",
+        );
+    }
+
+    fn with_id(&self, mut response: Response<Body>) -> Response<Body> {
+        let id = self.id.unwrap_or_else(|| new_id(self.arrived.wall));
+        response.headers_mut().insert(headers::REQUEST_ID, id_value(id));
+        response
+    }
+}
+
+/// The answer to a request that no limit was asked about.
+pub(super) fn turned_away(
+    app: &App,
+    arrived: Now,
+    failure: &Failure,
+    form: Form,
+) -> Response<Body> {
+    app.metrics.turned_away(failure.what.error());
+    tracing::info!(status = failure.what.status().as_u16(), "turned away: {failure}");
+    let mut response = refusal::failed(failure, form);
+    response.headers_mut().insert(headers::REQUEST_ID, id_value(new_id(arrived.wall)));
+    response
+}
+
+/// An id as a UUID.
+fn id_value(id: ReservationId) -> HeaderValue {
+    let mut buffer = uuid::Uuid::encode_buffer();
+    let text = uuid::Uuid::from_u128(id.0).as_hyphenated().encode_lower(&mut buffer);
+    // Hexadecimal digits and hyphens fit into any header.
+    HeaderValue::from_str(text).unwrap_or_else(|_| HeaderValue::from_static(""))
+}

@@ -1,0 +1,125 @@
+//! Sending a request on to its provider, and taking what it answers.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response, Uri, header::AUTHORIZATION, request::Parts};
+use http_body::{Frame, SizeHint};
+
+use super::provider::{Provider, Reach};
+use crate::{
+    identity::KEY_HEADERS,
+    net::{self, Body, UpstreamBody, UpstreamError},
+    refusal::{Failure, What},
+    sandbox::SandboxBody,
+};
+
+/// The body of a provider's answer.
+#[derive(Debug)]
+pub(super) enum ProviderBody {
+    Remote(UpstreamBody),
+    Sandbox(SandboxBody),
+}
+
+impl Provider {
+    /// Where `rest`, a path with or without a query, is at this provider.
+    ///
+    /// # Errors
+    /// When it could mean a place that is not the provider's.
+    pub(super) fn target(&self, rest: &str) -> Result<Uri, Failure> {
+        let invalid = |why: &dyn std::fmt::Display| {
+            Failure::new(What::InvalidRequest, format!("This path is not sent on: {why}."))
+        };
+        match &self.reach {
+            Reach::Remote(upstream) => upstream
+                .target(versioned(&upstream.settings().base, rest))
+                .map_err(|error| invalid(&error)),
+            Reach::Sandbox(..) => {
+                let path = if rest.starts_with('/') { rest } else { "/" };
+                path.parse().map_err(|_| invalid(&"it is not one of an URL"))
+            }
+        }
+    }
+
+    /// Sends a request and waits for the head of its answer.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub(super) async fn send(
+        &self,
+        mut head: Parts,
+        target: Uri,
+        body: Body,
+    ) -> Result<Response<ProviderBody>, UpstreamError> {
+        head.uri = target;
+        net::strip_request(&mut head.headers);
+        self.authorize(&mut head.headers);
+        let request = Request::from_parts(head, body);
+        match &self.reach {
+            Reach::Remote(upstream) => {
+                let response = upstream.send(request).await?;
+                Ok(response.map(ProviderBody::Remote))
+            }
+            Reach::Sandbox(_, sandbox) => {
+                let response = Box::pin(sandbox.handle(request)).await;
+                Ok(response.map(ProviderBody::Sandbox))
+            }
+        }
+    }
+
+    /// Puts the provider's key where the caller's was, if the policy has one.
+    fn authorize(&self, headers: &mut HeaderMap) {
+        if let Some(authorization) = &self.authorization {
+            for name in &KEY_HEADERS {
+                headers.remove(name);
+            }
+            headers.insert(AUTHORIZATION, authorization.clone());
+        }
+    }
+}
+
+/// The path without its version where the provider's address ends with the same: clients
+/// are pointed at `/openai/v1`, and the policy says `https://api.openai.com/v1`.
+fn versioned<'a>(base: &Uri, rest: &'a str) -> &'a str {
+    let ends_versioned = base.path().trim_end_matches('/').ends_with("/v1");
+    match rest.strip_prefix("/v1") {
+        Some(after) if ends_versioned && (after.is_empty() || after.starts_with(['/', '?'])) => {
+            after
+        }
+        _ => rest,
+    }
+}
+
+impl http_body::Body for ProviderBody {
+    type Data = Bytes;
+    type Error = UpstreamError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, UpstreamError>>> {
+        match self.get_mut() {
+            Self::Remote(body) => Pin::new(body).poll_frame(cx),
+            Self::Sandbox(body) => {
+                Pin::new(body).poll_frame(cx).map_err(|error| UpstreamError::Cut(error.into()))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Remote(body) => body.is_end_stream(),
+            Self::Sandbox(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Remote(body) => body.size_hint(),
+            Self::Sandbox(body) => body.size_hint(),
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! The data plane's way of a request: whose it is, where it goes, whether it may, what it
+//! used.
+//!
+//! The promise: every request is decided once, before it costs anything, and settled once,
+//! however it ends. What the provider answers passes as it came, byte for byte, but for the
+//! chunk of usage that the caller did not ask for.
+//!
+//! What is charged: a request that never reached its provider, nothing; an error that the
+//! provider answered with, the request but no tokens; an answer, what the provider told of
+//! it or else what its bytes make likely; a request of which no answer is known, all that
+//! was reserved, since the provider may have worked on it.
+
+mod application;
+mod body;
+mod exchange;
+mod forward;
+mod metered;
+mod openai;
+mod price;
+mod provider;
+mod renewal;
+mod ticket;
+
+use std::sync::Arc;
+
+use http::{Request, Response};
+
+use crate::{
+    app::App,
+    net::Body,
+    refusal::{Failure, Form, What},
+};
+use exchange::{Exchange, Incoming};
+
+pub(crate) use price::{Prices, Rate, counts};
+pub(crate) use provider::Providers;
+pub(crate) use renewal::Renewals;
+
+/// Answers a request for a provider.
+pub(crate) async fn answer(app: &Arc<App>, request: Request<Body>) -> Response<Body> {
+    let arrived = app.gate.clock().now();
+    let live = app.live();
+    let (head, body) = request.into_parts();
+    let path = head.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
+    let Some((provider, rest)) = live.providers.route(path) else {
+        let failure = unknown(path, &live.providers);
+        return exchange::turned_away(app, arrived, &failure, Form::Problem);
+    };
+    let (provider, rest) = (Arc::clone(provider), rest.to_owned());
+    let mut exchange = Exchange::new(Arc::clone(app), live, provider, arrived);
+    let incoming = Incoming { head, body, rest };
+    let answered = match exchange.form() {
+        Form::Openai => openai::answer(&mut exchange, incoming).await,
+        Form::Problem => application::answer(&mut exchange, incoming).await,
+    };
+    answered.unwrap_or_else(|stop| exchange.stopped(&stop))
+}
+
+fn unknown(path: &str, providers: &Providers) -> Failure {
+    let names: Vec<String> =
+        providers.names().iter().map(|name| format!("/{name}/")).collect();
+    let first: String = path.split(['/', '?']).nth(1).unwrap_or_default().chars().take(40).collect();
+    let known = if names.is_empty() {
+        "The policy has no providers.".to_owned()
+    } else {
+        format!("Known are {}.", names.join(", "))
+    };
+    Failure::new(What::NotFound, format!("There is no provider `{first}` here. {known}"))
+}

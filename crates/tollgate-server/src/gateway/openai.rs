@@ -1,0 +1,198 @@
+//! The way of a request to a provider that speaks OpenAI's dialect.
+//!
+//! Completions and embeddings are metered. What only reads or deletes costs nothing and
+//! passes as one request. What makes something that cannot be metered yet (images, audio,
+//! batches, …) passes where neither money nor tokens are counted, and is refused elsewhere.
+
+use http::{
+    HeaderMap, Method, Response,
+    header::{CONTENT_LENGTH, CONTENT_TYPE},
+};
+use tollgate_core::{Amounts, Attribute, Demand, NanoUsd, Unit};
+use tollgate_meter::openai::{self, Endpoint, PlainMeter, StreamMeter};
+
+use super::{
+    body,
+    exchange::{Exchange, Incoming, Stop},
+    forward::ProviderBody,
+    metered::{Plain, Stream},
+    price::{self, Rate},
+    ticket::{Outcome, Ticket},
+};
+use crate::{
+    net::{self, Body, OnEnd, UpstreamError},
+    refusal::{Failure, What},
+};
+
+/// What is reserved for the output of a request that names no maximum, where the model is
+/// not known to make less.
+const ASSUMED_OUTPUT_TOKENS: u64 = 4_096;
+
+/// Requests that make nothing that is charged for, although they send something.
+const FREE_POSTS: [&str; 2] = ["/moderations", "/files"];
+
+/// What a request that cannot be metered must not be counted in.
+const METERED_UNITS: [Unit; 5] =
+    [Unit::Usd, Unit::Tokens, Unit::InputTokens, Unit::OutputTokens, Unit::Seconds];
+
+/// Answers a request.
+///
+/// # Errors
+/// When it is refused or fails before its provider answers.
+pub(super) async fn answer(
+    exchange: &mut Exchange,
+    mut incoming: Incoming,
+) -> Result<Response<Body>, Stop> {
+    exchange.identify(&mut incoming.head.headers)?;
+    let path = incoming.rest.split('?').next().unwrap_or_default();
+    match Endpoint::of(path) {
+        Some(endpoint) if incoming.head.method == Method::POST => {
+            Box::pin(metered(exchange, incoming, endpoint)).await
+        }
+        _ => {
+            if !is_free(&incoming.head.method, path) {
+                check_unmetered(exchange, path)?;
+            }
+            Box::pin(unmetered(exchange, incoming)).await
+        }
+    }
+}
+
+async fn metered(
+    exchange: &mut Exchange,
+    incoming: Incoming,
+    endpoint: Endpoint,
+) -> Result<Response<Body>, Stop> {
+    let Incoming { mut head, body, rest } = incoming;
+    let provider = std::sync::Arc::clone(&exchange.provider);
+    let target = provider.target(&rest)?;
+    let body = body::read(body, provider.max_body_bytes).await?;
+    let clock = exchange.app.gate.clock().clone();
+    let read = clock.now();
+    let request = openai::scan(endpoint, &body).map_err(Failure::from)?;
+    exchange.who.set(Attribute::Model, request.scan.model.as_str());
+    let rate = rate(exchange, &request.scan.model)?;
+    let demand = demand(&request, &rate);
+    let mut ticket = exchange.admit(&demand, &request.scan.model, rate).await?;
+    let body = request.upstream_body(body);
+    net::identity_encoding(&mut head.headers);
+    let sent = clock.now();
+    let answered = provider.send(head, target, net::full(body)).await;
+    let came = clock.now();
+    let response = match answered {
+        Ok(response) => response,
+        Err(error) => return Err(unanswered(ticket, &error, 0).into()),
+    };
+    let (mut head, body) = response.into_parts();
+    net::strip_response(&mut head.headers);
+    exchange.mark(&mut head.headers, &ticket);
+    let now = clock.now().time;
+    ticket.note_added(sent.time.since(read.time) + now.since(came.time));
+    let body = if !head.status.is_success() {
+        passed(body, ticket)
+    } else if is_event_stream(&head.headers) {
+        // A chunk of it may be taken out.
+        head.headers.remove(CONTENT_LENGTH);
+        net::boxed(Stream::new(body, StreamMeter::new(&request), ticket))
+    } else {
+        net::boxed(Plain::new(body, PlainMeter::new(&request), ticket))
+    };
+    Ok(Response::from_parts(head, body))
+}
+
+async fn unmetered(exchange: &mut Exchange, incoming: Incoming) -> Result<Response<Body>, Stop> {
+    let Incoming { head, body, rest } = incoming;
+    let provider = std::sync::Arc::clone(&exchange.provider);
+    let target = provider.target(&rest)?;
+    let body = body::bounded(body, provider.max_body_bytes)?;
+    let ticket = exchange.admit(&Demand::ONE_REQUEST, "", Rate::Free).await?;
+    let response = match provider.send(head, target, body).await {
+        Ok(response) => response,
+        Err(error) => {
+            let max = provider.max_body_bytes.unwrap_or(u64::MAX);
+            return Err(unanswered(ticket, &error, max).into());
+        }
+    };
+    let (mut head, body) = response.into_parts();
+    net::strip_response(&mut head.headers);
+    exchange.mark(&mut head.headers, &ticket);
+    Ok(Response::from_parts(head, passed(body, ticket)))
+}
+
+/// A body that passes unread; the request is charged, but no tokens.
+fn passed(body: ProviderBody, ticket: Ticket) -> Body {
+    net::boxed(OnEnd::new(body, move |_| ticket.conclude(Outcome::Answered)))
+}
+
+/// Concludes a request that was not answered.
+pub(super) fn unanswered(ticket: Ticket, error: &UpstreamError, max_body_bytes: u64) -> Failure {
+    let source: Option<&dyn std::error::Error> = std::error::Error::source(error);
+    tracing::warn!(error = %error, source, "a provider gave no answer");
+    ticket.conclude(if error.is_unsent() { Outcome::Unsent } else { Outcome::Unknown });
+    match error {
+        UpstreamError::Request(why) => body::why(&**why, max_body_bytes),
+        _ => Failure::from(error),
+    }
+}
+
+fn rate(exchange: &Exchange, model: &str) -> Result<Rate, Failure> {
+    let prices = &exchange.live.prices;
+    let provider = &exchange.provider;
+    if let Some(rate) = prices.known(&provider.name, provider.is_sandbox(), model) {
+        return Ok(rate);
+    }
+    prices.unpriced(|| is_counted(exchange, &[Unit::Usd])).ok_or_else(|| {
+        let sentence = format!(
+            "The model `{model}` has no price here, and what it costs would be counted: use a priced model, or ask the operator to price it."
+        );
+        Failure::new(What::ModelUnpriced, sentence).at("model")
+    })
+}
+
+fn demand(request: &openai::Request, rate: &Rate) -> Demand {
+    let scan = &request.scan;
+    let price = rate.price();
+    let output = scan.output_bound().unwrap_or_else(|| {
+        let known = price.and_then(|price| price.max_output_tokens);
+        let each = known.map_or(ASSUMED_OUTPUT_TOKENS, |most| most.min(ASSUMED_OUTPUT_TOKENS));
+        each.saturating_mul(scan.choices)
+    });
+    Amounts {
+        requests: 1,
+        input_tokens: scan.input.bound,
+        output_tokens: output,
+        cost: price.map_or(NanoUsd(0), |price| price.ceiling(scan.input.bound, output)),
+        millis: 0,
+    }
+}
+
+fn is_free(method: &Method, path: &str) -> bool {
+    let path = path.trim_end_matches('/');
+    method == Method::GET
+        || method == Method::HEAD
+        || method == Method::DELETE
+        || method == Method::OPTIONS
+        || FREE_POSTS.iter().any(|end| path.ends_with(end))
+}
+
+fn check_unmetered(exchange: &Exchange, path: &str) -> Result<(), Failure> {
+    if !is_counted(exchange, &METERED_UNITS) {
+        return Ok(());
+    }
+    let path: String = path.chars().take(80).collect();
+    let sentence = format!(
+        "`{path}` cannot be metered yet, and money or tokens are counted here: use chat completions, completions or embeddings, or ask the operator."
+    );
+    Err(Failure::new(What::Forbidden, sentence))
+}
+
+fn is_counted(exchange: &Exchange, units: &[Unit]) -> bool {
+    price::counts(&exchange.live.policy, &exchange.who, exchange.arrived, units)
+}
+
+fn is_event_stream(headers: &HeaderMap) -> bool {
+    headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.as_bytes().get(..17))
+        .is_some_and(|start| start.eq_ignore_ascii_case(b"text/event-stream"))
+}

@@ -1,0 +1,94 @@
+//! What a request's model costs here: the operator's prices first, then the built-in table.
+
+use std::{collections::HashMap, sync::Arc};
+
+use tollgate_core::{
+    Attributes, Demand, Now, Policy, ReservationId, Time, Unit,
+    policy::settings::{self, ModelPrice, PricePerMillion, Unpriced},
+};
+use tollgate_meter::{Price, PriceTable};
+
+/// What models cost under a policy.
+#[derive(Debug)]
+pub(crate) struct Prices {
+    own: HashMap<String, Arc<Price>>,
+    unpriced: Unpriced,
+    assumed: Option<Arc<Price>>,
+}
+
+/// The price of one request.
+#[derive(Debug, Clone)]
+pub(crate) enum Rate {
+    /// From the built-in table.
+    Listed(&'static Price),
+    /// From the policy.
+    Own(Arc<Price>),
+    /// It costs nothing, or nobody knows what and nobody counts it.
+    Free,
+}
+
+impl Prices {
+    pub(crate) fn new(settings: &settings::Prices) -> Self {
+        let own = settings.models.iter().map(|(name, its)| (name.clone(), Arc::new(price(its))));
+        let assumed = match &settings.unpriced {
+            Unpriced::Assume(its) => Some(Arc::new(of_tokens(its.input, its.output))),
+            Unpriced::Deny | Unpriced::Free | Unpriced::DenyWhenBudgeted => None,
+        };
+        Self { own: own.collect(), unpriced: settings.unpriced.clone(), assumed }
+    }
+
+    /// The price of a model at a provider, if there is one. The simulated model has only
+    /// the prices that the policy gives it.
+    pub(crate) fn known(&self, provider: &str, is_sandbox: bool, model: &str) -> Option<Rate> {
+        if let Some(price) = self.own.get(model) {
+            return Some(Rate::Own(Arc::clone(price)));
+        }
+        if is_sandbox {
+            return None;
+        }
+        PriceTable::builtin().price(provider, model).map(Rate::Listed)
+    }
+
+    /// What a model without a price is charged, or `None` where it is refused;
+    /// `is_budgeted` tells whether money is counted for the request.
+    pub(crate) fn unpriced(&self, is_budgeted: impl FnOnce() -> bool) -> Option<Rate> {
+        match &self.unpriced {
+            Unpriced::Deny => None,
+            Unpriced::Free => Some(Rate::Free),
+            Unpriced::DenyWhenBudgeted => (!is_budgeted()).then_some(Rate::Free),
+            Unpriced::Assume(_) => self.assumed.clone().map(Rate::Own),
+        }
+    }
+}
+
+impl Rate {
+    /// The price, unless it is free.
+    pub(crate) fn price(&self) -> Option<&Price> {
+        match self {
+            Self::Listed(price) => Some(price),
+            Self::Own(price) => Some(price),
+            Self::Free => None,
+        }
+    }
+}
+
+/// Whether a limit that can refuse counts one of these units for a caller.
+pub(crate) fn counts(policy: &Policy, who: &Attributes, now: Now, units: &[Unit]) -> bool {
+    // What is charged does not depend on how much is asked.
+    let order = policy.order(ReservationId(0), who, &Demand::ONE_REQUEST, now, Time::MAX);
+    let mut charges = order.charges.iter();
+    charges.any(|charge| !charge.shadow && units.contains(&charge.unit))
+}
+
+fn price(its: &ModelPrice) -> Price {
+    let mut price = of_tokens(its.input, its.output);
+    price.tokens.cached_read = its.cached_input.map(|PricePerMillion(nanos)| nanos.0);
+    price
+}
+
+fn of_tokens(
+    PricePerMillion(input): PricePerMillion,
+    PricePerMillion(output): PricePerMillion,
+) -> Price {
+    Price::of_tokens(input.0, output.0)
+}

@@ -1,0 +1,163 @@
+//! Where requests go: the providers of a policy, each with its client.
+
+use std::{collections::HashMap, sync::Arc};
+
+use anyhow::Context as _;
+use compact_str::CompactString;
+use http::HeaderValue;
+use tollgate::Clock;
+use tollgate_core::policy::{
+    Settings,
+    settings::{self, Dialect, Mount},
+};
+
+use crate::{
+    net::{Upstream, UpstreamSettings},
+    sandbox::{Sandbox, SandboxSettings},
+};
+
+/// The providers of a policy, found by the first segment of a path.
+#[derive(Debug, Default)]
+pub(crate) struct Providers {
+    by_name: HashMap<CompactString, Arc<Provider>>,
+    at_root: Option<Arc<Provider>>,
+}
+
+/// One provider.
+#[derive(Debug)]
+pub(crate) struct Provider {
+    /// As the policy names it.
+    pub(crate) name: CompactString,
+    /// What it speaks.
+    pub(crate) dialect: Dialect,
+    /// How it is reached.
+    pub(crate) reach: Reach,
+    /// What is sent to it as `Authorization`, instead of the caller's own.
+    pub(crate) authorization: Option<HeaderValue>,
+    /// The bound of a request's body in bytes.
+    pub(crate) max_body_bytes: Option<u64>,
+}
+
+/// How a provider is reached.
+#[derive(Debug)]
+pub(crate) enum Reach {
+    /// By its address.
+    Remote(Upstream),
+    /// By a call: the simulated model of this process.
+    Sandbox(SandboxSettings, Arc<Sandbox>),
+}
+
+/// The name of the simulated model's provider.
+pub(crate) const SANDBOX: &str = "sandbox";
+
+/// What decides the chances of the simulated model in this process.
+const SANDBOX_SEED: u64 = 0;
+
+impl Providers {
+    /// The providers of a policy, with the `previous` ones' clients where nothing changed.
+    ///
+    /// # Errors
+    /// When the client towards one cannot be made.
+    pub(crate) fn new(
+        settings: &Settings,
+        previous: Option<&Self>,
+        clock: &Clock,
+    ) -> anyhow::Result<Self> {
+        let mut providers = Self::default();
+        let before = |name: &str| previous?.by_name.get(name);
+        if settings.sandbox.enabled {
+            let sandbox = Provider::sandbox(settings, before(SANDBOX), clock);
+            providers.by_name.insert(SANDBOX.into(), Arc::new(sandbox));
+        }
+        for (name, its) in &settings.providers {
+            let provider = Arc::new(Provider::remote(name, its, settings, before(name))?);
+            if its.mount == Mount::AtRoot {
+                providers.at_root = Some(Arc::clone(&provider));
+            }
+            providers.by_name.insert(name.into(), provider);
+        }
+        Ok(providers)
+    }
+
+    /// The provider that a path leads to, and what is left of the path for it.
+    pub(crate) fn route<'a>(&self, path_and_query: &'a str) -> Option<(&Arc<Provider>, &'a str)> {
+        let within = path_and_query.strip_prefix('/').unwrap_or(path_and_query);
+        let end = within.find(['/', '?']).unwrap_or(within.len());
+        match self.by_name.get(&within[..end]) {
+            Some(provider) => Some((provider, &within[end..])),
+            None => Some((self.at_root.as_ref()?, path_and_query)),
+        }
+    }
+
+    /// The provider of that name.
+    pub(crate) fn named(&self, name: &str) -> Option<&Arc<Provider>> {
+        self.by_name.get(name)
+    }
+
+    /// Every provider's name, in the order of the alphabet.
+    pub(crate) fn names(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = self.by_name.keys().map(CompactString::as_str).collect();
+        names.sort_unstable();
+        names
+    }
+}
+
+impl Provider {
+    fn sandbox(settings: &Settings, before: Option<&Arc<Self>>, clock: &Clock) -> Self {
+        let sandbox = match before.map(|provider| &provider.reach) {
+            Some(Reach::Sandbox(same, sandbox)) if *same == settings.sandbox => Arc::clone(sandbox),
+            _ => Arc::new(Sandbox::new(settings.sandbox.clone(), SANDBOX_SEED, clock.clone())),
+        };
+        Self {
+            name: SANDBOX.into(),
+            dialect: Dialect::Openai,
+            reach: Reach::Sandbox(settings.sandbox.clone(), sandbox),
+            authorization: None,
+            max_body_bytes: Some(settings.server.max_body),
+        }
+    }
+
+    fn remote(
+        name: &str,
+        its: &settings::Provider,
+        settings: &Settings,
+        before: Option<&Arc<Self>>,
+    ) -> anyhow::Result<Self> {
+        let wanted = UpstreamSettings {
+            base: its.base_url.uri().clone(),
+            connect_timeout: its.connect_timeout,
+            read_timeout: its.read_timeout,
+            max_connections: its.max_connections,
+        };
+        let upstream = match before.map(|provider| &provider.reach) {
+            Some(Reach::Remote(same)) if *same.settings() == wanted => same.clone(),
+            _ => Upstream::new(wanted)
+                .with_context(|| format!("cannot make a client for the provider `{name}`"))?,
+        };
+        let authorization = its.api_key.as_ref().map(|key| bearer(name, key)).transpose()?;
+        Ok(Self {
+            name: name.into(),
+            dialect: its.dialect,
+            reach: Reach::Remote(upstream),
+            authorization,
+            max_body_bytes: its.body_bound(settings),
+        })
+    }
+
+    /// Whether it is the simulated model of this process, which costs nothing.
+    pub(crate) const fn is_sandbox(&self) -> bool {
+        matches!(self.reach, Reach::Sandbox(..))
+    }
+}
+
+/// A key as `Authorization`, marked so that nothing shows it.
+fn bearer(provider: &str, key: &tollgate_core::policy::Secret) -> anyhow::Result<HeaderValue> {
+    let mut value = HeaderValue::try_from(format!("Bearer {}", key.expose())).map_err(|_| {
+        anyhow::anyhow!(
+            "the key of the provider `{provider}` ({}) has characters that no header can bear",
+            key.name()
+        )
+    })?;
+    value.set_sensitive(true);
+    Ok(value)
+}

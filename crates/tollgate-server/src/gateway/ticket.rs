@@ -1,0 +1,163 @@
+//! What a running request holds: its permit, and all that is told when it ends.
+//!
+//! A ticket concludes exactly once. Dropped without a word, as by a panic or a caller that
+//! went away before there was an answer, it concludes as if all had been used.
+
+use std::{sync::Arc, time::Duration};
+
+use compact_str::CompactString;
+use tollgate::{AnyStore, Permit};
+use tollgate_core::{Amounts, NanoUsd, Now, Usage};
+use tollgate_meter::{Ending, Metered};
+
+use super::{exchange::Exchange, price::Rate, provider::Provider, renewal::Renewed};
+use crate::{
+    app::App,
+    metrics::{Finished, Running},
+};
+
+/// What a running request holds.
+#[derive(Debug)]
+pub(super) struct Ticket(Option<Held>);
+
+#[derive(Debug)]
+struct Held {
+    permit: Permit<AnyStore>,
+    app: Arc<App>,
+    provider: Arc<Provider>,
+    model: CompactString,
+    rate: Rate,
+    arrived: Now,
+    added: Option<Duration>,
+    _renewed: Renewed,
+    _running: Running,
+}
+
+/// How a request came out.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Outcome {
+    /// Its provider got nothing of it.
+    Unsent,
+    /// It was answered, and the answer used no tokens: an error, a list, a deletion.
+    Answered,
+    /// It was answered, and the application told what that cost.
+    Cost(NanoUsd),
+    /// A stream was metered.
+    Stream(Metered),
+    /// An answer in one piece was metered.
+    Plain(Metered),
+    /// Nobody knows what its provider did.
+    Unknown,
+}
+
+impl Ticket {
+    pub(super) fn new(
+        exchange: &Exchange,
+        permit: Permit<AnyStore>,
+        model: &str,
+        rate: Rate,
+    ) -> Self {
+        let app = &exchange.app;
+        app.metrics.admitted(permit.policy(), &permit.admission().shadowed);
+        let user = exchange.who.value(&tollgate_core::Attribute::User);
+        Self(Some(Held {
+            _renewed: app.renewals.keep(permit.id()),
+            _running: app.metrics.running(user),
+            permit,
+            app: Arc::clone(app),
+            provider: Arc::clone(&exchange.provider),
+            model: model.into(),
+            rate,
+            arrived: exchange.arrived,
+            added: None,
+        }))
+    }
+
+    /// The permit, until the ticket has concluded.
+    pub(super) fn permit(&self) -> &Permit<AnyStore> {
+        // Only concluding takes it, and that takes the ticket.
+        let held = self.0.as_ref().unwrap_or_else(|| unreachable!("a ticket concludes by value"));
+        &held.permit
+    }
+
+    /// Notes how much of the request's time the gateway itself took.
+    pub(super) fn note_added(&mut self, added: Duration) {
+        if let Some(held) = &mut self.0 {
+            held.added = Some(added);
+        }
+    }
+
+    /// Settles, or voids what was not used; counts it and logs it.
+    pub(super) fn conclude(mut self, outcome: Outcome) {
+        if let Some(held) = self.0.take() {
+            held.conclude(outcome);
+        }
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        if let Some(held) = self.0.take() {
+            held.conclude(Outcome::Unknown);
+        }
+    }
+}
+
+impl Held {
+    fn conclude(self, outcome: Outcome) {
+        let usage = self.usage(outcome);
+        let reserved = *self.permit.demand();
+        let charged = usage.unwrap_or_default();
+        let id = self.permit.id();
+        self.permit.end(usage);
+        let lasted = self.app.gate.clock().now().time.since(self.arrived.time);
+        let has_tokens = charged.input_tokens > 0 || charged.output_tokens > 0;
+        self.app.metrics.finished(&Finished {
+            provider: &self.provider.name,
+            // Names of models that no provider knows are as many as a caller likes.
+            model: if has_tokens { &self.model } else { "" },
+            usage: &charged,
+            overrun: &charged.beyond(&reserved),
+            lasted: Some(lasted),
+            added: self.added,
+        });
+        tracing::debug!(
+            id = format_args!("{:032x}", id.0),
+            provider = %self.provider.name,
+            model = %self.model,
+            input_tokens = charged.input_tokens,
+            output_tokens = charged.output_tokens,
+            usd = %charged.cost,
+            known = outcome.is_known(),
+            seconds = lasted.as_secs_f64(),
+            "done",
+        );
+    }
+
+    /// What is charged; nothing at all where nothing was sent.
+    fn usage(&self, outcome: Outcome) -> Option<Usage> {
+        let price = self.rate.price();
+        Some(match outcome {
+            Outcome::Unsent => return None,
+            Outcome::Answered => Amounts::ONE_REQUEST,
+            Outcome::Cost(cost) => Amounts { cost, ..Amounts::ONE_REQUEST },
+            // The whole answer was made before its first byte came, and its usage comes last.
+            Outcome::Plain(metered) if metered.is_estimated() && metered.ending == Ending::Cut => {
+                *self.permit.demand()
+            }
+            Outcome::Plain(metered) | Outcome::Stream(metered) => metered.counts.usage(price),
+            Outcome::Unknown => *self.permit.demand(),
+        })
+    }
+}
+
+impl Outcome {
+    /// Whether what is charged is known rather than estimated.
+    const fn is_known(self) -> bool {
+        match self {
+            Self::Unsent | Self::Answered | Self::Cost(_) => true,
+            Self::Stream(metered) | Self::Plain(metered) => !metered.is_estimated(),
+            Self::Unknown => false,
+        }
+    }
+}

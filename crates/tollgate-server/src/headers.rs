@@ -1,0 +1,194 @@
+//! What every admitted or refused answer tells about limits, in its headers.
+//!
+//! `RateLimit-Policy` and `RateLimit` (draft-ietf-httpapi-ratelimit-headers) name every limit
+//! that applies and can refuse. Their unit `qu` is `requests` where none is given, and else
+//! `tokens`, `input-tokens`, `output-tokens`, `usd-cents`, `audio-seconds`,
+//! `concurrent-requests` or `sessions`. `X-RateLimit-*` tells of one limit: the one in the
+//! way, or the one on requests of which the least is left. Budgets that are not the caller's
+//! own are nobody else's business and are left out.
+
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+use sfv::{KeyRef, ListSerializer, StringRef, key_ref};
+use tollgate_core::{
+    Attribute, Attributes, Kind, LimitId, Now, Policy, Standing, Time, Unit, policy::Limit,
+};
+
+/// What an answer tells about limits.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Told<'a> {
+    /// The policy that was asked.
+    pub(crate) policy: &'a Policy,
+    /// Who asked it.
+    pub(crate) who: &'a Attributes,
+    /// Where the accounts stand.
+    pub(crate) standings: &'a [Standing],
+    /// The limit in the way, if one is.
+    pub(crate) binding: Option<LimitId>,
+    /// When that was.
+    pub(crate) now: Now,
+}
+
+/// One account, as the headers tell of it.
+struct Shown<'a> {
+    limit: &'a Limit,
+    unit: Option<&'static str>,
+    quota: u64,
+    left: u64,
+    window_seconds: Option<u64>,
+    reset: Time,
+}
+
+const QUOTA: &KeyRef = key_ref("q");
+const UNIT: &KeyRef = key_ref("qu");
+const WINDOW: &KeyRef = key_ref("w");
+const LEFT: &KeyRef = key_ref("r");
+const RESET: &KeyRef = key_ref("t");
+
+const RATELIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+const RATELIMIT: HeaderName = HeaderName::from_static("ratelimit");
+const X_LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
+const X_REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
+const X_RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
+
+/// The header that names the reservation, or a request that has none.
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-tollgate-request-id");
+/// The header that says how it was decided.
+pub(crate) const DECISION: HeaderName = HeaderName::from_static("x-tollgate-decision");
+/// The header that names the limit in the way.
+pub(crate) const LIMIT: HeaderName = HeaderName::from_static("x-tollgate-limit");
+/// The header that tells when to come back, RFC 3339 with milliseconds.
+pub(crate) const RETRY_AT: HeaderName = HeaderName::from_static("x-tollgate-retry-at");
+
+/// No structured integer is larger.
+const MAX_INTEGER: u64 = 999_999_999_999_999;
+const NANOS_PER_CENT: u64 = 10_000_000;
+const NANOS_PER_SECOND: u64 = 1_000_000_000;
+
+/// Adds what is told about limits.
+pub(crate) fn add(headers: &mut HeaderMap, told: &Told<'_>) {
+    let shown = told.standings.iter().filter_map(|standing| Shown::new(standing, told));
+    let (mut policies, mut states) = (ListSerializer::new(), ListSerializer::new());
+    let mut single: Option<Shown<'_>> = None;
+    for shown in shown {
+        shown.write(&mut policies, &mut states, told.now.time);
+        if single.as_ref().is_none_or(|other| shown.rank(told) < other.rank(told)) {
+            single = Some(shown);
+        }
+    }
+    set(headers, RATELIMIT_POLICY, policies.finish());
+    set(headers, RATELIMIT, states.finish());
+    if let Some(shown) = single {
+        headers.insert(X_LIMIT, shown.quota.into());
+        headers.insert(X_REMAINING, shown.left.into());
+        headers.insert(X_RESET, epoch_seconds(shown.reset, told.now).into());
+    }
+}
+
+/// The wall clock's time at an instant, if nobody sets it.
+pub(crate) fn wall_at(at: Time, now: Now) -> Time {
+    now.wall.after(at.since(now.time))
+}
+
+/// Whole seconds, rounded up.
+pub(crate) fn seconds_up(duration: Duration) -> u64 {
+    duration.as_secs() + u64::from(duration.subsec_nanos() > 0)
+}
+
+/// Sets a header to a text that was just made.
+pub(crate) fn set(headers: &mut HeaderMap, name: HeaderName, text: Option<String>) {
+    // A text that no header can bear is left out rather than sent broken.
+    if let Some(value) = text.and_then(|text| HeaderValue::try_from(text).ok()) {
+        headers.insert(name, value);
+    }
+}
+
+/// Whether what is counted is money of more than the caller alone.
+pub(crate) fn is_common_budget(limit: &Limit) -> bool {
+    const OWN: [Attribute; 3] = [Attribute::User, Attribute::Session, Attribute::Key];
+    limit.unit == Unit::Usd && !limit.per.iter().any(|attribute| OWN.contains(attribute))
+}
+
+fn epoch_seconds(at: Time, now: Now) -> u64 {
+    wall_at(at, now).as_nanos().div_ceil(NANOS_PER_SECOND)
+}
+
+impl<'a> Shown<'a> {
+    /// `None` for what nobody needs to know: shadow limits and common budgets.
+    fn new(standing: &Standing, told: &Told<'a>) -> Option<Self> {
+        let limit = told.policy.limit(standing.limit)?;
+        if limit.shadow || is_common_budget(limit) {
+            return None;
+        }
+        let kind = limit.measure_for(told.who).rule(told.now.wall).kind;
+        let (unit, size) = unit(limit.unit, &kind);
+        Some(Self {
+            limit,
+            unit,
+            quota: (standing.cap / size).min(MAX_INTEGER),
+            left: (standing.remaining / size).min(MAX_INTEGER),
+            window_seconds: window_seconds(&kind, standing.cap),
+            reset: standing.reset,
+        })
+    }
+
+    fn write(
+        &self,
+        policies: &mut ListSerializer<String>,
+        states: &mut ListSerializer<String>,
+        now: Time,
+    ) {
+        let Ok(name) = StringRef::from_str(&self.limit.name) else { return };
+        let mut policy = policies.bare_item(name).parameter(QUOTA, integer(self.quota));
+        if let Some(unit) = self.unit.and_then(|unit| StringRef::from_str(unit).ok()) {
+            policy = policy.parameter(UNIT, unit);
+        }
+        if let Some(seconds) = self.window_seconds {
+            policy = policy.parameter(WINDOW, integer(seconds));
+        }
+        policy.finish();
+        let state = states.bare_item(name).parameter(LEFT, integer(self.left));
+        state.parameter(RESET, integer(seconds_up(self.reset.since(now)))).finish();
+    }
+
+    /// The least is the one that `X-RateLimit-*` tells of.
+    fn rank(&self, told: &Told<'_>) -> (bool, bool, u64, u64) {
+        let binds = told.binding == Some(self.limit.id);
+        let counts_requests = self.unit.is_none();
+        (!binds, !counts_requests, self.left, self.quota)
+    }
+}
+
+/// The unit's name, where it is not requests, and how much of what is counted makes one.
+const fn unit(unit: Unit, kind: &Kind) -> (Option<&'static str>, u64) {
+    match (kind, unit) {
+        (Kind::Concurrency, _) => (Some("concurrent-requests"), 1),
+        (Kind::Sessions { .. }, _) => (Some("sessions"), 1),
+        (_, Unit::Requests) => (None, 1),
+        (_, Unit::Tokens) => (Some("tokens"), 1),
+        (_, Unit::InputTokens) => (Some("input-tokens"), 1),
+        (_, Unit::OutputTokens) => (Some("output-tokens"), 1),
+        (_, Unit::Usd) => (Some("usd-cents"), NANOS_PER_CENT),
+        (_, Unit::Seconds) => (Some("audio-seconds"), 1_000),
+    }
+}
+
+/// The length of the interval that the quota is for; for a bucket, the time it takes to fill.
+fn window_seconds(kind: &Kind, cap: u64) -> Option<u64> {
+    let nanos = match *kind {
+        Kind::Bucket { rate, per_ns } => {
+            u128::from(cap) * u128::from(per_ns) / u128::from(rate.max(1))
+        }
+        Kind::Window { length_ns } => length_ns.into(),
+        Kind::Period { start, end } => end.saturating_sub(start).into(),
+        Kind::Concurrency | Kind::Sessions { .. } => return None,
+    };
+    let seconds = nanos.div_ceil(u128::from(NANOS_PER_SECOND)).max(1);
+    Some(u64::try_from(seconds).unwrap_or(MAX_INTEGER))
+}
+
+fn integer(number: u64) -> sfv::Integer {
+    let number = i64::try_from(number.min(MAX_INTEGER)).unwrap_or(i64::MAX);
+    sfv::Integer::try_from(number).unwrap_or(sfv::Integer::MAX)
+}

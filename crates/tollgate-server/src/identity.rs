@@ -1,0 +1,175 @@
+//! Who asks: Tollgate keys, and the headers of callers that the policy trusts.
+//!
+//! What a stranger writes into a header names nobody: unless the policy says
+//! `trust_headers = true`, identity comes from keys alone, and what is written is dropped.
+
+use std::collections::{BTreeMap, HashMap};
+
+use compact_str::CompactString;
+use http::{HeaderMap, HeaderName, header::AUTHORIZATION};
+use subtle::ConstantTimeEq as _;
+use tollgate_core::{
+    Attribute, Attributes,
+    policy::{KeyHash, settings::StaticKey},
+};
+
+use crate::live::Live;
+
+/// The keys of a policy, found by the beginning of their hash and compared by all of it.
+#[derive(Debug, Default)]
+pub(crate) struct KeyRing(HashMap<u64, Vec<Key>>);
+
+#[derive(Debug)]
+struct Key {
+    hash: KeyHash,
+    id: CompactString,
+    attributes: Vec<(Attribute, CompactString)>,
+}
+
+/// Why a caller is not let in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Unauthorized {
+    /// A Tollgate key that the policy does not have.
+    #[error(
+        "The Tollgate key that was sent is not known: check it, or ask the operator for a new one."
+    )]
+    UnknownKey,
+    /// No key where one is needed.
+    #[error(
+        "This gateway counts per caller, so say who you are: send a Tollgate key (tg_…) as the API key."
+    )]
+    Anonymous,
+}
+
+/// What every Tollgate key begins with.
+pub(crate) const KEY_PREFIX: &str = "tg_";
+
+/// Headers in which clients send API keys.
+pub(crate) static KEY_HEADERS: [HeaderName; 3] =
+    [AUTHORIZATION, HeaderName::from_static("x-api-key"), HeaderName::from_static("api-key")];
+
+/// The longest value of an identity header that is believed, in bytes.
+const MAX_VALUE_BYTES: usize = 256;
+
+static TRUSTED: [(HeaderName, Attribute); 5] = [
+    (HeaderName::from_static("x-tollgate-user"), Attribute::User),
+    (HeaderName::from_static("x-tollgate-session"), Attribute::Session),
+    (HeaderName::from_static("x-tollgate-team"), Attribute::Team),
+    (HeaderName::from_static("x-tollgate-task"), Attribute::Task),
+    (HeaderName::from_static("x-tollgate-priority"), Attribute::Priority),
+];
+
+/// Finds out who asks, without a word about whether it may.
+///
+/// A key's own attributes stand before what trusted headers say. A key that names no user,
+/// with no trusted header that does, is a user of its own.
+///
+/// # Errors
+/// When a Tollgate key was sent that the policy does not have.
+pub(crate) fn identify(headers: &HeaderMap, live: &Live) -> Result<Attributes, Unauthorized> {
+    let mut who = Attributes::new();
+    if live.settings.identity.trust_headers {
+        for (name, attribute) in &TRUSTED {
+            if let Some(value) = believed(headers, name) {
+                who.set(attribute.clone(), value);
+            }
+        }
+    }
+    if let Some(text) = presented(headers).next() {
+        live.keys.find(text).ok_or(Unauthorized::UnknownKey)?.name(&mut who);
+    }
+    Ok(who)
+}
+
+/// Finds out who asks and whether it may ask at all.
+///
+/// # Errors
+/// When a key is not known, or there is none where the policy counts per caller.
+pub(crate) fn admit(headers: &HeaderMap, live: &Live) -> Result<Attributes, Unauthorized> {
+    let who = identify(headers, live)?;
+    if live.allows_anonymous || is_known(&who) { Ok(who) } else { Err(Unauthorized::Anonymous) }
+}
+
+/// Takes away every header that bears a Tollgate key: no provider is to see one.
+pub(crate) fn strip_keys(headers: &mut HeaderMap) {
+    for name in &KEY_HEADERS {
+        let mut values = headers.get_all(name).iter();
+        if values.any(|value| value.to_str().is_ok_and(|text| key_in(text).is_some())) {
+            headers.remove(name);
+        }
+    }
+}
+
+/// Whether a caller has a key or a name.
+fn is_known(who: &Attributes) -> bool {
+    [Attribute::Key, Attribute::User, Attribute::Session, Attribute::Team]
+        .iter()
+        .any(|attribute| who.value(attribute).is_some())
+}
+
+/// The Tollgate keys that a request presents.
+fn presented(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+    KEY_HEADERS
+        .iter()
+        .flat_map(|name| headers.get_all(name))
+        .filter_map(|value| key_in(value.to_str().ok()?))
+}
+
+/// The Tollgate key in a header, with or without a scheme before it.
+fn key_in(value: &str) -> Option<&str> {
+    let last = value.trim().rsplit(' ').next()?;
+    last.starts_with(KEY_PREFIX).then_some(last)
+}
+
+fn believed<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+    let value = headers.get(name)?.to_str().ok()?.trim();
+    (1..=MAX_VALUE_BYTES).contains(&value.len()).then_some(value)
+}
+
+impl KeyRing {
+    pub(crate) fn new(keys: &[StaticKey]) -> Self {
+        let mut ring: HashMap<u64, Vec<Key>> = HashMap::new();
+        for key in keys {
+            ring.entry(beginning(key.hash.as_bytes())).or_default().push(Key::new(key));
+        }
+        Self(ring)
+    }
+
+    /// The key of that text. How long it takes tells nothing about the text of any key:
+    /// hashes are looked up, and compared in constant time.
+    fn find(&self, text: &str) -> Option<&Key> {
+        let hash = blake3::hash(text.as_bytes());
+        let alike = self.0.get(&beginning(hash.as_bytes()))?;
+        alike.iter().find(|key| key.hash.as_bytes().ct_eq(hash.as_bytes()).into())
+    }
+}
+
+fn beginning(hash: &[u8; 32]) -> u64 {
+    hash[..8].iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte))
+}
+
+impl Key {
+    fn new(key: &StaticKey) -> Self {
+        let named = [
+            (Attribute::User, &key.user),
+            (Attribute::Team, &key.team),
+            (Attribute::Tier, &key.tier),
+        ];
+        let named = named.into_iter().filter_map(|(attribute, value)| {
+            Some((attribute, CompactString::from(value.as_ref()?)))
+        });
+        let own: &BTreeMap<String, String> = &key.attributes;
+        let own = own.iter().map(|(name, value)| (Attribute::named(name), value.into()));
+        Self { hash: key.hash, id: key.id.as_str().into(), attributes: own.chain(named).collect() }
+    }
+
+    fn name(&self, attributes: &mut Attributes) {
+        for (attribute, value) in &self.attributes {
+            attributes.set(attribute.clone(), value.clone());
+        }
+        attributes.set(Attribute::Key, self.id.clone());
+        if attributes.value(&Attribute::User).is_none() {
+            attributes.set(Attribute::User, self.id.clone());
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! The policy in force, made ready for requests: keys by hash, providers with their
+//! clients, prices by model. It is replaced whole, never changed.
+
+use std::sync::Arc;
+
+use tollgate::Clock;
+use tollgate_core::{
+    Policy,
+    policy::{Config, PolicyError, Settings},
+};
+
+use crate::{
+    gateway::{Prices, Providers},
+    identity::KeyRing,
+};
+
+/// One policy, ready for requests.
+#[derive(Debug)]
+pub(crate) struct Live {
+    /// All of it that is not a limit.
+    pub(crate) settings: Settings,
+    /// Its limits, as the gate has them.
+    pub(crate) policy: Arc<Policy>,
+    /// Whether callers without key and name are let in.
+    pub(crate) allows_anonymous: bool,
+    /// The keys that callers may present.
+    pub(crate) keys: KeyRing,
+    /// Where requests go.
+    pub(crate) providers: Providers,
+    /// What models cost.
+    pub(crate) prices: Prices,
+    /// The profile that was chosen.
+    pub(crate) profile: Option<String>,
+    /// What is allowed but probably not meant.
+    pub(crate) warnings: Vec<PolicyError>,
+    /// The policy as it holds after every overlay, as TOML without secrets.
+    pub(crate) effective: String,
+}
+
+impl Live {
+    /// Takes a policy apart: its limits, for the gate, and all the rest. Clients towards
+    /// providers that did not change are those of the `previous` one, with their pools.
+    ///
+    /// # Errors
+    /// When the client towards a provider cannot be made.
+    pub(crate) fn new(
+        config: Config,
+        previous: Option<&Self>,
+        clock: &Clock,
+    ) -> anyhow::Result<(Policy, Self)> {
+        let allows_anonymous = config.allows_anonymous();
+        let effective = config.to_toml().to_owned();
+        let Config { policy, settings, profile, warnings, .. } = config;
+        let live = Self {
+            keys: KeyRing::new(&settings.keys),
+            providers: Providers::new(&settings, previous.map(|live| &live.providers), clock)?,
+            prices: Prices::new(&settings.prices),
+            policy: Arc::default(),
+            settings,
+            allows_anonymous,
+            profile,
+            warnings,
+            effective,
+        };
+        Ok((policy, live))
+    }
+
+    /// With its limits, as the gate has them.
+    pub(crate) fn under(self, policy: Arc<Policy>) -> Self {
+        Self { policy, ..self }
+    }
+}

@@ -1,0 +1,181 @@
+//! The one place that turns a refusal or a failure into an answer, in the caller's dialect.
+//!
+//! OpenAI's clients read OpenAI's errors; everybody else gets problem details (RFC 9457)
+//! with Tollgate's own members beside the standard ones. What is told is for the caller;
+//! what happened in detail is for the log.
+
+mod failure;
+mod render;
+
+use std::time::Duration;
+
+use http::StatusCode;
+use tollgate::Refused;
+use tollgate_core::{Attributes, Kind, Retry, Unit, policy::Limit, policy::settings::Dialect};
+
+use crate::headers;
+pub(crate) use failure::{Failure, What};
+pub(crate) use render::{failed, refused};
+
+/// In which form an error is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// As OpenAI's clients read it.
+    Openai,
+    /// As problem details.
+    Problem,
+}
+
+/// What a refusal by a limit comes to, before it is rendered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Verdict {
+    /// The status of the answer.
+    pub(crate) status: StatusCode,
+    /// The `error` of the answer, which is the reason that is counted.
+    pub(crate) error: &'static str,
+    /// What stands in the way, without saying until when.
+    pub(crate) detail: String,
+    /// What stands in the way and until when.
+    pub(crate) message: String,
+    /// How long to wait; nothing where waiting does not help.
+    pub(crate) wait: Option<Duration>,
+    /// Whether money is what is spent, for longer than anybody waits.
+    pub(crate) is_budget: bool,
+}
+
+/// Clients are told to retry by themselves up to here; longer waits make some of them retry
+/// at once.
+const LONGEST_RETRY: Duration = Duration::from_secs(60);
+
+impl From<Dialect> for Form {
+    fn from(dialect: Dialect) -> Self {
+        match dialect {
+            Dialect::Openai => Self::Openai,
+            Dialect::Http => Self::Problem,
+        }
+    }
+}
+
+impl Verdict {
+    /// What a refusal comes to for this caller.
+    pub(crate) fn new(refused: &Refused, who: &Attributes) -> Self {
+        let Some(limit) = refused.limit() else {
+            // The limit is of the policy that refused, so this cannot be; and if, it is no panic.
+            return Self::of_nobody(refused);
+        };
+        let kind = limit.measure_for(who).rule(refused.now.wall).kind;
+        let is_shared_slot = kind.is_slot() && limit.per.is_empty();
+        let is_budget = limit.unit == Unit::Usd && matches!(kind, Kind::Period { .. });
+        let status = limit.status.and_then(|status| StatusCode::from_u16(status).ok());
+        let by_kind = if is_shared_slot {
+            StatusCode::SERVICE_UNAVAILABLE
+        } else {
+            StatusCode::TOO_MANY_REQUESTS
+        };
+        let error = match () {
+            () if is_budget => "budget_exhausted",
+            () if is_shared_slot => "server_busy",
+            () => "too_many_requests",
+        };
+        let wait = wait(refused, limit, &kind);
+        let detail = detail(refused, limit, who, &kind, is_budget);
+        let advice = advice(refused, limit, &kind, wait);
+        Self {
+            status: status.unwrap_or(by_kind),
+            error,
+            message: format!("{detail}. {advice}"),
+            detail,
+            wait,
+            is_budget,
+        }
+    }
+
+    fn of_nobody(refused: &Refused) -> Self {
+        let detail = "Rate limit exceeded".to_owned();
+        Self {
+            status: StatusCode::TOO_MANY_REQUESTS,
+            error: "too_many_requests",
+            message: format!("{detail}."),
+            detail,
+            wait: refused.refusal.retry.wait(refused.now.time, Duration::ZERO),
+            is_budget: false,
+        }
+    }
+
+    /// Whether a client should come back by itself.
+    pub(crate) fn is_worth_retrying(&self) -> bool {
+        !self.is_budget && self.wait.is_some_and(|wait| wait <= LONGEST_RETRY)
+    }
+}
+
+/// How long to wait. A session may end before it expires, so the policy's time is told
+/// where it is sooner.
+fn wait(refused: &Refused, limit: &Limit, kind: &Kind) -> Option<Duration> {
+    let wait = refused.refusal.retry.wait(refused.now.time, limit.retry_after)?;
+    Some(match kind {
+        Kind::Sessions { .. } => wait.min(limit.retry_after),
+        _ => wait,
+    })
+}
+
+fn detail(
+    refused: &Refused,
+    limit: &Limit,
+    who: &Attributes,
+    kind: &Kind,
+    is_budget: bool,
+) -> String {
+    match kind {
+        Kind::Sessions { .. } => {
+            let (active, max) = sessions(refused).unwrap_or_default();
+            format!("Server is currently at capacity ({active}/{max} users)")
+        }
+        Kind::Concurrency => {
+            format!("Too many concurrent requests: {}", limit.describe(who))
+        }
+        // How much others may spend is not told.
+        _ if headers::is_common_budget(limit) => format!("Budget exhausted: {}", limit.name),
+        _ if is_budget => format!("Budget exhausted: {}", limit.describe(who)),
+        _ => format!("Rate limit exceeded: {}", limit.describe(who)),
+    }
+}
+
+fn advice(refused: &Refused, limit: &Limit, kind: &Kind, wait: Option<Duration>) -> String {
+    let Some(wait) = wait else {
+        return if refused.limit().is_some_and(|limit| limit.measure.cap() == 0) {
+            "Nothing is allowed here.".to_owned()
+        } else {
+            "This request alone is larger than the limit ever allows: make it smaller.".to_owned()
+        };
+    };
+    let seconds = headers::seconds_up(wait).max(1);
+    match (kind, refused.refusal.retry) {
+        (Kind::Sessions { .. }, _) if (120..=180).contains(&seconds) => {
+            "Please wait 2-3 minutes and try again.".to_owned()
+        }
+        (Kind::Sessions { .. }, _) => format!("Please wait {} and try again.", people(seconds)),
+        (_, Retry::At(_)) => format!("Try again in {}.", people(seconds)),
+        _ if limit.retry_after.is_zero() => "Try again when another has ended.".to_owned(),
+        _ => format!("Try again when another has ended, or in {}.", people(seconds)),
+    }
+}
+
+/// The live sessions and the most there may be, where sessions are what is full.
+fn sessions(refused: &Refused) -> Option<(u64, u64)> {
+    let limit = refused.limit()?;
+    let mut standings = refused.refusal.standings.iter();
+    let standing = standings.find(|standing| standing.limit == limit.id);
+    let max = standing.map_or_else(|| limit.measure.cap(), |standing| standing.cap);
+    Some((max - standing.map_or(0, |standing| standing.remaining.min(max)), max))
+}
+
+/// A length of time in whole units, as people say it, never shorter than it is.
+fn people(seconds: u64) -> String {
+    let (count, unit) = match seconds {
+        0..=119 => (seconds, "second"),
+        120..=7_199 => (seconds.div_ceil(60), "minute"),
+        7_200..=172_799 => (seconds.div_ceil(3_600), "hour"),
+        _ => (seconds.div_ceil(86_400), "day"),
+    };
+    format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
+}

@@ -1,0 +1,217 @@
+//! How refusals and failures look on the wire.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Response, StatusCode,
+    header::{CONTENT_TYPE, RETRY_AFTER},
+};
+use jiff::Timestamp;
+use serde::Serialize;
+use tollgate::Refused;
+use tollgate_core::{Attributes, Now, Time, Unit};
+use tollgate_meter::openai;
+
+use super::{Failure, Form, Verdict, sessions};
+use crate::{
+    headers::{self, Told},
+    net::{self, Body},
+};
+
+const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("retry-after-ms");
+const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
+
+const QUOTA_EXCEEDED: &str = "https://iana.org/assignments/http-problem-types#quota-exceeded";
+const REDUCED_CAPACITY: &str =
+    "https://iana.org/assignments/http-problem-types#temporary-reduced-capacity";
+const NO_TYPE: &str = "about:blank";
+
+const NANOS_PER_MILLI: u64 = 1_000_000;
+
+/// Problem details with Tollgate's members. Those that do not apply are left out, but for
+/// the ones that every refusal has.
+#[derive(Debug, Serialize)]
+struct Problem<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    title: &'static str,
+    status: u16,
+    detail: &'a str,
+    error: &'static str,
+    message: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    param: Option<&'static str>,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    limit: Option<OfLimit<'a>>,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    sessions: Option<OfSessions>,
+}
+
+#[derive(Debug, Serialize)]
+struct OfLimit<'a> {
+    limit: &'a str,
+    /// Whole seconds, rounded up; null where waiting does not help.
+    retry_after: Option<u64>,
+    /// Null where no instant can be promised.
+    retry_at: Option<String>,
+    #[serde(rename = "violated-policies")]
+    violated: [&'a str; 1],
+}
+
+#[derive(Debug, Serialize)]
+struct OfSessions {
+    success: bool,
+    active_sessions: u64,
+    max_sessions: u64,
+}
+
+/// The answer to a request that a limit refused.
+pub(crate) fn refused(
+    refused: &Refused,
+    verdict: &Verdict,
+    who: &Attributes,
+    form: Form,
+) -> Response<Body> {
+    let name = refused.limit().map_or("", |limit| limit.name.as_str());
+    let retry_at = refused.refusal.retry.promised().and_then(|at| rfc3339(at, refused.now));
+    let (body, content_type) = match form {
+        Form::Openai => (openai_refusal(refused, verdict), JSON),
+        Form::Problem => (problem_refusal(refused, verdict, name, retry_at.clone()), PROBLEM_JSON),
+    };
+    let mut response = respond(verdict.status, body, content_type);
+    let headers = response.headers_mut();
+    headers::add(
+        headers,
+        &Told {
+            policy: &refused.policy,
+            who,
+            standings: &refused.refusal.standings,
+            binding: Some(refused.refusal.limit),
+            now: refused.now,
+        },
+    );
+    headers.insert(headers::DECISION, HeaderValue::from_static("refuse"));
+    headers::set(headers, headers::LIMIT, Some(name.to_owned()));
+    headers::set(headers, headers::RETRY_AT, retry_at);
+    tell_when(headers, verdict, form);
+    response
+}
+
+/// The answer to a request that failed.
+pub(crate) fn failed(failure: &Failure, form: Form) -> Response<Body> {
+    let status = failure.what.status();
+    match form {
+        Form::Openai => {
+            let (kind, code) = failure.what.openai();
+            let error =
+                openai::Error { message: &failure.message, kind, param: failure.param, code };
+            respond(status, openai::error_body(&error), JSON)
+        }
+        Form::Problem => {
+            let problem = Problem {
+                kind: NO_TYPE,
+                title: status.canonical_reason().unwrap_or_default(),
+                status: status.as_u16(),
+                detail: &failure.message,
+                error: failure.what.error(),
+                message: &failure.message,
+                param: failure.param,
+                limit: None,
+                sessions: None,
+            };
+            respond(status, json(&problem), PROBLEM_JSON)
+        }
+    }
+}
+
+/// When to come back, in every form that clients read.
+fn tell_when(headers: &mut HeaderMap, verdict: &Verdict, form: Form) {
+    // OpenAI's own answer for a spent budget bears none: waiting is not what it asks for.
+    let is_silent = form == Form::Openai && verdict.is_budget;
+    if let Some(wait) = verdict.wait.filter(|_| !is_silent) {
+        headers.insert(RETRY_AFTER, headers::seconds_up(wait).max(1).into());
+        headers.insert(RETRY_AFTER_MS, millis_up(wait).max(1).into());
+    }
+    if !verdict.is_worth_retrying() {
+        headers.insert(SHOULD_RETRY, HeaderValue::from_static("false"));
+    }
+}
+
+fn openai_refusal(refused: &Refused, verdict: &Verdict) -> Bytes {
+    let unit = refused.limit().map(|limit| limit.unit);
+    let (kind, code) = match unit {
+        _ if verdict.is_budget => ("insufficient_quota", "project_spend_limit_exceeded"),
+        _ if verdict.status == StatusCode::SERVICE_UNAVAILABLE => {
+            ("service_unavailable_error", verdict.error)
+        }
+        Some(Unit::Tokens | Unit::InputTokens | Unit::OutputTokens) => {
+            ("tokens", "rate_limit_exceeded")
+        }
+        _ => ("requests", "rate_limit_exceeded"),
+    };
+    let message = &verdict.message;
+    openai::error_body(&openai::Error { message, kind, param: None, code: Some(code) })
+}
+
+fn problem_refusal(
+    refused: &Refused,
+    verdict: &Verdict,
+    name: &str,
+    retry_at: Option<String>,
+) -> Bytes {
+    let counts_sessions = refused.limit().is_some_and(|limit| {
+        matches!(limit.measure, tollgate_core::policy::Measure::Sessions { .. })
+    });
+    let sessions = sessions(refused).filter(|_| counts_sessions);
+    let kind = match verdict.status {
+        StatusCode::SERVICE_UNAVAILABLE => REDUCED_CAPACITY,
+        _ => QUOTA_EXCEEDED,
+    };
+    json(&Problem {
+        kind,
+        title: verdict.status.canonical_reason().unwrap_or_default(),
+        status: verdict.status.as_u16(),
+        detail: &verdict.detail,
+        error: verdict.error,
+        message: &verdict.message,
+        param: None,
+        limit: Some(OfLimit {
+            limit: name,
+            retry_after: verdict.wait.map(|wait| headers::seconds_up(wait).max(1)),
+            retry_at,
+            violated: [name],
+        }),
+        sessions: sessions.map(|(active_sessions, max_sessions)| OfSessions {
+            success: false,
+            active_sessions,
+            max_sessions,
+        }),
+    })
+}
+
+fn json(problem: &Problem<'_>) -> Bytes {
+    // Strings and numbers always have a JSON form.
+    serde_json::to_vec(problem).unwrap_or_default().into()
+}
+
+fn respond(status: StatusCode, body: Bytes, content_type: HeaderValue) -> Response<Body> {
+    let mut response = Response::new(net::full(body));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, content_type);
+    response
+}
+
+/// The wall clock's time at an instant, in milliseconds rounded up: never too early.
+pub(crate) fn rfc3339(at: Time, now: Now) -> Option<String> {
+    let millis = headers::wall_at(at, now).as_nanos().div_ceil(NANOS_PER_MILLI);
+    let stamp = Timestamp::from_millisecond(i64::try_from(millis).ok()?).ok()?;
+    Some(format!("{stamp:.3}"))
+}
+
+fn millis_up(duration: Duration) -> u64 {
+    let millis = duration.as_nanos().div_ceil(u128::from(NANOS_PER_MILLI));
+    u64::try_from(millis).unwrap_or(u64::MAX)
+}

@@ -79,6 +79,12 @@ impl Head {
         Self { shape, place, len: u16::from_le_bytes([len_low, len_high]), start, count }
     }
 
+    /// Where the state is.
+    pub(super) const fn range(self) -> std::ops::Range<usize> {
+        let place = self.place as usize;
+        place..place + self.len as usize
+    }
+
     /// Whether an account in this state is as if it was never used.
     pub(super) fn is_idle(self, state: &[u64], now: Now) -> bool {
         match self.shape {

@@ -5,6 +5,7 @@
 //! order on every cell it needs, and only then commits them, so that a refused order
 //! leaves no trace.
 
+mod account;
 mod head;
 mod packed;
 mod sessions;
@@ -81,9 +82,9 @@ impl Cell {
         if let Kind::Sessions { idle_ns } = charge.rule.kind {
             self.sessions_or_new(charge.limit).touch(session, idle_ns, now.time);
         } else {
-            self.packed.hold(charge.limit, charge.rule, charge.amount, now);
-            if let Kind::Period { start, end } = &mut charge.rule.kind {
-                (*start, *end) = self.packed.period(charge.limit).unwrap_or((*start, *end));
+            let period = self.packed.hold(charge.limit, charge.rule, charge.amount, now);
+            if let (Kind::Period { start, end }, Some(held_in)) = (&mut charge.rule.kind, period) {
+                (*start, *end) = held_in;
             }
         }
     }

@@ -1,0 +1,146 @@
+//! The arithmetic of one account, by its kind.
+
+use super::{
+    Ending,
+    head::{Head, Shape},
+};
+use crate::{
+    Kind, Now, Retry, Rule, Time,
+    limit::{Bucket, Exact, Period, Ring, Window},
+};
+
+/// One account to look at.
+#[derive(Clone, Copy)]
+pub(super) struct Account<'a> {
+    pub(super) head: Head,
+    pub(super) state: &'a [u64],
+}
+
+/// One account to change.
+pub(super) struct AccountMut<'a> {
+    pub(super) head: &'a mut Head,
+    pub(super) state: &'a mut [u64],
+}
+
+impl Account<'_> {
+    #[inline]
+    pub(super) fn check(self, rule: Rule, amount: u64, now: Now) -> Result<(), Retry> {
+        let Rule { kind, cap } = rule;
+        match kind {
+            Kind::Bucket { .. } => bucket_of(rule).check(self.state, amount, now.time),
+            Kind::Window { length_ns } => match window(self.head, rule) {
+                Some(window) => window.check(self.state, amount, now.time),
+                None => {
+                    let times = self.head.times(self.state);
+                    Exact { cap, length_ns }.check(&times, amount, now.time)
+                }
+            },
+            Kind::Period { start, end } => {
+                Period { cap, start, end }.check(self.state, amount, now)
+            }
+            Kind::Concurrency if amount > cap => Err(Retry::Never),
+            Kind::Concurrency if self.state[0].saturating_add(amount) > cap => {
+                Err(Retry::NotBefore(now.time))
+            }
+            Kind::Concurrency | Kind::Sessions { .. } => Ok(()),
+        }
+    }
+
+    /// What is left, and when more is.
+    pub(super) fn standing(self, rule: Rule, now: Now) -> (u64, Time) {
+        let Rule { kind, cap } = rule;
+        match kind {
+            Kind::Bucket { .. } => {
+                let bucket = bucket_of(rule);
+                (bucket.remaining(self.state, now.time), bucket.next_unit(self.state, now.time))
+            }
+            Kind::Window { length_ns } => match window(self.head, rule) {
+                Some(window) => {
+                    let remaining = window.remaining(self.state, now.time);
+                    (remaining, window.next_unit(self.state, now.time))
+                }
+                None => {
+                    let (exact, times) = (Exact { cap, length_ns }, self.head.times(self.state));
+                    (exact.remaining(&times, now.time), exact.next_unit(&times, now.time))
+                }
+            },
+            Kind::Period { start, end } => {
+                let period = Period { cap, start, end };
+                (period.remaining(self.state), period.ends(self.state, now))
+            }
+            Kind::Concurrency => (cap.saturating_sub(self.state[0]), now.time),
+            Kind::Sessions { .. } => (cap, now.time),
+        }
+    }
+}
+
+impl AccountMut<'_> {
+    /// Takes `amount`; a window whose counts are too narrow answers with the width it needs.
+    #[inline]
+    pub(super) fn hold(&mut self, rule: Rule, amount: u64, now: Now) -> Result<(), u8> {
+        let Rule { kind, cap } = rule;
+        match kind {
+            Kind::Bucket { .. } => bucket_of(rule).take(self.state, amount, now.time),
+            Kind::Window { length_ns } => match window(*self.head, rule) {
+                Some(window) => window.take(self.state, amount, now.time)?,
+                None => Exact { cap, length_ns }.take(&mut self.ring(length_ns), amount, now.time),
+            },
+            Kind::Period { start, end } => Period { cap, start, end }.hold(self.state, amount),
+            Kind::Concurrency => self.state[0] = self.state[0].saturating_add(amount),
+            Kind::Sessions { .. } => {}
+        }
+        Ok(())
+    }
+
+    /// Ends a hold; an overrun of a bucket or window is left to be taken at `now`.
+    #[inline]
+    pub(super) fn settle(&mut self, rule: Rule, ending: Ending, now: Now) {
+        let Rule { kind, cap } = rule;
+        let Ending { held, used, at, expired } = ending;
+        let back = held.saturating_sub(used);
+        match kind {
+            Kind::Bucket { .. } => {
+                bucket_of(rule).give_back(self.state, held, used.min(held), at.time, now.time);
+            }
+            Kind::Window { .. } if back == 0 => {}
+            Kind::Window { length_ns } => match window(*self.head, rule) {
+                Some(window) => window.give_back(self.state, back, at.time, now.time),
+                None => {
+                    Exact { cap, length_ns }.give_back(&mut self.ring(length_ns), back, at.time);
+                }
+            },
+            Kind::Period { start, end } if expired => {
+                Period { cap, start, end }.resettle(self.state, held, used);
+            }
+            Kind::Period { start, end } => {
+                Period { cap, start, end }.settle(self.state, held, used);
+            }
+            Kind::Concurrency if !expired => self.state[0] = self.state[0].saturating_sub(held),
+            Kind::Concurrency | Kind::Sessions { .. } => {}
+        }
+    }
+
+    /// The ring of an exact window, which remembers the window's length of today.
+    fn ring(&mut self, length_ns: u64) -> Ring<'_> {
+        let (length, state) = self.state.split_at_mut(1);
+        length[0] = length_ns;
+        Ring { state, start: &mut self.head.start, count: &mut self.head.count }
+    }
+}
+
+const fn bucket_of(rule: Rule) -> Bucket {
+    match rule.kind {
+        Kind::Bucket { rate, per_ns } => Bucket { rate, per_ns, burst: rule.cap },
+        _ => Bucket { rate: 1, per_ns: 1, burst: rule.cap },
+    }
+}
+
+/// The large window that a head and a rule describe, if they do.
+pub(super) const fn window(head: Head, rule: Rule) -> Option<Window> {
+    match (head.shape, rule.kind) {
+        (Shape::Window { bits }, Kind::Window { length_ns }) => {
+            Some(Window { cap: rule.cap, length_ns, bits })
+        }
+        _ => None,
+    }
+}

@@ -6,9 +6,10 @@ use super::{
     PolicyError, Settings,
     limits::{Findings, is_name},
     settings::{Dialect, Mount},
+    source::Origin,
+    suggest::suggestion,
     tree::{Entry, Node},
 };
-use crate::policy::suggest::suggestion;
 
 /// First segments of paths that no provider may have.
 const RESERVED: [&str; 6] = ["v1", "tollgate", "livez", "readyz", "sandbox", "metrics"];
@@ -74,11 +75,27 @@ pub(super) fn settings(tree: &Node, settings: &Settings, findings: &mut Findings
         let message = "`store.hold_timeout`: a permit that expires at once holds nothing";
         findings.errors.push(PolicyError::new(message).at(&at("store", "hold_timeout")));
     }
-    if settings.identity.trust_headers && !server.listen.ip().is_loopback() {
-        let message =
-            format!("identity by headers is trusted from everybody who reaches {}", server.listen);
-        let warning = PolicyError::warning(message).at(&at("identity", "trust_headers"));
+    exposed(settings, &at("server", "listen"), &at("identity", "trust_headers"), findings);
+}
+
+/// Notes what strangers could do where the gateway can be reached from elsewhere.
+fn exposed(settings: &Settings, listen: &Origin, trust: &Origin, findings: &mut Findings) {
+    let address = settings.server.listen;
+    if address.ip().is_loopback() {
+        return;
+    }
+    if settings.identity.trust_headers {
+        let message = format!("names in headers are believed from everybody who reaches {address}");
+        let warning = PolicyError::warning(message).at(trust);
         findings.warnings.push(warning.help("see that only your own servers can reach it"));
+    }
+    let keyed = settings.providers.iter().find(|(_, provider)| provider.api_key.is_some());
+    if let (Some(true), Some((name, _))) = (settings.identity.allow_anonymous, keyed) {
+        let message = format!("everybody who reaches {address} can use your key of `{name}`");
+        let warning = PolicyError::warning(message).at(listen);
+        findings
+            .warnings
+            .push(warning.help("set allow_anonymous = false, or see who can reach it"));
     }
 }
 
@@ -123,6 +140,11 @@ fn providers(tree: &Node, settings: &Settings, findings: &mut Findings) {
             }
         }
     }
+    keys(tree, settings, findings);
+    conditions(tree, settings, findings);
+}
+
+fn keys(tree: &Node, settings: &Settings, findings: &mut Findings) {
     let named = settings.keys.iter().enumerate();
     for (place, key) in named.filter(|(_, key)| key.id.is_empty() || key.id.len() > 64) {
         let keys = tree.child("keys").map(Node::list).unwrap_or_default();
@@ -130,6 +152,10 @@ fn providers(tree: &Node, settings: &Settings, findings: &mut Findings) {
         let message = format!("a key's id has 1 to 64 characters, this one has {}", key.id.len());
         findings.errors.push(PolicyError::new(message).at(origin));
     }
+}
+
+/// Notes limits that wait for a provider that is not there.
+fn conditions(tree: &Node, settings: &Settings, findings: &mut Findings) {
     for limit in tree.child("limits").map(Node::list).unwrap_or_default() {
         let Some(when) = limit.child("when").and_then(|when| when.child("provider")) else {
             continue;

@@ -12,7 +12,7 @@ use super::{
     limits::{Findings, compile},
     presets, render,
     source::{Origin, Source},
-    suggest::nearest,
+    suggest::suggestion,
     tree::{Node, Secrets, Step, overlay, parse, read},
 };
 
@@ -46,28 +46,16 @@ impl Sources {
     /// Everything that is wrong with it, as far as it can be found in one go.
     pub fn load(&self) -> Result<Config, Vec<PolicyError>> {
         let mut findings = Findings::default();
-        let layers = self.layers()?;
+        let layers = self.layers().map_err(distinct)?;
         let profile = self.profile.as_deref().or_else(|| self.environment.value("TOLLGATE_ENV"));
-        let mut tree = layers.base.clone();
-        if let Some(name) = profile {
-            match layers.profiles.get(name) {
-                Some(over) => overlay(&mut tree, over.clone()),
-                None => missing_profile(name, &layers, &mut findings),
-            }
+        let chosen = profile.and_then(|name| layers.profiles.get(name));
+        if let (Some(name), None) = (profile, chosen) {
+            missing_profile(name, &layers, &mut findings);
         }
-        apply_declared(&mut tree, &layers.declared, &self.environment, &mut findings.errors);
-        apply_names(&mut tree, &self.environment, &mut findings.errors);
+        let tree = self.overlaid(&layers, chosen, &mut findings.errors);
         let secret = |name: &str| self.environment.value(name).map(str::to_owned);
         let built = build(&tree, &secret, &mut findings);
-
-        let others = layers.profiles.iter().filter(|(name, _)| profile != Some(name.as_str()));
-        for (_, over) in others {
-            let mut tree = layers.base.clone();
-            overlay(&mut tree, over.clone());
-            let mut elsewhere = Findings::default();
-            build(&tree, &|_| Some(String::new()), &mut elsewhere);
-            findings.errors.extend(elsewhere.errors);
-        }
+        findings.errors.extend(self.errors_of_other_profiles(&layers, profile));
         match built {
             Some((policy, settings)) if findings.errors.is_empty() => Ok(Config {
                 effective: render::effective(&tree, &settings),
@@ -78,6 +66,33 @@ impl Sources {
             }),
             _ => Err(distinct(findings.errors)),
         }
+    }
+
+    /// The layers with a profile and the environment laid over them.
+    fn overlaid(
+        &self,
+        layers: &Layers,
+        profile: Option<&Node>,
+        errors: &mut Vec<PolicyError>,
+    ) -> Node {
+        let mut tree = layers.base.clone();
+        if let Some(profile) = profile {
+            overlay(&mut tree, profile.clone());
+        }
+        apply_declared(&mut tree, &layers.declared, &self.environment, errors);
+        apply_names(&mut tree, &self.environment, errors);
+        tree
+    }
+
+    /// What is wrong with the profiles that are not chosen now, but may be elsewhere. Their
+    /// secrets need not be here.
+    fn errors_of_other_profiles(&self, layers: &Layers, chosen: Option<&str>) -> Vec<PolicyError> {
+        let mut findings = Findings::default();
+        for (_, profile) in layers.profiles.iter().filter(|(name, _)| chosen != Some(name)) {
+            let tree = self.overlaid(layers, Some(profile), &mut Vec::new());
+            build(&tree, &|_| Some(String::new()), &mut findings);
+        }
+        findings.errors
     }
 
     /// Reads the file and every preset below it, and lays them over each other.
@@ -196,25 +211,25 @@ fn missing_profile(name: &str, layers: &Layers, findings: &mut Findings) {
         findings.warnings.push(warning);
         return;
     }
-    let help = match nearest(name, known.iter().copied()) {
-        Some(meant) => format!("did you mean `{meant}`?"),
-        None => format!("its profiles are {}", known.join(", ")),
-    };
+    let help = suggestion(name, &known, "its profiles are");
     findings.errors.push(PolicyError::new(message).help(help));
 }
 
 fn unknown_preset(name: &str, origin: Option<&Origin>) -> PolicyError {
     let known: Vec<&str> = presets::preset_names().collect();
     let error = PolicyError::new(format!("there is no preset `{name}`"));
-    let error = error.help(format!("the presets are {}", known.join(", ")));
+    let error = error.help(suggestion(name, &known, "the presets are"));
     match origin {
         Some(origin) => error.at(origin),
         None => error,
     }
 }
 
-/// The same complaint about the same place is made once.
-fn distinct(errors: Vec<PolicyError>) -> Vec<PolicyError> {
+/// In the order of their places; the same complaint about the same place is made once.
+fn distinct(mut errors: Vec<PolicyError>) -> Vec<PolicyError> {
+    errors.sort_by(|a, b| {
+        a.file().cmp(&b.file()).then_with(|| a.line_and_column().cmp(&b.line_and_column()))
+    });
     let mut distinct: Vec<PolicyError> = Vec::new();
     for error in errors {
         if !distinct.iter().any(|known| known.repeats(&error)) {

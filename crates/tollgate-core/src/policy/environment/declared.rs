@@ -31,6 +31,10 @@ pub(crate) struct Declared {
 
 const PLACE: &str = "{}";
 
+fn is_list(key: &str) -> bool {
+    matches!(key, "limits" | "keys")
+}
+
 fn as_it_is() -> String {
     PLACE.to_owned()
 }
@@ -66,6 +70,7 @@ fn find(node: &Node, keys: &[&str], path: &mut Vec<Step>, found: &mut Vec<Vec<St
         found.push(path.clone());
         return;
     };
+    let at_top = path.is_empty();
     let mut go = |node: Option<&Node>, step: Step| {
         path.push(step);
         match node {
@@ -90,6 +95,8 @@ fn find(node: &Node, keys: &[&str], path: &mut Vec<Step>, found: &mut Vec<Vec<St
                 go(Some(&entry.node), Step::Key(name.clone()));
             }
         }
+        // A list that is not there has no entry of that name.
+        Value::Table(table) if at_top && is_list(key) && !table.contains_key(*key) => {}
         Value::Table(table) => {
             go(table.get(*key).map(|entry| &entry.node), Step::Key((*key).to_owned()));
         }

@@ -106,6 +106,7 @@ const UNPRICED: [&str; 4] = ["deny", "free", "deny_when_budgeted", "assume"];
 #[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Assume {
+    /// The price that is assumed.
     assume: Assumed,
 }
 

@@ -10,17 +10,19 @@ use std::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::policy::values::{Size, Span, size, span};
+use crate::policy::values::{Address, Size, Span, address, size, span};
 
 /// Where the process listens and what it bears with.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Server {
     /// The data plane: gateway and `/v1`.
-    #[schemars(with = "String")]
+    #[serde(with = "address")]
+    #[schemars(with = "Address")]
     pub listen: SocketAddr,
     /// The control plane.
-    #[schemars(with = "String")]
+    #[serde(with = "address")]
+    #[schemars(with = "Address")]
     pub admin_listen: SocketAddr,
     /// How long a request's head may take from its first byte to its last.
     #[serde(with = "span")]

@@ -100,7 +100,10 @@ fn every_form_of_a_limit_is_read() {
         (r#"usd = "5/24h""#, "$5 per day"),
         (r#"usd = { amount = 5, per = "day", kind = "window" }"#, "$5 per day"),
         (r#"usd = { amount = 0.25, per = "month" }"#, "$0.25 per calendar month"),
-        (r#"requests = { amount = 5, per = "month", kind = "period" }"#, "5 requests per calendar month"),
+        (
+            r#"requests = { amount = 5, per = "month", kind = "period" }"#,
+            "5 requests per calendar month",
+        ),
         (r#"requests = { amount = 5, per = "10s" }"#, "5 requests per 10 seconds"),
         (
             r#"usd = { amount = "1", per = "minute", kind = "bucket", burst = "0.50" }"#,
@@ -232,7 +235,8 @@ fn settings_are_read() {
 fn an_account_survives_a_changed_amount() {
     let of = |text: &str| load(text).expect(text).policy.limits()[0].id;
     let before = of("limits = [{ name = \"a\", per = [\"user\"], requests = \"1/s\" }]");
-    let raised = of("limits = [{ name = \"a\", per = [\"user\"], requests = \"9/m\", shadow = true }]");
+    let raised =
+        of("limits = [{ name = \"a\", per = [\"user\"], requests = \"9/m\", shadow = true }]");
     let elsewhere = of("limits = [{ name = \"a\", per = [\"team\"], requests = \"1/s\" }]");
     assert_eq!(before, raised);
     assert_ne!(before, elsewhere);
@@ -242,7 +246,7 @@ fn an_account_survives_a_changed_amount() {
 fn the_effective_policy_means_the_same() {
     let variables = [("OPENAI_API_KEY", "k"), ("TOLLGATE_LIMITS_USER_SLOTS_CONCURRENCY", "7")];
     let config = load_with(EXAMPLE, &variables).expect("a good policy");
-    let again = load_with(config.to_toml(), &variables[..1]).expect(config.to_toml());
+    let again = load_with(config.to_toml(), &variables[..1]).expect("the same policy");
     assert_eq!(again.settings, config.settings);
     assert_eq!(limits(&again), limits(&config));
     assert!(limits(&config).contains(&"user-slots per [user]: 7 at once".to_owned()));

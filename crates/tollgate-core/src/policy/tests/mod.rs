@@ -1,7 +1,7 @@
 //! Policies as operators write them, good and bad.
 
-mod good;
 mod bad;
+mod good;
 mod overlays;
 mod presets;
 mod properties;

@@ -1,1 +1,91 @@
-//! …
+//! The schema describes what the reader reads.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::good::EXAMPLE;
+use crate::policy::{json_schema, preset, preset_names};
+
+fn validator() -> jsonschema::Validator {
+    jsonschema::validator_for(&json_schema()).expect("the schema is one")
+}
+
+fn as_json(text: &str) -> Value {
+    let table: toml::Table = text.parse().expect("TOML");
+    serde_json::to_value(table).expect("JSON")
+}
+
+#[track_caller]
+fn assert_described(text: &str) {
+    let document = as_json(text);
+    let errors: Vec<String> =
+        validator().iter_errors(&document).map(|e| format!("{}: {e}", e.instance_path())).collect();
+    assert!(errors.is_empty(), "{errors:#?}");
+}
+
+#[test]
+fn the_example_and_every_preset_are_described() {
+    assert_described(EXAMPLE);
+    for name in preset_names() {
+        assert_described(preset(name).expect(name));
+    }
+}
+
+#[test]
+fn every_form_is_described() {
+    assert_described(
+        r#"
+        extends = "default"
+        [prices]
+        unpriced = { assume = { input = "1", output = 4.5 } }
+        [[limits]]
+        name = "a"
+        bucket = { rate = "10/second", burst = 20, unit = "tokens" }
+        [[limits]]
+        name = "b"
+        sessions = { max = 3, idle = "30m" }
+        tiers = { x = 5, y = { max = 5 } }
+        [[limits]]
+        name = "c"
+        usd = { amount = "0.5", per = "month", kind = "period" }
+        when = { model = ["a", "b*"], user = "c" }
+        timezone = "Europe/Berlin"
+        "#,
+    );
+}
+
+#[test]
+fn what_the_reader_refuses_the_schema_refuses() {
+    let validator = validator();
+    for text in [
+        "unknown = 1",
+        "[server]\nlisten = 5",
+        "[server]\nheader_timeout = \"10\"",
+        "[[limits]]\nname = \"a\"\nrequest = \"10/minute\"",
+        "[[limits]]\nname = \"A B\"",
+        "[[limits]]\nname = \"a\"\nrequests = 10",
+        "[[limits]]\nname = \"a\"\nstatus = 200",
+        "[store]\nkind = \"redis\"",
+        "[admin]\ntoken = \"secret\"",
+        "[profile.x]\nunknown = 1",
+    ] {
+        assert!(!validator.is_valid(&as_json(text)), "{text}");
+        assert!(super::load(text).is_err(), "{text}");
+    }
+}
+
+#[test]
+fn every_key_is_explained() {
+    let schema = json_schema();
+    let mut silent = BTreeSet::new();
+    let tables = schema["$defs"].as_object().expect("definitions");
+    for (table, part) in tables.iter().chain([(&"File".to_owned(), &schema)]) {
+        for (key, part) in part["properties"].as_object().into_iter().flatten() {
+            if part["description"].as_str().is_none_or(str::is_empty) {
+                silent.insert(format!("{table}.{key}"));
+            }
+        }
+    }
+    assert_eq!(silent, BTreeSet::new());
+}

@@ -34,7 +34,11 @@ impl Scalar {
         match self {
             Self::Text(value) | Self::Date(value) => text(value),
             Self::Integer(value) => number(value).unwrap_or_else(|| text(value)),
-            Self::Float(value) => value.parse().map_or_else(|_| text(value), toml::Value::Float),
+            // A number that a binary float would change stays as it is written.
+            Self::Float(value) => match value.parse::<f64>() {
+                Ok(float) if float.to_string() == *value => toml::Value::Float(float),
+                _ => text(value),
+            },
             Self::Bool(value) => toml::Value::Boolean(*value),
             Self::Given(value) => match value.parse() {
                 Ok(value) => toml::Value::Boolean(value),

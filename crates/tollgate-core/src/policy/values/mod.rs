@@ -1,6 +1,7 @@
 //! The small languages of a policy: each value is parsed once, into a type that can hold
 //! nothing else, and is shown as it would be written.
 
+pub(crate) mod address;
 mod decimal;
 mod rate;
 mod secret;
@@ -9,6 +10,7 @@ pub(crate) mod size;
 pub(crate) mod span;
 mod url;
 
+pub(crate) use address::Address;
 pub(crate) use decimal::Decimal;
 pub(crate) use rate::{Every, Rate};
 pub use secret::{KeyHash, Secret};

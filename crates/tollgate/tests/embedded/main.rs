@@ -1,5 +1,6 @@
 //! The embedded store's own promises: what it remembers, and what it says when it can't.
 
 mod audit;
+mod history;
 mod restart;
 mod world;

@@ -4,10 +4,13 @@ use std::time::Duration;
 
 use tollgate::{
     Receipt, Store as _,
-    core::{Amounts, Decision, NanoUsd, ReservationId},
+    core::{Amounts, Decision, NanoUsd, ReservationId, Standing},
 };
 
-use crate::world::{DEMAND, NOON, World, every_kind};
+use crate::{
+    history::live,
+    world::{DEMAND, NOON, World, every_kind, is_long},
+};
 
 const USED: Amounts = Amounts { output_tokens: 20, cost: NanoUsd(100_000_000), ..DEMAND };
 
@@ -54,4 +57,24 @@ async fn what_nobody_ended_expires_and_can_be_settled_late() {
     assert_eq!(world.remaining(&open, "ann", "spend").await, 4_900_000_000);
     let again = open.store.settle(ReservationId(1), &Amounts::default(), open.now()).await;
     assert_eq!(again, Ok(receipt), "an id settles once, also across restarts");
+}
+
+#[tokio::test]
+async fn a_crash_changes_nothing_that_was_durable() {
+    for seed in 0..if is_long() { 400 } else { 8 } {
+        let world = World::new(every_kind());
+        let open = live(&world, seed, 400).await;
+        let crashed = world.crashed();
+        let again = crashed.open(open.now().time);
+        assert_eq!(again.store.restored().expired, 0, "everything has ended");
+        for user in ["ann", "bob", "eve"] {
+            // An account of which nothing is taken may be forgotten, and has no reset then.
+            let used = |standing: &Standing| standing.remaining < standing.cap;
+            let mut before = world.standings(&open, user).await;
+            let mut after = crashed.standings(&again, user).await;
+            before.retain(used);
+            after.retain(used);
+            assert_eq!(after, before, "seed {seed}: {user}");
+        }
+    }
 }

@@ -76,10 +76,25 @@ pub(crate) const DEMAND: Demand = Demand {
     millis: 0,
 };
 
+/// Whether the long form of a test was asked for.
+pub(crate) fn is_long() -> bool {
+    std::env::var_os("TOLLGATE_LONG").is_some()
+}
+
 impl World {
     pub(crate) fn new(limits: Vec<Limit>) -> Self {
         let folder = tempfile::tempdir().expect("a folder for the ledger");
         Self { folder, policy: Policy::new(limits).expect("limits of different names") }
+    }
+
+    /// What a crash would leave of this world: its files as they are now.
+    pub(crate) fn crashed(&self) -> Self {
+        let crashed = Self::new(self.policy.limits().to_vec());
+        for end in ["tollgate.db", "tollgate.db-wal"] {
+            let (from, to) = (self.folder.path().join(end), crashed.folder.path().join(end));
+            std::fs::copy(from, to).expect("a copy");
+        }
+        crashed
     }
 
     pub(crate) fn path(&self) -> PathBuf {
@@ -89,7 +104,9 @@ impl World {
     /// Opens the ledger at an instant, no earlier than what it knows.
     pub(crate) fn try_open(&self, at: Time) -> Result<Open, LedgerError> {
         let clock = |floor: Time| Clock::set_at(at.max(floor));
-        let (store, clock) = Embedded::open(&self.path(), EmbeddedBounds::default(), clock)?;
+        // So few that accounts are written down in the middle of everything.
+        let bounds = EmbeddedBounds { max_replay: 40, ..EmbeddedBounds::default() };
+        let (store, clock) = Embedded::open(&self.path(), bounds, clock)?;
         store.note_policy(&self.policy);
         Ok(Open { store, clock })
     }

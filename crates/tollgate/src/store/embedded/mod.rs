@@ -65,12 +65,14 @@ pub struct Embedded {
 }
 
 /// The named maxima of an embedded store.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EmbeddedBounds {
     /// Of what is kept in memory.
     pub memory: Bounds,
     /// The ledger's size in bytes; a full ledger stops admission. Without it, the disk's.
     pub max_bytes: Option<u64>,
+    /// About how many entries a restart reads again; accounts are written down as often.
+    pub max_replay: u64,
 }
 
 /// What was in a ledger when it was opened.
@@ -84,6 +86,12 @@ pub struct Restored {
     pub keys: usize,
     /// Reservations that nobody had ended; they have expired.
     pub expired: usize,
+}
+
+impl Default for EmbeddedBounds {
+    fn default() -> Self {
+        Self { memory: Bounds::default(), max_bytes: None, max_replay: 50_000 }
+    }
 }
 
 impl Embedded {
@@ -141,6 +149,7 @@ impl Embedded {
             tables: Tables { connection, rules: replay.rules, mirror, latest: replay.latest },
             committed: replay.seq,
             replay_from: replay.from,
+            max_replay: bounds.max_replay,
         };
         let writer = std::thread::Builder::new()
             .name("ledger".to_owned())

@@ -20,6 +20,8 @@ pub(super) struct Writer {
     pub(super) committed: u64,
     /// The first entry that a restart would read again.
     pub(super) replay_from: u64,
+    /// Entries after which accounts are written down, so that a restart reads few again.
+    pub(super) max_replay: u64,
 }
 
 /// A checkpoint in the making.
@@ -28,9 +30,6 @@ struct Pass {
     from: u64,
     changes: Changes,
 }
-
-/// Entries after which accounts are written down, so that a restart reads few again.
-const PASS_EVERY: u64 = 50_000;
 
 /// Entries that are worth a checkpoint when nothing else is to do.
 const PASS_IDLE: u64 = 1_000;
@@ -48,8 +47,8 @@ impl Writer {
             let woken = queue.gather();
             let done = self.committed + 1 - self.replay_from;
             let is_due = match woken {
-                Woken::Rows => done >= PASS_EVERY,
-                Woken::Idle => done >= PASS_IDLE,
+                Woken::Rows => done >= self.max_replay,
+                Woken::Idle => done >= PASS_IDLE.min(self.max_replay),
                 Woken::Closed => done > 0,
             };
             if pass.is_none() && is_due {

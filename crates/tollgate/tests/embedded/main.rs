@@ -2,5 +2,7 @@
 
 mod audit;
 mod history;
+mod kill;
+mod refused;
 mod restart;
 mod world;

@@ -65,7 +65,9 @@ impl LedgerError {
         match error.sqlite_error_code() {
             Some(ErrorCode::NotADatabase) => Self::Foreign { path },
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::InUse { path },
-            Some(ErrorCode::DatabaseCorrupt) => Self::Damaged { path, what: error.to_string() },
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::Unknown) => {
+                Self::Damaged { path, what: error.to_string() }
+            }
             Some(_) => Self::Unusable { path, reason: error.to_string() },
             None => Self::Damaged { path, what: error.to_string() },
         }

@@ -8,7 +8,9 @@ use crate::{Attribute, Attributes, Demand, LimitId, Rule, ScopeId, Time, Unit};
 
 /// Names a reservation; chosen by the caller, so that an answer lost in a crash can be
 /// asked for again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
+)]
 #[serde(transparent)]
 pub struct ReservationId(pub u128);
 

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     Kind, Now, Retry, Rule, Time,
-    limit::{Bucket, Exact, Period, Ring, Window},
+    limit::{Bucket, Exact, MAX_EXACT_CAP, Period, Ring, Window},
 };
 
 /// One account to look at.
@@ -23,6 +23,32 @@ pub(super) struct AccountMut<'a> {
 }
 
 impl Account<'_> {
+    /// Whether the state can be read by `rule` as it is. A ring may be longer than the cap,
+    /// and a large window may serve a cap that was lowered below its size until few enough
+    /// units are left for a ring.
+    #[inline]
+    pub(super) fn fits(self, rule: Rule) -> bool {
+        match (self.head.shape, rule.kind) {
+            (Shape::Exact, Kind::Window { .. }) => rule.cap < self.state.len() as u64,
+            (Shape::Window { .. }, Kind::Window { length_ns }) => {
+                Window::length(self.state) == length_ns
+                    && (rule.cap > MAX_EXACT_CAP || Window::counted(self.state) > MAX_EXACT_CAP)
+            }
+            _ => self.is_kind_of(rule),
+        }
+    }
+
+    #[inline]
+    pub(super) const fn is_kind_of(self, rule: Rule) -> bool {
+        matches!(
+            (self.head.shape, rule.kind),
+            (Shape::Bucket, Kind::Bucket { .. })
+                | (Shape::Exact | Shape::Window { .. }, Kind::Window { .. })
+                | (Shape::Period, Kind::Period { .. })
+                | (Shape::Slots, Kind::Concurrency)
+        )
+    }
+
     #[inline]
     pub(super) fn check(self, rule: Rule, amount: u64, now: Now) -> Result<(), Retry> {
         let Rule { kind, cap } = rule;

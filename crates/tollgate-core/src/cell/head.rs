@@ -50,6 +50,7 @@ impl Head {
         Self { shape, place: 0, len: len as u16, start: 0, count: 0 }
     }
 
+    #[inline]
     pub(super) const fn pack(self) -> u64 {
         let (tag, bits) = match self.shape {
             Shape::Bucket => (0, 0),
@@ -65,6 +66,7 @@ impl Head {
         ])
     }
 
+    #[inline]
     pub(super) const fn unpack(word: u64) -> Self {
         let [tag, bits, place_low, place_high, len_low, len_high, start, count] =
             word.to_le_bytes();
@@ -80,6 +82,7 @@ impl Head {
     }
 
     /// Where the state is.
+    #[inline]
     pub(super) const fn range(self) -> std::ops::Range<usize> {
         let place = self.place as usize;
         place..place + self.len as usize

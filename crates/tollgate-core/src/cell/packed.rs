@@ -8,11 +8,11 @@ use serde::{Deserialize, Serialize};
 use super::{
     Ending,
     account::{Account, AccountMut, window},
-    head::{Head, Shape},
+    head::Head,
 };
 use crate::{
     Kind, LimitId, Now, Rule, Time,
-    limit::{MAX_EXACT_CAP, Window, period},
+    limit::{MAX_EXACT_CAP, period},
 };
 
 /// Words of a directory entry: the limit's id and the head.
@@ -30,7 +30,7 @@ impl Packed {
     #[inline]
     pub(super) fn account(&mut self, limit: LimitId, rule: Rule, now: Now) -> Option<Account<'_>> {
         let mut entry = self.find(limit)?;
-        if !self.fits(entry, rule) {
+        if !self.look(entry).fits(rule) {
             entry = self.reshape(entry, rule, now);
         }
         Some(self.look(entry))
@@ -46,7 +46,7 @@ impl Packed {
         now: Now,
     ) -> Option<(u64, u64)> {
         let entry = match self.find(limit) {
-            Some(entry) if self.fits(entry, rule) => entry,
+            Some(entry) if self.look(entry).fits(rule) => entry,
             Some(entry) => self.reshape(entry, rule, now),
             None => self.append(limit, rule),
         };
@@ -68,7 +68,7 @@ impl Packed {
             }
             return;
         };
-        if !self.same_kind(entry, rule) {
+        if !self.look(entry).is_kind_of(rule) {
             return;
         }
         self.change(entry, |account| account.settle(rule, ending, now));
@@ -90,7 +90,7 @@ impl Packed {
 
     /// How many accounts there are: the first state begins where the directory ends.
     fn accounts(&self) -> usize {
-        if self.words.is_empty() { 0 } else { usize::from(self.head(0).place) / ENTRY }
+        self.words.get(1).map_or(0, |first| Head::unpack(*first).range().start / ENTRY)
     }
 
     #[inline]
@@ -121,32 +121,6 @@ impl Packed {
             self.words[entry * ENTRY + 1] = head.pack();
         }
         changed
-    }
-
-    /// Whether the state of an account can be read by `rule` as it is. A ring may be longer
-    /// than the cap, and a large window may serve a cap that was lowered below its size
-    /// until few enough units are left for a ring.
-    fn fits(&self, entry: usize, rule: Rule) -> bool {
-        let head = self.head(entry);
-        match (head.shape, rule.kind) {
-            (Shape::Exact, Kind::Window { .. }) => rule.cap < u64::from(head.len),
-            (Shape::Window { .. }, Kind::Window { length_ns }) => {
-                let state = self.look(entry).state;
-                Window::length(state) == length_ns
-                    && (rule.cap > MAX_EXACT_CAP || Window::counted(state) > MAX_EXACT_CAP)
-            }
-            _ => self.same_kind(entry, rule),
-        }
-    }
-
-    fn same_kind(&self, entry: usize, rule: Rule) -> bool {
-        matches!(
-            (self.head(entry).shape, rule.kind),
-            (Shape::Bucket, Kind::Bucket { .. })
-                | (Shape::Exact | Shape::Window { .. }, Kind::Window { .. })
-                | (Shape::Period, Kind::Period { .. })
-                | (Shape::Slots, Kind::Concurrency)
-        )
     }
 
     /// Adds an account that was never used.
@@ -193,7 +167,7 @@ impl Packed {
     /// counted on wherever the kinds agree, each unit no earlier than it really was.
     fn reshape(&mut self, entry: usize, rule: Rule, now: Now) -> usize {
         let limit = LimitId(self.words[entry * ENTRY]);
-        let same_kind = self.same_kind(entry, rule);
+        let same_kind = self.look(entry).is_kind_of(rule);
         let (head, state) = self.remove(entry);
         let Kind::Window { .. } = rule.kind else { return self.append(limit, rule) };
         let units = if same_kind { head.dated(&state) } else { Vec::new() };

@@ -14,7 +14,7 @@ use crate::StoreError;
 
 /// Guards of the shards that an order's groups are in, and each group's place in them.
 pub(super) struct Locked<'a> {
-    guards: SmallVec<[(u16, MutexGuard<'a, Shard>); 3]>,
+    guards: SmallVec<[MutexGuard<'a, Shard>; 3]>,
     places: SmallVec<[Place; 3]>,
 }
 
@@ -42,12 +42,9 @@ impl<J: Journal> Memory<J> {
             let shard = Self::shard_of(group.scope, hash);
             places.push(Place { guard: 0, shard, hash, slot: None });
         }
-        let shards = places.iter().map(|place| place.shard).collect();
-        let guards = self.lock_shards(shards);
+        let guards = self.lock_shards(&mut places);
         for (place, group) in places.iter_mut().zip(&order.groups) {
-            let guard = guards.iter().position(|(shard, _)| *shard == place.shard);
-            place.guard = guard.unwrap_or_default() as u8;
-            let shard = &guards[usize::from(place.guard)].1;
+            let shard = &guards[usize::from(place.guard)];
             place.slot = shard.find(group.scope, &group.key, place.hash);
         }
         Locked { guards, places }
@@ -55,26 +52,31 @@ impl<J: Journal> Memory<J> {
 
     /// Locks the cells of a reservation that are still there.
     pub(super) fn lock_cells(&self, reservation: &Reservation) -> Locked<'_> {
-        let guards = self.lock_shards(reservation.cells.iter().map(|cell| cell.shard).collect());
-        let places = reservation.cells.iter().map(|cell| {
-            let guard = guards.iter().position(|(shard, _)| *shard == cell.shard);
-            let guard = guard.unwrap_or_default();
-            let is_there = guards[guard].1.is_at(cell.slot, cell.number);
-            let slot = is_there.then_some(cell.slot);
-            Place { guard: guard as u8, shard: cell.shard, hash: 0, slot }
-        });
-        let places = places.collect();
+        let mut places: SmallVec<[Place; 3]> = SmallVec::new();
+        for cell in &reservation.cells {
+            places.push(Place { guard: 0, shard: cell.shard, hash: 0, slot: None });
+        }
+        let guards = self.lock_shards(&mut places);
+        for (place, cell) in places.iter_mut().zip(&reservation.cells) {
+            let is_there = guards[usize::from(place.guard)].at(cell.slot).number() == cell.number;
+            place.slot = is_there.then_some(cell.slot);
+        }
         Locked { guards, places }
     }
 
-    /// Locks shards by number, each once.
-    fn lock_shards(
-        &self,
-        mut shards: SmallVec<[u16; 3]>,
-    ) -> SmallVec<[(u16, MutexGuard<'_, Shard>); 3]> {
-        shards.sort_unstable();
-        shards.dedup();
-        shards.iter().map(|shard| (*shard, self.shards[usize::from(*shard)].lock())).collect()
+    /// Locks the shards of places by number, each once, and tells each place its guard.
+    fn lock_shards(&self, places: &mut [Place]) -> SmallVec<[MutexGuard<'_, Shard>; 3]> {
+        let mut guards = SmallVec::new();
+        let mut from = 0;
+        // There are a few places at most, so the next shard is found by looking at all.
+        while let Some(shard) = places.iter().map(|p| p.shard).filter(|s| *s >= from).min() {
+            for place in places.iter_mut().filter(|place| place.shard == shard) {
+                place.guard = guards.len() as u8;
+            }
+            guards.push(self.shards[usize::from(shard)].lock());
+            from = shard + 1;
+        }
+        guards
     }
 
     /// Makes the cells that an order needs and are not there yet.
@@ -96,7 +98,7 @@ impl<J: Journal> Memory<J> {
             self.cells.fetch_add(1, Relaxed);
             let number = self.next_number.fetch_add(1, Relaxed);
             self.journal.record(Record::Open { cell: number, scope: group.scope, key: &group.key });
-            let shard = &mut locked.guards[usize::from(place.guard)].1;
+            let shard = &mut locked.guards[usize::from(place.guard)];
             place.slot = Some(shard.insert(
                 (group.scope, group.key.clone()),
                 (number, Cell::default()),
@@ -157,7 +159,7 @@ impl Locked<'_> {
     /// The slot of the order's nth group, if it has one.
     pub(super) fn slot_mut(&mut self, nth: usize) -> Option<&mut Slot> {
         let place = self.places[nth];
-        Some(self.guards[usize::from(place.guard)].1.at_mut(place.slot?))
+        Some(self.guards[usize::from(place.guard)].at_mut(place.slot?))
     }
 
     /// How to find the cell of the nth group again.
@@ -168,7 +170,7 @@ impl Locked<'_> {
     }
 
     fn slot_ref(&self, place: &Place) -> Option<&Slot> {
-        Some(self.guards[usize::from(place.guard)].1.at(place.slot?))
+        Some(self.guards[usize::from(place.guard)].at(place.slot?))
     }
 }
 

@@ -24,9 +24,9 @@ use tollgate_core::{Amounts, Decision, Now, Order, ReservationId, ScopeId, Stand
 
 pub use journal::{End, Forget, Holds, Journal, Record};
 pub use reservation::Held;
+use reservation::Reservations;
 pub(crate) use restore::{Parcel, Progress, RestoredCell, RestoredReservation};
 pub(crate) use settle::LATE;
-use reservation::Reservations;
 use shard::Shard;
 
 use crate::{Receipt, Store, StoreError};

@@ -9,7 +9,7 @@ use tollgate_core::{Charge, Demand, Now, ReservationId, Time};
 use crate::Receipt;
 
 /// The charges held under one id.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Reservation {
     pub(super) id: ReservationId,
     pub(super) expires: Time,
@@ -50,6 +50,8 @@ pub(super) struct CellRef {
 #[derive(Debug, Default)]
 pub(super) struct Reservations {
     live: HashTable<Box<Reservation>>,
+    /// Ended ones, whose room the next ones take.
+    spare: Vec<Box<Reservation>>,
     receipts: HashTable<(ReservationId, Receipt)>,
     /// Receipts in the order in which they will be forgotten.
     oldest: VecDeque<ReservationId>,
@@ -57,6 +59,9 @@ pub(super) struct Reservations {
 
 /// Receipts kept per shard of ids.
 pub(super) const MAX_RECEIPTS: usize = 16_384;
+
+/// Ended reservations whose room is kept, per shard of ids.
+const MAX_SPARE: usize = 16;
 
 /// Ids are chosen by callers, so they are mixed with a key before they pick a bucket.
 pub(super) type IdHash<'a> = &'a dyn Fn(ReservationId) -> u64;
@@ -76,6 +81,20 @@ impl Reservations {
 
     pub(super) fn insert(&mut self, reservation: Box<Reservation>, hash: u64, rehash: IdHash<'_>) {
         self.live.insert_unique(hash, reservation, |r| rehash(r.id));
+    }
+
+    /// A reservation to be filled in, with room from one that has ended if there is any.
+    pub(super) fn blank(&mut self) -> Box<Reservation> {
+        self.spare.pop().unwrap_or_default()
+    }
+
+    /// Keeps the room of a reservation that has ended for a next one.
+    pub(super) fn recycle(&mut self, mut ended: Box<Reservation>) {
+        if self.spare.len() < MAX_SPARE {
+            ended.cells.clear();
+            ended.held.clear();
+            self.spare.push(ended);
+        }
     }
 
     pub(super) fn remove(&mut self, id: ReservationId, hash: u64) -> Option<Box<Reservation>> {

@@ -46,7 +46,7 @@ impl<J: Journal> Memory<J> {
             return Ok(refuse(&mut locked, order, now, (limit, retry), obstacles));
         }
         self.make_cells(&mut locked, order)?;
-        let reservation = self.hold(&mut locked, order, now);
+        let reservation = self.hold(reservations.blank(), &mut locked, order, now);
         reservations.insert(reservation, id_hash, &|id| self.hash_id(id));
         let expires = order.expires.as_nanos();
         if expires < self.next_expiry.load(Ordering::Relaxed) {
@@ -141,17 +141,19 @@ impl<J: Journal> Memory<J> {
         if order.report { self.standings_now(order, now) } else { SmallVec::new() }
     }
 
-    fn hold(&self, locked: &mut Locked<'_>, order: &Order<'_>, now: Now) -> Box<Reservation> {
-        let mut reservation = Box::new(Reservation {
-            id: order.id,
-            expires: order.expires,
-            demand: order.demand,
-            cells: SmallVec::new(),
-            held: SmallVec::new(),
-            accounts: order.charges.len() as u8,
-            keep: order.keep,
-            expired: false,
-        });
+    fn hold(
+        &self,
+        mut reservation: Box<Reservation>,
+        locked: &mut Locked<'_>,
+        order: &Order<'_>,
+        now: Now,
+    ) -> Box<Reservation> {
+        reservation.id = order.id;
+        reservation.expires = order.expires;
+        reservation.demand = order.demand;
+        reservation.accounts = order.charges.len() as u8;
+        reservation.keep = order.keep;
+        reservation.expired = false;
         for (nth, (_, charges)) in order.parts().enumerate() {
             let Some(cell) = locked.cell_ref(nth) else { continue };
             let Some(slot) = locked.slot_mut(nth) else { continue };

@@ -2,7 +2,6 @@
 
 use std::sync::atomic::Ordering;
 
-use smallvec::SmallVec;
 use tollgate_core::{Amounts, Ending, Kind, Now, Order, ReservationId, Time, Unit, Usage};
 
 use super::{
@@ -130,6 +129,7 @@ impl<J: Journal> Memory<J> {
         if reservation.keep {
             reservations.file(id, receipt, &|id| self.hash_id(id));
         }
+        reservations.recycle(reservation);
         Ok(receipt)
     }
 

@@ -24,7 +24,7 @@ use running::RunningSet;
 pub(crate) use running::{Running, UserCount};
 pub(crate) use text::{CONTENT_TYPE, Gauges};
 use totals::Count;
-pub(crate) use totals::{LimitTotals, Totals};
+pub(crate) use totals::{LimitTotals, ProviderTotals, Totals};
 
 /// The numbers of one process, from its start.
 #[derive(Debug)]

@@ -72,6 +72,10 @@ impl RunningSet {
         self.count.load(Ordering::Relaxed)
     }
 
+    pub(super) fn count_of(&self, user: &str) -> u64 {
+        self.shard(user).lock().get(user).copied().unwrap_or_default()
+    }
+
     /// How many users have running requests, and the first `most` of them by name.
     pub(super) fn users(&self, most: usize) -> (u64, Vec<UserCount>) {
         let mut users = Vec::new();

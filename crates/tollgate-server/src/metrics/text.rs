@@ -7,7 +7,7 @@ use std::fmt;
 
 use prometheus_client::{
     collector::Collector,
-    encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric, MetricEncoder, text},
+    encoding::{DescriptorEncoder, EncodeLabelSet, MetricEncoder, text},
     metrics::MetricType,
     registry::Registry,
 };

@@ -1,11 +1,14 @@
 //! The numbers as programs read them.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::{
+    collections::BTreeMap,
+    sync::atomic::{AtomicU64, Ordering},
+};
 
 use serde::{Deserialize, Serialize};
 use tollgate_core::NanoUsd;
 
-use super::{Metrics, running::UserCount};
+use super::{Metrics, ProviderCounts, running::UserCount};
 
 /// A number that only grows.
 #[derive(Debug, Default)]
@@ -41,6 +44,19 @@ pub(crate) struct LimitTotals {
     pub(crate) refused: u64,
     /// Requests that it would have refused, were it not in shadow mode.
     pub(crate) shadowed: u64,
+}
+
+/// What one provider was used for since the start.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct ProviderTotals {
+    /// Requests that were carried to their end.
+    pub(crate) requests: u64,
+    /// Tokens sent to its models, as settled.
+    pub(crate) input_tokens: u64,
+    /// Tokens made by its models, as settled.
+    pub(crate) output_tokens: u64,
+    /// Dollars as settled: an exact decimal in a string.
+    pub(crate) cost_usd: NanoUsd,
 }
 
 impl Count {
@@ -81,9 +97,30 @@ impl Metrics {
         .collect()
     }
 
+    /// What each provider was used for, by name.
+    pub(crate) fn by_provider(&self) -> BTreeMap<String, ProviderTotals> {
+        let totals = |counts: &ProviderCounts| {
+            let requests = counts.lasted.snapshot().count;
+            let mut totals = ProviderTotals { requests, ..ProviderTotals::default() };
+            for (_, used) in counts.by_model.all() {
+                totals.input_tokens += used.input_tokens.value();
+                totals.output_tokens += used.output_tokens.value();
+                totals.cost_usd.0 += used.nanos.value();
+            }
+            totals
+        };
+        let all = self.by_provider.all().into_iter();
+        all.map(|(provider, counts)| (provider.into(), totals(&counts))).collect()
+    }
+
     /// How many requests run now.
     pub(crate) fn concurrent(&self) -> u64 {
         self.running.count()
+    }
+
+    /// How many requests of a user run now.
+    pub(crate) fn concurrent_of(&self, user: &str) -> u64 {
+        self.running.count_of(user)
     }
 
     /// How many users have running requests, and the first `most` of them by name.

@@ -1,0 +1,150 @@
+//! Whether the process lives, is ready, and has room.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use axum::{Json, extract::State};
+use http::StatusCode;
+use serde::Serialize;
+use tollgate::Store as _;
+use tollgate_core::policy::settings::StoreKind;
+
+use super::{Problem, Shared, accounts};
+use crate::app::{App, Stage, VERSION};
+
+/// How the whole system is.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub(super) struct Health {
+    /// `healthy`, `draining` or `unhealthy`.
+    status: &'static str,
+    version: &'static str,
+    /// Whether the policy gives a key to some provider.
+    api_key_configured: bool,
+    capacity: Option<Capacity>,
+    /// Every part with its state.
+    checks: BTreeMap<&'static str, &'static str>,
+}
+
+/// How full the server is.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, utoipa::ToSchema)]
+pub(crate) struct Capacity {
+    /// Live sessions; running requests where the policy limits no sessions.
+    active_sessions: u64,
+    /// The most there may be.
+    max_sessions: u64,
+    /// Whether there is room for another.
+    available: bool,
+    /// Rounded to a tenth.
+    #[schema(example = 66.7)]
+    utilization_percent: f64,
+}
+
+/// What everybody may know: how full the server is.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub(super) struct Open {
+    status: &'static str,
+    capacity: Option<Capacity>,
+}
+
+/// The process lives.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub(super) struct Life {
+    status: &'static str,
+}
+
+/// How long the store may take to say that it is well.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Tells how the whole system is.
+#[utoipa::path(get, path = "/v1/health", tag = "health", responses(
+    (status = 200, description = "It is healthy", body = Health),
+    (status = 503, description = "It is not, or finishes", body = Health),
+))]
+pub(super) async fn health(State(api): State<Shared>) -> (StatusCode, Json<Health>) {
+    let live = api.app.live();
+    let is_stored = is_stored(&api.app).await;
+    let status = match api.app.stage() {
+        _ if !is_stored => "unhealthy",
+        Stage::Draining => "draining",
+        Stage::Starting | Stage::Serving => "healthy",
+    };
+    let database = match live.settings.store.kind {
+        _ if !is_stored => "unavailable",
+        StoreKind::Memory => "not used",
+        StoreKind::Embedded => "connected",
+    };
+    let service = if is_stored { "available" } else { "unavailable" };
+    let checks =
+        [("assistant_service", service), ("database", database), ("redis", "not used")].into();
+    let health = Health {
+        status,
+        version: VERSION,
+        api_key_configured: live.settings.providers.values().any(|its| its.api_key.is_some()),
+        capacity: capacity(&api.app).await.unwrap_or_default(),
+        checks,
+    };
+    (code(status == "healthy"), Json(health))
+}
+
+/// The process lives.
+#[utoipa::path(get, path = "/livez", tag = "health", responses(
+    (status = 200, description = "It lives", body = Life),
+))]
+pub(super) async fn livez() -> Json<Life> {
+    Json(Life { status: "alive" })
+}
+
+/// The process takes requests.
+#[utoipa::path(get, path = "/readyz", tag = "health", responses(
+    (status = 200, description = "It takes requests", body = Life),
+    (status = 503, description = "It starts, finishes, or cannot store", body = Problem),
+))]
+pub(super) async fn readyz(State(api): State<Shared>) -> Result<Json<Life>, Problem> {
+    match api.app.stage() {
+        Stage::Starting => Err(Problem::unready("The process is starting: try again soon.")),
+        Stage::Draining => {
+            Err(Problem::unready("The process is stopping and takes nothing new: ask another."))
+        }
+        Stage::Serving if is_stored(&api.app).await => Ok(Json(Life { status: "ready" })),
+        Stage::Serving => Err(Problem::unready("The store can't be written: see the log.")),
+    }
+}
+
+/// Tells everybody how full the server is, and nothing else.
+#[utoipa::path(get, path = "/tollgate/health", tag = "health", responses(
+    (status = 200, description = "How full it is", body = Open),
+    (status = 503, description = "It cannot be told", body = Problem),
+))]
+pub(super) async fn capacity_for_all(State(api): State<Shared>) -> Result<Json<Open>, Problem> {
+    Ok(Json(Open { status: "healthy", capacity: capacity(&api.app).await? }))
+}
+
+async fn capacity(app: &App) -> Result<Option<Capacity>, Problem> {
+    let live = app.live();
+    let now = app.gate.clock().now();
+    let common = accounts::common(app, &live, now).await?;
+    Ok(accounts::capacity(&common)
+        .map(|(_, standing)| Capacity::new(standing.cap, standing.remaining)))
+}
+
+/// Whether what is answered now would survive a crash.
+pub(crate) async fn is_stored(app: &App) -> bool {
+    let durable = tokio::time::timeout(PATIENCE, app.gate.store().durable()).await;
+    matches!(durable, Ok(Ok(())))
+}
+
+fn code(is_well: bool) -> StatusCode {
+    if is_well { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }
+}
+
+impl Capacity {
+    fn new(max: u64, remaining: u64) -> Self {
+        let active = max.saturating_sub(remaining);
+        let share = if max == 0 { 1.0 } else { active as f64 / max as f64 };
+        Self {
+            active_sessions: active,
+            max_sessions: max,
+            available: remaining > 0,
+            utilization_percent: (share * 1000.0).round() / 10.0,
+        }
+    }
+}

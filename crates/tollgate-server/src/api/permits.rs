@@ -1,0 +1,167 @@
+//! Permits for work that does not pass through the gateway: asking for them.
+
+use axum::{
+    Json,
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use serde::Serialize;
+use tollgate::{Store as _, new_id};
+use tollgate_core::{Attribute, Attributes, Demand, Now, Policy, ReservationId, Standing};
+use uuid::Uuid;
+
+use super::{
+    Instant, Problem, Shared, admitted,
+    asked::Asked,
+    held::{Before, Held},
+    input::Input,
+    shown::LimitShown,
+    uuid, would_refuse,
+};
+use crate::{
+    gateway::Rate,
+    headers::{self, Told},
+    live::Live,
+};
+
+/// A permit that was given.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub(super) struct Permit {
+    id: Uuid,
+    /// How long it waited for its turn.
+    waited_ms: u64,
+    /// When it ends by itself unless it is renewed.
+    expires_at: Instant,
+    /// Where the limits that it is charged to stand now.
+    limits: Vec<LimitShown>,
+}
+
+/// What would be answered.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub(super) struct Checked {
+    /// Whether a permit would be given; a refusal is answered as it would be.
+    admitted: bool,
+    /// Where the limits that it would be charged to stand now.
+    limits: Vec<LimitShown>,
+}
+
+const ADMIT: HeaderValue = HeaderValue::from_static("admit");
+
+/// Asks for leave to run. The same id again answers the same.
+#[utoipa::path(post, path = "/v1/permits", tag = "permits", request_body = Asked, responses(
+    (status = 201, description = "It may run", body = Permit),
+    (status = 400, description = "The request is wrong", body = Problem),
+    (status = 403, description = "The model has no price", body = Problem),
+    (status = 409, description = "The id was used for another request", body = Problem),
+    (status = 429, description = "A limit is reached", body = Problem),
+    (status = 503, description = "The server is full, or the store cannot answer", body = Problem),
+))]
+pub(super) async fn create(
+    State(api): State<Shared>,
+    Input(asked): Input<Asked>,
+) -> Result<Response, Response> {
+    let live = api.app.live();
+    let now = api.app.gate.clock().now();
+    let id = asked.id.map_or_else(|| new_id(now.wall), |id| ReservationId(id.as_u128()));
+    let fingerprint = asked.fingerprint();
+    if let Some(before) = api.held.before(id, fingerprint) {
+        return again(before).map_err(IntoResponse::into_response);
+    }
+    let (who, demand, rate) =
+        understood(&live, &asked, now).map_err(IntoResponse::into_response)?;
+    let expires = now.time.after(api.app.gate.hold());
+    let mut order = live.policy.order(id, &who, &demand, now, expires);
+    (order.report, order.keep) = (true, true);
+    let decided = api.app.gate.store().reserve(&order, now).await;
+    drop(order);
+    let decided = decided.map_err(|error| api.store_failed(error).into_response())?;
+    let admission = admitted(decided, &live, now).map_err(|refused| api.refuse(&refused, &who))?;
+    let permit = Permit {
+        id: uuid(id),
+        waited_ms: 0,
+        expires_at: Instant::new(expires, now),
+        limits: LimitShown::all(&admission.standings, &live.policy, now),
+    };
+    let answer = Bytes::from(serde_json::to_vec(&permit).unwrap_or_default());
+    let mut response = created(answer.clone());
+    tell(response.headers_mut(), &live.policy, &who, &admission.standings, now);
+    headers::set(response.headers_mut(), headers::REQUEST_ID, Some(uuid(id).to_string()));
+    let running = Some(api.app.metrics.running(who.value(&Attribute::User)));
+    let held = Held { fingerprint, attributes: who, demand, rate, expires, answer, running };
+    match api.held.insert(id, held, now.time) {
+        Some(before) => again(before).map_err(IntoResponse::into_response),
+        None => {
+            api.app.metrics.admitted(&live.policy, &admission.shadowed);
+            Ok(response)
+        }
+    }
+}
+
+/// Says what a permit would be answered with. Holds nothing.
+#[utoipa::path(post, path = "/v1/check", tag = "permits", request_body = Asked, responses(
+    (status = 200, description = "It would be admitted", body = Checked),
+    (status = 400, description = "The request is wrong", body = Problem),
+    (status = 403, description = "The model has no price", body = Problem),
+    (status = 429, description = "It would be refused", body = Problem),
+    (status = 503, description = "It would be refused", body = Problem),
+))]
+pub(super) async fn check(
+    State(api): State<Shared>,
+    Input(asked): Input<Asked>,
+) -> Result<Response, Response> {
+    let live = api.app.live();
+    let now = api.app.gate.clock().now();
+    let (who, demand, _) = understood(&live, &asked, now).map_err(IntoResponse::into_response)?;
+    let mut order = live.policy.order(ReservationId(0), &who, &demand, now, now.time);
+    order.report = true;
+    let decided = api.app.gate.store().check(&order, now).await;
+    drop(order);
+    let decided = decided.map_err(|error| Problem::from(error).into_response())?;
+    let admission = admitted(decided, &live, now).map_err(|no| would_refuse(&no, &who))?;
+    let limits = LimitShown::all(&admission.standings, &live.policy, now);
+    let mut response = Json(Checked { admitted: true, limits }).into_response();
+    response.headers_mut().insert(headers::DECISION, ADMIT);
+    tell(response.headers_mut(), &live.policy, &who, &admission.standings, now);
+    Ok(response)
+}
+
+/// Who asks for what, how much of it, and what its tokens cost.
+fn understood(
+    live: &Live,
+    asked: &Asked,
+    now: Now,
+) -> Result<(Attributes, Demand, Option<Rate>), Problem> {
+    let who = asked.attributes()?;
+    let rate = asked.rate(live, &who, now)?;
+    let demand = asked.demand(rate.as_ref());
+    Ok((who, demand, rate))
+}
+
+/// The answer to an id that was asked for before.
+fn again(before: Before) -> Result<Response, Problem> {
+    match before {
+        Before::Same(answer) => Ok(created(answer)),
+        Before::Other => Err(Problem::conflict(
+            "This id was used for another request: choose a new one, or ask for the same again.",
+        )),
+    }
+}
+
+fn created(answer: Bytes) -> Response {
+    let json = HeaderValue::from_static("application/json");
+    let head = [(header::CONTENT_TYPE, json), (headers::DECISION, ADMIT)];
+    (StatusCode::CREATED, head, answer).into_response()
+}
+
+/// Tells where the limits stand, as the gateway does.
+fn tell(
+    headers: &mut HeaderMap,
+    policy: &Policy,
+    who: &Attributes,
+    standings: &[Standing],
+    now: Now,
+) {
+    headers::add(headers, &Told { policy, who, standings, binding: None, now });
+}

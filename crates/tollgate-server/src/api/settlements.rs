@@ -1,0 +1,235 @@
+//! Permits that were given: more of them, longer, and their end.
+
+use axum::{
+    Json,
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use serde::{Deserialize, Serialize};
+use tollgate::{Receipt, Store as _, StoreError};
+use tollgate_core::{Amounts, Demand, NanoUsd, ReservationId, Usage};
+use tollgate_meter::Counts;
+use uuid::Uuid;
+
+use super::{
+    Api, Instant, Problem, Shared, admitted,
+    asked::Amount,
+    held::{How, Known},
+    input::{Count, Dollars, Input, Millis, PermitId},
+    uuid, would_refuse,
+};
+use crate::gateway::Rate;
+
+/// A permit that lives on.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub(super) struct Alive {
+    id: Uuid,
+    /// When it ends by itself unless it is renewed; not told where it did not change.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<Instant>,
+}
+
+/// A permit that has ended.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub(super) struct Ended {
+    id: Uuid,
+    /// What it is charged.
+    #[schema(value_type = String, example = "0.0002606")]
+    usd: NanoUsd,
+    /// What of that is more than was reserved, if any is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    overrun_usd: Option<NanoUsd>,
+}
+
+/// What was really used. What is not said was used as it was reserved; where tokens are
+/// said and their price is known, they imply the dollars.
+#[derive(Debug, Clone, Copy, Default, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Used {
+    input_tokens: Option<Count>,
+    output_tokens: Option<Count>,
+    usd: Option<Dollars>,
+    seconds: Option<Millis>,
+    outcome: Option<Outcome>,
+}
+
+/// How the work went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Outcome {
+    Success,
+    Failure,
+}
+
+/// Asks for more, all or nothing.
+#[utoipa::path(post, path = "/v1/permits/{id}/extend", tag = "permits", request_body = Amount,
+    params(("id" = Uuid, Path, description = "The permit")), responses(
+    (status = 200, description = "It holds that much more", body = Alive),
+    (status = 400, description = "The request is wrong", body = Problem),
+    (status = 404, description = "There is no such permit", body = Problem),
+    (status = 409, description = "It has ended", body = Problem),
+    (status = 429, description = "A limit is reached; it holds what it held", body = Problem),
+    (status = 503, description = "The store cannot answer", body = Problem),
+))]
+pub(super) async fn extend(
+    State(api): State<Shared>,
+    PermitId(id): PermitId,
+    Input(amount): Input<Amount>,
+) -> Result<Json<Alive>, Response> {
+    let known = api.held.known(id);
+    alive(known.as_ref()).map_err(IntoResponse::into_response)?;
+    let more = amount.demand(known.as_ref().and_then(|known| known.rate.as_ref()));
+    if more == Amounts::default() {
+        let nothing = Problem::invalid(
+            "It asks for nothing more: give at least one of `requests`, `input_tokens`, `output_tokens`, `usd` and `seconds`.",
+        );
+        return Err(nothing.into_response());
+    }
+    let live = api.app.live();
+    let now = api.app.gate.clock().now();
+    let decided = api.app.gate.store().extend(id, &more, now).await;
+    let decided = decided.map_err(|error| Problem::from(error).into_response())?;
+    let who = known.map(|known| known.attributes).unwrap_or_default();
+    admitted(decided, &live, now).map_err(|no| would_refuse(&no, &who))?;
+    api.held.extended(id, &more);
+    Ok(Json(Alive { id: uuid(id), expires_at: None }))
+}
+
+/// Keeps a permit from expiring for another while.
+#[utoipa::path(post, path = "/v1/permits/{id}/renew", tag = "permits",
+    params(("id" = Uuid, Path, description = "The permit")), responses(
+    (status = 200, description = "It lives on", body = Alive),
+    (status = 400, description = "The request is wrong", body = Problem),
+    (status = 404, description = "There is no such permit", body = Problem),
+    (status = 409, description = "It has ended", body = Problem),
+    (status = 503, description = "The store cannot answer", body = Problem),
+))]
+pub(super) async fn renew(
+    State(api): State<Shared>,
+    PermitId(id): PermitId,
+) -> Result<Json<Alive>, Problem> {
+    alive(api.held.known(id).as_ref())?;
+    let now = api.app.gate.clock().now();
+    let expires = now.time.after(api.app.gate.hold());
+    api.app.gate.store().renew(id, expires, now).await?;
+    api.held.renewed(id, expires);
+    Ok(Json(Alive { id: uuid(id), expires_at: Some(Instant::new(expires, now)) }))
+}
+
+/// Ends a permit with what was really used. Again, it changes nothing and answers the same.
+#[utoipa::path(post, path = "/v1/permits/{id}/settle", tag = "permits", request_body = Used,
+    params(("id" = Uuid, Path, description = "The permit")), responses(
+    (status = 200, description = "It is settled, and that survives a crash", body = Ended),
+    (status = 400, description = "The request is wrong", body = Problem),
+    (status = 404, description = "There is no such permit", body = Problem),
+    (status = 409, description = "It was voided", body = Problem),
+    (status = 503, description = "The store cannot answer", body = Problem),
+))]
+pub(super) async fn settle(
+    State(api): State<Shared>,
+    PermitId(id): PermitId,
+    Input(used): Input<Used>,
+) -> Result<Json<Ended>, Problem> {
+    let known = api.held.known(id);
+    if known.as_ref().and_then(|known| known.ended) == Some(How::Voided) {
+        return Err(Problem::conflict("This permit was voided: make a new one for what was used."));
+    }
+    let store = api.app.gate.store();
+    let usage = match &known {
+        Some(known) => used.usage(&known.demand, known.rate.as_ref()),
+        None => {
+            if used.usd.is_none() && api.is_live(id).await? {
+                return Err(Problem::invalid(
+                    "What this permit reserved is not known any more, since the service has been restarted: give `usd`.",
+                ));
+            }
+            used.usage(&Demand::default(), None)
+        }
+    };
+    let receipt = store.settle(id, &usage, api.app.gate.clock().now()).await?;
+    if api.held.ended(id, How::Settled) {
+        api.count(known.as_ref(), &receipt);
+    }
+    if used.outcome == Some(Outcome::Failure) {
+        tracing::debug!(id = %uuid(id), "the work of a permit failed");
+    }
+    store.durable().await?;
+    Ok(Json(Ended::new(id, &receipt)))
+}
+
+/// Ends a permit of which nothing was used.
+#[utoipa::path(post, path = "/v1/permits/{id}/void", tag = "permits",
+    params(("id" = Uuid, Path, description = "The permit")), responses(
+    (status = 200, description = "All it held is given back", body = Ended),
+    (status = 400, description = "The request is wrong", body = Problem),
+    (status = 404, description = "There is no such permit", body = Problem),
+    (status = 409, description = "It was settled", body = Problem),
+    (status = 503, description = "The store cannot answer", body = Problem),
+))]
+pub(super) async fn void(
+    State(api): State<Shared>,
+    PermitId(id): PermitId,
+) -> Result<Json<Ended>, Problem> {
+    let settled = || Problem::conflict("This permit was settled, so what it used stays charged.");
+    if api.held.known(id).and_then(|known| known.ended) == Some(How::Settled) {
+        return Err(settled());
+    }
+    let store = api.app.gate.store();
+    let receipt = store.void(id, api.app.gate.clock().now()).await?;
+    if receipt.usage != Usage::default() {
+        return Err(settled());
+    }
+    api.held.ended(id, How::Voided);
+    store.durable().await?;
+    Ok(Json(Ended::new(id, &receipt)))
+}
+
+/// # Errors
+/// When the permit is known to have ended.
+fn alive(known: Option<&Known>) -> Result<(), Problem> {
+    match known.and_then(|known| known.ended) {
+        None => Ok(()),
+        Some(How::Settled) => Err(Problem::conflict("This permit was settled: make a new one.")),
+        Some(How::Voided) => Err(Problem::conflict("This permit was voided: make a new one.")),
+    }
+}
+
+impl Ended {
+    fn new(id: ReservationId, receipt: &Receipt) -> Self {
+        let overrun = receipt.overrun.cost;
+        Self {
+            id: uuid(id),
+            usd: receipt.usage.cost,
+            overrun_usd: (overrun > NanoUsd(0)).then_some(overrun),
+        }
+    }
+}
+
+impl Used {
+    /// What was used of a permit that reserved `demand`.
+    fn usage(&self, demand: &Demand, rate: Option<&Rate>) -> Usage {
+        let input_tokens = self.input_tokens.map_or(demand.input_tokens, |Count(n)| n);
+        let output_tokens = self.output_tokens.map_or(demand.output_tokens, |Count(n)| n);
+        let millis = self.seconds.map_or(demand.millis, |Millis(millis)| millis);
+        let says_tokens = self.input_tokens.or(self.output_tokens).is_some();
+        let price = rate.and_then(Rate::price).filter(|_| says_tokens || self.seconds.is_some());
+        let counts = Counts { millis, ..Counts::tokens(input_tokens, output_tokens) };
+        let implied = || price.map_or(demand.cost, |price| price.cost(&counts));
+        let cost = self.usd.map_or_else(implied, |Dollars(usd)| usd);
+        Usage { requests: demand.requests, input_tokens, output_tokens, cost, millis }
+    }
+}
+
+impl Api {
+    /// Whether there is something to settle under an id that is not known here.
+    async fn is_live(&self, id: ReservationId) -> Result<bool, Problem> {
+        let now = self.app.gate.clock().now();
+        // Nothing more is asked for, so nothing is held; only the answer counts.
+        match self.app.gate.store().extend(id, &Amounts::default(), now).await {
+            Ok(_) | Err(StoreError::Ended { .. }) => Ok(true),
+            Err(StoreError::Unknown { .. }) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+}

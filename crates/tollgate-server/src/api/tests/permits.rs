@@ -1,0 +1,164 @@
+//! Asking for permits.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::World;
+
+const POLICY: &str = r#"
+    store = { kind = "memory" }
+    [prices.models]
+    llama = { input = "0.20", output = "0.60" }
+    [[limits]]
+    name = "user-minute"
+    per = ["user"]
+    requests = "2/minute"
+    [[limits]]
+    name = "user-spend"
+    per = ["user"]
+    usd = "5/day"
+    [[limits]]
+    name = "slots"
+    concurrency = 3
+"#;
+
+#[tokio::test]
+async fn a_permit_tells_where_the_limits_stand() {
+    let world = World::new(POLICY);
+    let answer = world.post("/v1/permits", r#"{"user": "alice", "demand": {"usd": "0.52"}}"#).await;
+    let permit = answer.expect(201);
+    assert_eq!(permit["waited_ms"], 0);
+    assert_eq!(permit["expires_at"], "2026-11-23T12:10:00.000Z");
+    let limits = json!([
+        {"name": "user-minute", "unit": "requests", "limit": 2, "remaining": 1,
+         "reset_at": "2026-11-23T12:01:00.000Z"},
+        {"name": "user-spend", "unit": "usd", "limit": 5.0, "remaining": 4.48,
+         "reset_at": "2026-11-24T00:00:00.000Z"},
+        {"name": "slots", "unit": "requests", "limit": 3, "remaining": 2,
+         "reset_at": "2026-11-23T12:00:00.000Z"},
+    ]);
+    assert_eq!(permit["limits"], limits);
+    let id = permit["id"].as_str().unwrap();
+    assert_eq!(answer.header("x-tollgate-request-id"), id);
+    assert_eq!(answer.header("x-tollgate-decision"), "admit");
+    assert_eq!(answer.header("x-ratelimit-remaining"), "1");
+    assert!(answer.header("ratelimit").contains(r#""user-minute";r=1"#));
+}
+
+#[tokio::test]
+async fn a_refusal_is_a_problem_that_names_limit_and_instant() {
+    let world = World::new(POLICY);
+    for _ in 0..2 {
+        world.post("/v1/permits", r#"{"user": "alice"}"#).await.expect(201);
+    }
+    let refused = world.post("/v1/permits", r#"{"user": "alice"}"#).await;
+    let (error, message) = refused.problem(429);
+    assert_eq!(error, "too_many_requests");
+    assert!(message.contains("2 requests per minute"), "{message}");
+    let problem = refused.json();
+    assert_eq!(problem["limit"], "user-minute");
+    assert_eq!(problem["retry_at"], "2026-11-23T12:01:00.000Z");
+    assert_eq!(problem["retry_after"], 60);
+    assert_eq!(refused.header("retry-after"), "60");
+    assert_eq!(refused.header("x-tollgate-limit"), "user-minute");
+    world.advance(Duration::from_secs(60) - Duration::from_nanos(1));
+    world.post("/v1/permits", r#"{"user": "alice"}"#).await.problem(429);
+    world.advance(Duration::from_nanos(1));
+    let at_the_instant = world.post("/v1/permits", r#"{"user": "alice"}"#).await;
+    at_the_instant.expect(201);
+    let totals = world.app.metrics.totals();
+    assert_eq!((totals.requests, totals.admitted, totals.refused), (5, 3, 2));
+}
+
+#[tokio::test]
+async fn a_spent_budget_says_so() {
+    let world = World::new(POLICY);
+    let all = r#"{"user": "alice", "demand": {"usd": "5"}}"#;
+    world.post("/v1/permits", all).await.expect(201);
+    let more = r#"{"user": "alice", "demand": {"usd": "0.000000001"}}"#;
+    let refused = world.post("/v1/permits", more).await;
+    assert_eq!(refused.problem(429).0, "budget_exhausted");
+    assert_eq!(refused.json()["retry_at"], "2026-11-24T00:00:00.000Z");
+    assert_eq!(refused.header("x-should-retry"), "false");
+    let bob = r#"{"user": "bob", "demand": {"usd": "5.01"}}"#;
+    let refused = world.post("/v1/permits", bob).await;
+    assert_eq!(refused.json()["retry_after"], json!(null), "waiting does not help");
+}
+
+#[tokio::test]
+async fn the_same_id_again_answers_the_same() {
+    let world = World::new(POLICY);
+    let asked = r#"{"id": "0193-bad"}"#;
+    assert!(world.post("/v1/permits", asked).await.problem(400).1.contains("`id`"));
+    let asked = r#"{"id": "01930000-0000-7000-8000-000000000001", "user": "alice"}"#;
+    let first = world.post("/v1/permits", asked).await;
+    first.expect(201);
+    world.advance(Duration::from_secs(1));
+    world.post("/v1/permits", r#"{"user": "alice"}"#).await.expect(201);
+    let again = world.post("/v1/permits", asked).await;
+    assert_eq!(again.expect(201), first.json());
+    assert_eq!(world.app.metrics.totals().admitted, 2, "it was given once");
+    let other = r#"{"id": "01930000-0000-7000-8000-000000000001", "user": "bob"}"#;
+    let (error, message) = world.post("/v1/permits", other).await.problem(409);
+    assert_eq!(error, "invalid_request");
+    assert!(message.contains("another request"), "{message}");
+    let settle = "/v1/permits/01930000-0000-7000-8000-000000000001/settle";
+    world.post(settle, "{}").await.expect(200);
+    assert_eq!(world.post("/v1/permits", asked).await.expect(201), first.json());
+}
+
+#[tokio::test]
+async fn tokens_of_a_priced_model_imply_their_cost() {
+    let world = World::new(POLICY);
+    let asked = r#"{"user": "alice", "model": "llama",
+        "demand": {"input_tokens": 868, "output_tokens": 145}}"#;
+    let permit = world.post("/v1/permits", asked).await.expect(201);
+    assert_eq!(permit["limits"][1]["remaining"], 4.999_739_4);
+}
+
+#[tokio::test]
+async fn a_model_without_a_price_is_refused_where_money_is_counted() {
+    let world = World::new(POLICY);
+    let unpriced = r#"{"user": "alice", "model": "nobody-knows"}"#;
+    let (error, message) = world.post("/v1/permits", unpriced).await.problem(403);
+    assert_eq!(error, "model_unpriced");
+    assert!(message.contains("`nobody-knows`"), "{message}");
+    let told = r#"{"user": "alice", "model": "nobody-knows", "demand": {"usd": "0.01"}}"#;
+    world.post("/v1/permits", told).await.expect(201);
+    let unlimited = World::new("store = { kind = \"memory\" }");
+    unlimited.post("/v1/permits", unpriced).await.expect(201);
+}
+
+#[tokio::test]
+async fn a_check_holds_nothing() {
+    let world = World::new(POLICY);
+    for _ in 0..5 {
+        let checked = world.post("/v1/check", r#"{"user": "alice"}"#).await;
+        assert_eq!(checked.expect(200)["admitted"], true);
+        assert_eq!(checked.json()["limits"][0]["remaining"], 2);
+        assert_eq!(checked.header("x-tollgate-decision"), "admit");
+    }
+    for _ in 0..2 {
+        world.post("/v1/permits", r#"{"user": "alice"}"#).await.expect(201);
+    }
+    let refused = world.post("/v1/check", r#"{"user": "alice"}"#).await;
+    assert_eq!(refused.problem(429).0, "too_many_requests");
+    assert_eq!(world.app.metrics.totals().refused, 0, "a check turns nobody away");
+}
+
+#[tokio::test]
+async fn attributes_of_the_operators_own_are_counted_by() {
+    let policy = r#"
+        store = { kind = "memory" }
+        [[limits]]
+        name = "per-job"
+        per = ["job"]
+        requests = "1/hour"
+    "#;
+    let world = World::new(policy);
+    let job = |job: &str| json!({"attributes": {"job": job}}).to_string();
+    world.post("/v1/permits", &job("a")).await.expect(201);
+    world.post("/v1/permits", &job("b")).await.expect(201);
+    world.post("/v1/permits", &job("a")).await.problem(429);
+}

@@ -1,0 +1,77 @@
+//! The control plane: how the process is, what it has done, and which policy is in force.
+//!
+//! It is for operators alone: what it shows goes to nobody without the token of `[admin]`,
+//! or, where none is set, to programs on the same machine.
+
+mod monitor;
+mod status;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    extract::{Request, State},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use http::{HeaderValue, header};
+
+use crate::{
+    api::{self, Door, Problem, accounts},
+    app::App,
+    metrics::{CONTENT_TYPE, Gauges},
+};
+
+/// What serves the control plane.
+pub(crate) fn router(app: Arc<App>) -> Router {
+    Router::new()
+        .route("/status", get(status::status))
+        .route("/metrics", get(metrics))
+        .route("/policy", get(policy))
+        .route("/v1/monitor", get(monitor::monitor))
+        .fallback(nowhere)
+        .layer(middleware::from_fn_with_state(Arc::clone(&app), guard))
+        .with_state(app)
+}
+
+async fn guard(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let live = app.live();
+    let token = live.settings.admin.token.as_ref();
+    let door = Door { token, section: "admin", listen: app.admin_listen };
+    match api::operator(door, &request) {
+        Ok(()) => next.run(request).await,
+        Err(problem) => problem.into_response(),
+    }
+}
+
+async fn nowhere() -> Problem {
+    Problem::not_found(
+        "There is nothing at this path: the control plane has /status, /metrics, /policy and /v1/monitor.",
+    )
+}
+
+/// The numbers as Prometheus reads them.
+async fn metrics(State(app): State<Arc<App>>) -> Response {
+    let live = app.live();
+    // What the store cannot tell is left out; the rest is still worth reading.
+    let common = accounts::common(&app, &live, app.gate.clock().now()).await.unwrap_or_default();
+    let gauges = Gauges { sessions_active: accounts::active_sessions(&common) };
+    match app.metrics.text(gauges) {
+        Ok(text) => {
+            ([(header::CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE))], text).into_response()
+        }
+        Err(error) => {
+            tracing::error!(%error, "the metrics cannot be written");
+            Problem::unready("The metrics can't be written: see the log.").into_response()
+        }
+    }
+}
+
+/// The policy in force as TOML, with secrets shown as `env:NAME`.
+async fn policy(State(app): State<Arc<App>>) -> Response {
+    let toml = HeaderValue::from_static("application/toml");
+    ([(header::CONTENT_TYPE, toml)], app.live().effective.clone()).into_response()
+}

@@ -1,0 +1,128 @@
+//! How the process is and what it has done since its start.
+
+use std::sync::Arc;
+
+use axum::{Json, extract::State};
+use serde::Serialize;
+use tollgate_core::{
+    Attribute, Attributes,
+    policy::{Limit, settings::StoreKind},
+};
+
+use crate::{
+    api::{Instant, LimitShown, accounts, is_stored},
+    app::{App, Stage, VERSION},
+    live::Live,
+    metrics::{LimitTotals, Totals},
+};
+
+/// How the process is and what it has done since its start.
+#[derive(Debug, Serialize)]
+pub(super) struct Status {
+    version: &'static str,
+    /// `starting`, `serving` or `draining`.
+    stage: &'static str,
+    started_at: Instant,
+    uptime_seconds: u64,
+    /// Where the data plane listens.
+    listen: String,
+    policy: PolicyShown,
+    store: StoreShown,
+    totals: Totals,
+    /// Requests that run now.
+    concurrent: u64,
+    /// Users with running requests.
+    users: u64,
+    limits: Vec<LimitStatus>,
+}
+
+/// The policy in force, in short.
+#[derive(Debug, Serialize)]
+struct PolicyShown {
+    /// The profile that was chosen.
+    profile: Option<String>,
+    /// Every provider, in the order of the alphabet.
+    providers: Vec<String>,
+    /// What is allowed but probably not meant.
+    warnings: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct StoreShown {
+    /// `memory` or `embedded`.
+    kind: StoreKind,
+    /// Whether what it answers survives a crash of the process, as far as its kind promises.
+    healthy: bool,
+}
+
+/// One limit of the policy, and what it did.
+#[derive(Debug, Serialize)]
+struct LimitStatus {
+    name: String,
+    /// Which attributes it is kept per.
+    per: Vec<String>,
+    /// What it allows, in words.
+    allows: String,
+    /// Whether it counts and never refuses.
+    shadow: bool,
+    refused: u64,
+    shadowed: u64,
+    /// Where it stands, if it is kept for all requests together.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    standing: Option<LimitShown>,
+}
+
+/// Tells how the process is and what it has done since its start.
+pub(super) async fn status(State(app): State<Arc<App>>) -> Json<Status> {
+    let live = app.live();
+    let now = app.gate.clock().now();
+    let common = accounts::common(&app, &live, now).await.unwrap_or_default();
+    let done = app.metrics.by_limit();
+    let limits = live.policy.limits().iter().map(|limit| {
+        let account = common.iter().find(|(other, _)| other.id == limit.id);
+        let standing = account.map(|(limit, standing)| LimitShown::new(standing, limit, now));
+        LimitStatus::new(limit, &done, standing)
+    });
+    Json(Status {
+        version: VERSION,
+        stage: match app.stage() {
+            Stage::Starting => "starting",
+            Stage::Serving => "serving",
+            Stage::Draining => "draining",
+        },
+        started_at: Instant::new(app.started.time, now),
+        uptime_seconds: now.time.since(app.started.time).as_secs(),
+        listen: app.listen.to_string(),
+        policy: PolicyShown::new(&live),
+        store: StoreShown { kind: live.settings.store.kind, healthy: is_stored(&app).await },
+        totals: app.metrics.totals(),
+        concurrent: app.metrics.concurrent(),
+        users: app.metrics.users(0).0,
+        limits: limits.collect(),
+    })
+}
+
+impl PolicyShown {
+    fn new(live: &Live) -> Self {
+        Self {
+            profile: live.profile.clone(),
+            providers: live.providers.names().into_iter().map(str::to_owned).collect(),
+            warnings: live.warnings.iter().map(|warning| warning.on_one_line()).collect(),
+        }
+    }
+}
+
+impl LimitStatus {
+    fn new(limit: &Limit, done: &[LimitTotals], standing: Option<LimitShown>) -> Self {
+        let done = done.iter().find(|done| done.limit == limit.name);
+        Self {
+            name: limit.name.to_string(),
+            per: limit.per.iter().map(Attribute::name).map(str::to_owned).collect(),
+            allows: limit.describe(&Attributes::new()),
+            shadow: limit.shadow,
+            refused: done.map_or(0, |done| done.refused),
+            shadowed: done.map_or(0, |done| done.shadowed),
+            standing,
+        }
+    }
+}

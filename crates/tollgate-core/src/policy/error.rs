@@ -17,11 +17,19 @@ pub struct PolicyError {
     help: Option<String>,
     origin: Option<Origin>,
     severity: Severity,
+    /// Whether another layer could still give what is missing.
+    incomplete: bool,
 }
 
 impl PolicyError {
     pub(crate) fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), help: None, origin: None, severity: Severity::Error }
+        Self {
+            message: message.into(),
+            help: None,
+            origin: None,
+            severity: Severity::Error,
+            incomplete: false,
+        }
     }
 
     pub(crate) fn warning(message: impl Into<String>) -> Self {
@@ -31,6 +39,17 @@ impl PolicyError {
     pub(crate) fn at(mut self, origin: &Origin) -> Self {
         self.origin = Some(origin.clone());
         self
+    }
+
+    /// Marks it as about something that another layer could still give.
+    pub(crate) const fn incomplete(mut self) -> Self {
+        self.incomplete = true;
+        self
+    }
+
+    /// Whether it stands in a text, whatever other layers and the environment may give.
+    pub(crate) const fn is_of_text(&self) -> bool {
+        !self.incomplete && !matches!(self.origin, Some(Origin::Variable(_)))
     }
 
     pub(crate) fn help(mut self, help: impl Into<String>) -> Self {

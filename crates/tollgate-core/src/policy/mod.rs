@@ -5,6 +5,7 @@ mod config;
 mod environment;
 mod error;
 mod file;
+mod layers;
 mod limit;
 mod limits;
 mod load;

@@ -123,7 +123,8 @@ impl One<'_> {
         } else if said.is_empty() {
             let message = format!("limit `{}` does not say what it counts", entry.name);
             let help = "give it one of requests, tokens, input_tokens, output_tokens, usd, seconds, bucket, concurrency, sessions";
-            self.findings.errors.push(PolicyError::new(message).at(&self.node.origin).help(help));
+            let error = PolicyError::new(message).at(&self.node.origin).help(help);
+            self.findings.errors.push(error.incomplete());
         }
         if said.len() == 1 { said.pop() } else { None }
     }

@@ -118,6 +118,8 @@ fn a_profile_that_is_not_chosen_is_checked_but_for_its_secrets() {
         errors[0].starts_with("p.toml:23:10: `server.listen`: `x` is no address"),
         "{errors:?}"
     );
+    let elsewhere = "[profile.x.server]\nadmin_listen = \"0.0.0.0:1\"\n[profile.x.providers.new]\ndialect = \"http\"\n";
+    load(&format!("{BASE}\n{elsewhere}")).expect("its token and its address may be given there");
     let chosen = load_with(BASE, &[("TOLLGATE_ENV", "testing")]).expect_err("a missing secret");
     assert_eq!(
         told(&chosen),

@@ -107,6 +107,7 @@ impl Wrong {
             (None, _) => &root.origin,
         };
         let error = PolicyError::new(message).at(origin);
+        let error = if self.missing.is_some() { error.incomplete() } else { error };
         match &self.help {
             Some(help) => error.help(help),
             None => error,

@@ -53,7 +53,7 @@ requests = "1/hour"
 
 [[limits]]
 name = "wallet"
-when = {{ model = ["dear", "unpriced"] }}
+when = {{ model = ["dear", "priced", "unpriced"] }}
 per = ["user"]
 usd = "0.10/day"
 
@@ -80,7 +80,7 @@ def gateway(upstream, tmp_path_factory):
     process = Process(
         "serve", "--policy", "policy.toml", cwd=folder, UPSTREAM_KEY="sk-of-the-operator"
     )
-    url = process.address()
+    url = process.address("listening")
     assert ready(url)
     yield url
     process.end()

@@ -1,6 +1,8 @@
 """The official OpenAI client, unmodified, works through the gateway."""
 
+import json
 import math
+import urllib.request
 
 import pytest
 
@@ -98,3 +100,20 @@ def test_a_key_of_the_gateway_names_its_user(client):
     )
     assert answer.headers["x-tollgate-decision"] == "admit"
     assert answer.parse().choices[0].message.content
+
+
+def test_the_gateway_counts_what_the_answers_say(client, gateway):
+    """868 tokens in and 145 out cost 0.0002606 dollars, plain, streamed, and streamed to a
+    client that did not ask for the usage; embeddings have no output."""
+    known = {"x-sandbox-input-tokens": "868", "x-sandbox-output-tokens": "145"}
+    counted = client(user="counted", headers=known)
+    create = counted.chat.completions.create
+    options = {"model": "priced", "messages": HELLO, "max_tokens": 200}
+    create(**options)
+    list(create(**options, stream=True))
+    list(create(**options, stream=True, stream_options={"include_usage": True}))
+    counted.embeddings.create(model="priced", input="one")
+    with urllib.request.urlopen(f"{gateway}/v1/users/counted/stats", timeout=10) as answer:
+        stats = json.load(answer)
+    assert stats["cost"]["today"] == pytest.approx(3 * 0.0002606 + 0.0001736, abs=1e-12)
+    assert stats["limits"]["everything"]["current"] == 3 * (868 + 145) + 868

@@ -29,7 +29,7 @@ def test_a_refusal_is_a_rate_limit_error_with_its_reason(client):
         ask(hasty, "long")
     error, headers = refused.value, refused.value.response.headers
     assert (error.status_code, error.code, error.type) == (429, "rate_limit_exceeded", "requests")
-    assert "long" in error.message
+    assert "per hour" in error.message
     assert headers["x-tollgate-decision"] == "refuse"
     assert headers["x-tollgate-limit"] == "long"
     assert "long" in headers["ratelimit"] and "long" in headers["ratelimit-policy"]
@@ -65,7 +65,8 @@ def test_a_spent_budget_is_not_retried(client):
     ask(spender, "dear", **tokens)
     with pytest.raises(openai.RateLimitError) as refused:
         ask(spender, "dear", **tokens)
-    assert refused.value.code == "insufficient_quota"
+    assert refused.value.type == "insufficient_quota"
+    assert refused.value.code == "project_spend_limit_exceeded"
     assert refused.value.response.headers["x-should-retry"] == "false"
     # One attempt: the request that was refused was no retry.
     assert refused.value.request.headers["x-stainless-retry-count"] == "0"
@@ -94,7 +95,7 @@ def test_bad_requests_are_named(client):
 def test_an_unknown_provider_is_not_found(client):
     with pytest.raises(openai.NotFoundError) as refused:
         ask(client("nobody/v1", max_retries=0), "priced")
-    assert "nobody" in str(refused.value)
+    assert "nobody" in refused.value.response.json()["detail"]
 
 
 def test_an_error_of_the_upstream_comes_through_as_it_is(client):

@@ -1,13 +1,18 @@
 //! What every part of the process shares: the gate, the policy in force, the numbers.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU8, Ordering},
+    },
+};
 
 use arc_swap::ArcSwap;
-use tokio::sync::watch;
 use tollgate::{AnyStore, Clock, Tollgate};
 use tollgate_core::{Now, policy::Config};
 
-use crate::{gateway::Renewals, live::Live, metrics::Metrics};
+use crate::{gateway::Renewals, live::Live, metrics::Metrics, reload::Reloads};
 
 /// What every part of the process shares.
 #[derive(Debug)]
@@ -18,6 +23,8 @@ pub(crate) struct App {
     pub(crate) metrics: Metrics,
     /// The gateway's own reservations, so that none expires while its request runs.
     pub(crate) renewals: Arc<Renewals>,
+    /// How often the policy was loaded again.
+    pub(crate) reloads: Reloads,
     /// When the process started.
     pub(crate) started: Now,
     /// Where the data plane really listens.
@@ -25,7 +32,7 @@ pub(crate) struct App {
     /// Where the control plane really listens.
     pub(crate) admin_listen: SocketAddr,
     live: ArcSwap<Live>,
-    stage: watch::Sender<Stage>,
+    stage: AtomicU8,
 }
 
 /// How far the life of the process has come.
@@ -38,6 +45,9 @@ pub(crate) enum Stage {
     /// It finishes what runs and takes nothing new.
     Draining,
 }
+
+const STARTING: u8 = Stage::Starting as u8;
+const SERVING: u8 = Stage::Serving as u8;
 
 /// The version of this build.
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -62,10 +72,11 @@ impl App {
             gate,
             metrics: Metrics::default(),
             renewals: Arc::default(),
+            reloads: Reloads::default(),
             started,
             listen,
             admin_listen,
-            stage: watch::Sender::new(Stage::Starting),
+            stage: AtomicU8::new(STARTING),
         })
     }
 
@@ -80,35 +91,30 @@ impl App {
     /// Limits keep their accounts where name and `per` stay. Where the process listens and
     /// where it keeps its numbers stays as it was until it starts anew.
     ///
+    /// The one that was in force and the one that is.
+    ///
     /// # Errors
     /// When the client towards a provider cannot be made; the old policy stays in force.
-    pub(crate) fn replace(&self, config: Config) -> anyhow::Result<()> {
-        let (policy, live) = Live::new(config, Some(&self.live()), self.gate.clock())?;
+    pub(crate) fn replace(&self, config: Config) -> anyhow::Result<(Arc<Live>, Arc<Live>)> {
+        let old = self.live();
+        let (policy, live) = Live::new(config, Some(&old), self.gate.clock())?;
         self.gate.replace_policy(policy);
-        self.live.store(Arc::new(live.under(self.gate.policy())));
-        Ok(())
+        let new = Arc::new(live.under(self.gate.policy()));
+        self.live.store(Arc::clone(&new));
+        Ok((old, new))
     }
 
     /// How far the life of the process has come.
     pub(crate) fn stage(&self) -> Stage {
-        *self.stage.borrow()
+        match self.stage.load(Ordering::Relaxed) {
+            STARTING => Stage::Starting,
+            SERVING => Stage::Serving,
+            _ => Stage::Draining,
+        }
     }
 
     /// Enters a stage; there is no way back.
     pub(crate) fn enter(&self, stage: Stage) {
-        self.stage.send_if_modified(|now| {
-            let further = stage > *now;
-            if further {
-                *now = stage;
-            }
-            further
-        });
-    }
-
-    /// Returns when the process is told to finish.
-    pub(crate) async fn draining(&self) {
-        let mut stage = self.stage.subscribe();
-        // Nobody drops the sender while there is an app.
-        let _ = stage.wait_for(|stage| *stage >= Stage::Draining).await;
+        self.stage.fetch_max(stage as u8, Ordering::Relaxed);
     }
 }

@@ -18,16 +18,22 @@ struct Cli {
 enum Command {
     #[command(visible_alias = "validate")]
     Check(commands::check::CheckArgs),
+    Keys(commands::keys::KeysArgs),
     Replay(Box<commands::replay::ReplayArgs>),
     Sandbox(commands::sandbox::SandboxArgs),
+    Serve(commands::serve::ServeArgs),
+    Verify(commands::verify::VerifyArgs),
 }
 
 /// Runs the command that was asked for: 0 success, 1 the answer is no, 2 wrong usage.
 pub(crate) fn run() -> ExitCode {
     let result = match &Cli::parse().command {
         Command::Check(args) => commands::check::run(args),
+        Command::Keys(args) => commands::keys::run(args),
         Command::Replay(args) => commands::replay::run(args),
         Command::Sandbox(args) => commands::sandbox::run(args),
+        Command::Serve(args) => commands::serve::run(args),
+        Command::Verify(args) => commands::verify::run(args),
     };
     result.unwrap_or_else(|error| {
         output::note(format_args!("error: {error:#}"));

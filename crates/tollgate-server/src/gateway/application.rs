@@ -1,6 +1,8 @@
 //! The way of a request to an application of the operator's: any method, any body, both
 //! ways as it comes. What it cost, the application says itself, in a header of its answer.
 
+use std::sync::Arc;
+
 use http::{HeaderMap, HeaderName, Response};
 use tollgate_core::{Attribute, Demand, NanoUsd};
 
@@ -28,13 +30,13 @@ pub(super) async fn answer(
     exchange.identify(&mut head.headers)?;
     exchange.who.set(Attribute::Route, head.uri.path());
     exchange.who.set(Attribute::named("method"), head.method.as_str());
-    let provider = std::sync::Arc::clone(&exchange.provider);
+    let provider = Arc::clone(&exchange.provider);
     let target = provider.target(&rest)?;
     let body = body::bounded(body, provider.max_body_bytes)?;
     let clock = exchange.app.gate.clock().clone();
-    let mut ticket = exchange.admit(&Demand::ONE_REQUEST, "", Rate::Free).await?;
+    let mut ticket = exchange.admit(Demand::ONE_REQUEST, "".into(), Rate::Free).await?;
     let sent = clock.now();
-    let answered = Box::pin(provider.send(head, target, body)).await;
+    let answered = Box::pin(Arc::clone(&provider).send(head, target, body)).await;
     let came = clock.now();
     let response = match answered {
         Ok(response) => response,

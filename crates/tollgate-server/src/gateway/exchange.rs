@@ -1,9 +1,10 @@
 //! One request on its way through: what is known of it, and the steps that every dialect has.
 
-use std::sync::Arc;
+use std::{pin::Pin, sync::Arc};
 
+use compact_str::CompactString;
 use http::{HeaderMap, HeaderValue, Response, request::Parts};
-use tollgate::{Refused, Verdict, new_id};
+use tollgate::{AnyStore, Refused, StoreError, Verdict, new_id};
 use tollgate_core::{Attribute, Attributes, Demand, Now, ReservationId};
 
 use super::{price::Rate, provider::Provider, ticket::Ticket};
@@ -46,6 +47,10 @@ pub(super) enum Stop {
     Failed(Failure),
 }
 
+/// Named, since the compiler does not see through all stores that it can be sent.
+type Deciding<'a> =
+    Pin<Box<dyn Future<Output = Result<Verdict<AnyStore>, StoreError>> + Send + 'a>>;
+
 impl From<Failure> for Stop {
     fn from(failure: Failure) -> Self {
         Self::Failed(failure)
@@ -83,11 +88,12 @@ impl Exchange {
     /// When a limit is in the way or nobody can decide.
     pub(super) async fn admit(
         &mut self,
-        demand: &Demand,
-        model: &str,
+        demand: Demand,
+        model: CompactString,
         rate: Rate,
     ) -> Result<Ticket, Stop> {
-        match self.app.gate.admit(&self.who, demand).await {
+        let deciding: Deciding<'_> = Box::pin(self.app.gate.admit(&self.who, &demand));
+        match deciding.await {
             Ok(Verdict::Admit(permit)) => {
                 self.id = Some(permit.id());
                 Ok(Ticket::new(self, permit, model, rate))

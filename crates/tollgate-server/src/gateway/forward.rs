@@ -2,17 +2,22 @@
 
 use std::{
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response, Uri, header::AUTHORIZATION, request::Parts};
 use http_body::{Frame, SizeHint};
 
-use super::provider::{Provider, Reach};
+use super::{
+    body::Sent,
+    provider::{Provider, Reach},
+};
 use crate::{
     identity::KEY_HEADERS,
-    net::{self, Body, UpstreamBody, UpstreamError},
+    net::{self, Body, TooLong, UpstreamBody, UpstreamError},
     refusal::{Failure, What},
     sandbox::SandboxBody,
 };
@@ -23,6 +28,12 @@ pub(super) enum ProviderBody {
     Remote(UpstreamBody),
     Sandbox(SandboxBody),
 }
+
+/// How long the simulated model may be silent where it was told to hang.
+const SANDBOX_PATIENCE: Duration = Duration::from_secs(300);
+
+/// Named, since the compiler does not see through all of it that it can be sent.
+type Answering = Pin<Box<dyn Future<Output = Response<SandboxBody>> + Send>>;
 
 impl Provider {
     /// Where `rest`, a path with or without a query, is at this provider.
@@ -49,7 +60,7 @@ impl Provider {
     /// # Errors
     /// When there is none.
     pub(super) async fn send(
-        &self,
+        self: Arc<Self>,
         mut head: Parts,
         target: Uri,
         body: Body,
@@ -64,8 +75,12 @@ impl Provider {
                 Ok(response.map(ProviderBody::Remote))
             }
             Reach::Sandbox(_, sandbox) => {
-                let response = Box::pin(sandbox.handle(request)).await;
-                Ok(response.map(ProviderBody::Sandbox))
+                let (sandbox, request) = (Arc::clone(sandbox), request.map(Sent));
+                let answering: Answering = Box::pin(async move { sandbox.handle(request).await });
+                match tokio::time::timeout(SANDBOX_PATIENCE, answering).await {
+                    Ok(response) => Ok(response.map(ProviderBody::Sandbox)),
+                    Err(_) => Err(UpstreamError::Timeout(TooLong::Head)),
+                }
             }
         }
     }

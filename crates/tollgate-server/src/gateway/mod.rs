@@ -33,21 +33,21 @@ use crate::{
 use exchange::{Exchange, Incoming};
 
 pub(crate) use price::{Prices, Rate, counts};
-pub(crate) use provider::Providers;
+pub(crate) use provider::{Providers, SANDBOX};
 pub(crate) use renewal::Renewals;
 
 /// Answers a request for a provider.
-pub(crate) async fn answer(app: &Arc<App>, request: Request<Body>) -> Response<Body> {
+pub(crate) async fn answer(app: Arc<App>, request: Request<Body>) -> Response<Body> {
     let arrived = app.gate.clock().now();
     let live = app.live();
     let (head, body) = request.into_parts();
     let path = head.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
     let Some((provider, rest)) = live.providers.route(path) else {
         let failure = unknown(path, &live.providers);
-        return exchange::turned_away(app, arrived, &failure, Form::Problem);
+        return exchange::turned_away(&app, arrived, &failure, Form::Problem);
     };
     let (provider, rest) = (Arc::clone(provider), rest.to_owned());
-    let mut exchange = Exchange::new(Arc::clone(app), live, provider, arrived);
+    let mut exchange = Exchange::new(app, live, provider, arrived);
     let incoming = Incoming { head, body, rest };
     let answered = match exchange.form() {
         Form::Openai => openai::answer(&mut exchange, incoming).await,

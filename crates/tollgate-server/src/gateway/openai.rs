@@ -4,6 +4,8 @@
 //! passes as one request. What makes something that cannot be metered yet (images, audio,
 //! batches, …) passes where neither money nor tokens are counted, and is refused elsewhere.
 
+use std::sync::Arc;
+
 use http::{
     HeaderMap, Method, Response,
     header::{CONTENT_LENGTH, CONTENT_TYPE},
@@ -64,7 +66,7 @@ async fn metered(
     endpoint: Endpoint,
 ) -> Result<Response<Body>, Stop> {
     let Incoming { mut head, body, rest } = incoming;
-    let provider = std::sync::Arc::clone(&exchange.provider);
+    let provider = Arc::clone(&exchange.provider);
     let target = provider.target(&rest)?;
     let body = body::read(body, provider.max_body_bytes).await?;
     let clock = exchange.app.gate.clock().clone();
@@ -73,11 +75,11 @@ async fn metered(
     exchange.who.set(Attribute::Model, request.scan.model.as_str());
     let rate = rate(exchange, &request.scan.model)?;
     let demand = demand(&request, &rate);
-    let mut ticket = exchange.admit(&demand, &request.scan.model, rate).await?;
+    let mut ticket = exchange.admit(demand, request.scan.model.as_str().into(), rate).await?;
     let body = request.upstream_body(body);
     net::identity_encoding(&mut head.headers);
     let sent = clock.now();
-    let answered = provider.send(head, target, net::full(body)).await;
+    let answered = Arc::clone(&provider).send(head, target, net::full(body)).await;
     let came = clock.now();
     let response = match answered {
         Ok(response) => response,
@@ -102,11 +104,11 @@ async fn metered(
 
 async fn unmetered(exchange: &mut Exchange, incoming: Incoming) -> Result<Response<Body>, Stop> {
     let Incoming { head, body, rest } = incoming;
-    let provider = std::sync::Arc::clone(&exchange.provider);
+    let provider = Arc::clone(&exchange.provider);
     let target = provider.target(&rest)?;
     let body = body::bounded(body, provider.max_body_bytes)?;
-    let ticket = exchange.admit(&Demand::ONE_REQUEST, "", Rate::Free).await?;
-    let response = match provider.send(head, target, body).await {
+    let ticket = exchange.admit(Demand::ONE_REQUEST, "".into(), Rate::Free).await?;
+    let response = match Arc::clone(&provider).send(head, target, body).await {
         Ok(response) => response,
         Err(error) => {
             let max = provider.max_body_bytes.unwrap_or(u64::MAX);

@@ -54,7 +54,7 @@ impl Ticket {
     pub(super) fn new(
         exchange: &Exchange,
         permit: Permit<AnyStore>,
-        model: &str,
+        model: CompactString,
         rate: Rate,
     ) -> Self {
         let app = &exchange.app;
@@ -66,7 +66,7 @@ impl Ticket {
             permit,
             app: Arc::clone(app),
             provider: Arc::clone(&exchange.provider),
-            model: model.into(),
+            model,
             rate,
             arrived: exchange.arrived,
             added: None,

@@ -1,0 +1,199 @@
+//! Another policy while the process runs: when a file of it changes, or on `SIGHUP`.
+//!
+//! A good policy takes the place of the old one whole; a bad one is told of and changes
+//! nothing.
+
+use std::{
+    collections::BTreeMap,
+    ffi::OsString,
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
+use tokio::sync::mpsc;
+use tollgate_core::{Attributes, Policy, policy::Limit};
+
+use crate::{
+    app::App,
+    config::{self, Locations},
+    live::Live,
+};
+
+/// How often the policy was loaded again.
+#[derive(Debug, Default)]
+pub(crate) struct Reloads {
+    good: AtomicU64,
+    bad: AtomicU64,
+}
+
+/// Loads the policy again when it may have changed.
+#[derive(Debug)]
+pub(crate) struct Reloader {
+    app: Arc<App>,
+    locations: Locations,
+    changes: mpsc::Receiver<()>,
+    /// Watches as long as it is held; nothing where the system has no watches left.
+    _watcher: Option<RecommendedWatcher>,
+}
+
+/// How long files must be quiet: editors write in several steps.
+const QUIET: Duration = Duration::from_millis(100);
+
+/// What stands for the files of a folder that is replaced by a link, as Kubernetes does.
+const LINKED_FOLDER: &str = "..data";
+
+impl Reloads {
+    /// How often another policy was put in force.
+    pub(crate) fn good(&self) -> u64 {
+        self.good.load(Ordering::Relaxed)
+    }
+
+    /// How often a policy was refused, so that the old one stayed.
+    pub(crate) fn bad(&self) -> u64 {
+        self.bad.load(Ordering::Relaxed)
+    }
+}
+
+impl Reloader {
+    /// Begins to watch the files of the policy.
+    pub(crate) fn new(app: Arc<App>, locations: Locations) -> Self {
+        // One change that was not looked at yet stands for all.
+        let (tell, changes) = mpsc::channel(1);
+        let watcher = watch(&locations.files(), tell)
+            .inspect_err(|error| {
+                tracing::warn!(%error, "files are not watched: send SIGHUP to load the policy again");
+            })
+            .ok();
+        Self { app, locations, changes, _watcher: watcher }
+    }
+
+    /// Loads the policy again whenever a file of it changes or `hangup` yields.
+    pub(crate) async fn run(mut self, mut hangup: impl AsyncFnMut() -> Option<()>) {
+        loop {
+            tokio::select! {
+                Some(()) = self.changes.recv() => self.settle().await,
+                Some(()) = hangup() => tracing::info!("SIGHUP: loading the policy again"),
+                else => return,
+            }
+            self.reload().await;
+        }
+    }
+
+    /// Waits until nothing has changed for a while.
+    async fn settle(&mut self) {
+        while let Ok(Some(())) = tokio::time::timeout(QUIET, self.changes.recv()).await {}
+    }
+
+    async fn reload(&self) {
+        let (app, locations) = (Arc::clone(&self.app), self.locations.clone());
+        // Files are read, and what is compiled may be long.
+        if let Err(error) = tokio::task::spawn_blocking(move || reload(&app, &locations)).await {
+            tracing::error!(%error, "loading the policy failed; the old one stays in force");
+        }
+    }
+}
+
+/// Loads the policy again and puts it in force if it is good; whether it was.
+pub(crate) fn reload(app: &App, locations: &Locations) -> bool {
+    let loaded = config::load(locations).map_err(|errors| config::rendered(&errors, false));
+    let replaced =
+        loaded.and_then(|config| app.replace(config).map_err(|error| format!("{error:#}")));
+    let reloads = &app.reloads;
+    match &replaced {
+        Ok((old, new)) => {
+            app.gate.store().note_policy(&new.policy);
+            reloads.good.fetch_add(1, Ordering::Relaxed);
+            tell(old, new, reloads.good());
+        }
+        Err(why) => {
+            reloads.bad.fetch_add(1, Ordering::Relaxed);
+            let times = reloads.bad();
+            tracing::error!(times, "the policy is bad, so the old one stays in force:\n{why}");
+        }
+    }
+    replaced.is_ok()
+}
+
+/// Watches the folders of files: a file that is replaced is another file.
+fn watch(files: &[PathBuf], tell: mpsc::Sender<()>) -> notify::Result<RecommendedWatcher> {
+    let names: Vec<OsString> =
+        files.iter().filter_map(|file| file.file_name()).map(Into::into).collect();
+    let concerns = move |path: &PathBuf| {
+        path.file_name()
+            .is_some_and(|name| name == LINKED_FOLDER || names.iter().any(|n| n == name))
+    };
+    let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+        let Ok(event) = event else { return };
+        if !matches!(event.kind, EventKind::Access(_)) && event.paths.iter().any(&concerns) {
+            // Full means that it will be looked at anyway.
+            let _ = tell.try_send(());
+        }
+    })?;
+    let mut folders: Vec<&Path> = files.iter().filter_map(|file| file.parent()).collect();
+    folders.sort_unstable();
+    folders.dedup();
+    for folder in folders {
+        let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+        watcher.watch(folder, RecursiveMode::NonRecursive)?;
+    }
+    Ok(watcher)
+}
+
+fn tell(old: &Live, new: &Live, times: u64) {
+    let (before, after) = (named(&old.policy), named(&new.policy));
+    let added = names(after.iter().filter(|(name, _)| !before.contains_key(*name)));
+    let removed = names(before.iter().filter(|(name, _)| !after.contains_key(*name)));
+    let changed = after
+        .iter()
+        .filter(|(name, limit)| before.get(*name).is_some_and(|old| is_other(old, limit)));
+    tracing::info!(
+        times,
+        limits = after.len(),
+        %added,
+        %removed,
+        changed = %names(changed),
+        "another policy is in force",
+    );
+    for warning in &new.warnings {
+        tracing::warn!("{}", warning.on_one_line());
+    }
+    let (old, new) = (&old.settings, &new.settings);
+    if old.server != new.server || old.store != new.store || old.log != new.log {
+        tracing::warn!(
+            "changes of [server], [store] and [log] take effect when Tollgate is started anew"
+        );
+    }
+}
+
+/// Limits by name and `per`, which is what makes them the same.
+fn named(policy: &Policy) -> BTreeMap<String, &Limit> {
+    let name = |limit: &Limit| {
+        let per: Vec<&str> = limit.per.iter().map(tollgate_core::Attribute::name).collect();
+        if per.is_empty() {
+            limit.name.to_string()
+        } else {
+            format!("{} per {}", limit.name, per.join(", "))
+        }
+    };
+    policy.limits().iter().map(|limit| (name(limit), limit)).collect()
+}
+
+fn is_other(old: &Limit, new: &Limit) -> bool {
+    let nobody = Attributes::new();
+    old.describe(&nobody) != new.describe(&nobody)
+        || old.when != new.when
+        || old.shadow != new.shadow
+        || old.status != new.status
+        || old.retry_after != new.retry_after
+        || old.tiers.len() != new.tiers.len()
+}
+
+fn names<'a>(limits: impl Iterator<Item = (&'a String, &'a &'a Limit)>) -> String {
+    let names: Vec<&str> = limits.map(|(name, _)| name.as_str()).collect();
+    if names.is_empty() { "none".to_owned() } else { names.join("; ") }
+}

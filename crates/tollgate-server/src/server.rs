@@ -1,0 +1,185 @@
+//! The process while it serves: two listeners, one app, and what runs beside them.
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::Context as _;
+use axum::Router;
+use http::{Request, Response};
+use tokio::{net::TcpListener, sync::watch, task::JoinSet};
+use tollgate::{AnyStore, Clock, Embedded, Memory, Store as _, store::embedded::EmbeddedBounds};
+use tollgate_core::{
+    Time,
+    policy::{
+        Config,
+        settings::{Server as Settings, Store as StoreSettings, StoreKind},
+    },
+};
+use tower::ServiceExt as _;
+
+use crate::{
+    api,
+    app::{App, Stage},
+    control, gateway,
+    net::{self, Body, Drained, Peer, Serving, Timeouts},
+};
+
+/// A process that is about to serve.
+#[derive(Debug)]
+pub(crate) struct Server {
+    app: Arc<App>,
+    data: TcpListener,
+    control: TcpListener,
+}
+
+/// How often reservations and sessions are looked through for those whose time is over.
+const EXPIRY_INTERVAL: Duration = Duration::from_secs(1);
+
+impl Server {
+    /// Takes its addresses and opens its store. `clock` makes the clock from the latest
+    /// instant that the store knows.
+    ///
+    /// # Errors
+    /// When an address or the ledger is not to be had.
+    pub(crate) async fn bind(
+        config: Config,
+        clock: impl FnOnce(Time) -> Clock,
+    ) -> anyhow::Result<Self> {
+        let data = listen(config.settings.server.listen).await?;
+        let control = listen(config.settings.server.admin_listen).await?;
+        let (store, clock) = open(&config.settings.store, clock)?;
+        let addresses = (data.local_addr()?, control.local_addr()?);
+        let app = Arc::new(App::new(config, store, clock, addresses)?);
+        app.gate.store().note_policy(&app.live().policy);
+        Ok(Self { app, data, control })
+    }
+
+    /// What it serves from.
+    pub(crate) fn app(&self) -> &Arc<App> {
+        &self.app
+    }
+
+    /// Serves until `stop` is ready, then lets what runs end within the grace.
+    pub(crate) async fn run(self, stop: impl Future<Output = ()>) -> Drained {
+        let Self { app, data, control } = self;
+        let settings = app.live().settings.server.clone();
+        let mut beside = beside(&app);
+        let (controls, public) = (control::router(Arc::clone(&app)), api::router(Arc::clone(&app)));
+        // The control plane goes last, so that the drain can be watched.
+        let (done, until_done) = watch::channel(());
+        beside.spawn(serve_control(control, serving(&settings), controls, until_done));
+        let handler = {
+            let app = Arc::clone(&app);
+            move |request, peer| data_plane(Arc::clone(&app), public.clone(), request, peer)
+        };
+        app.enter(Stage::Serving);
+        let stop = async {
+            stop.await;
+            app.enter(Stage::Draining);
+        };
+        let drained = net::serve(data, serving(&settings), stop, handler).await;
+        if let Err(error) = app.gate.store().durable().await {
+            tracing::error!(%error, "the last settlements are not on the disk");
+        }
+        drop(done);
+        beside.shutdown().await;
+        drained
+    }
+}
+
+/// Answers a request of the data plane: Tollgate's own paths, or a provider's.
+async fn data_plane(
+    app: Arc<App>,
+    public: Router,
+    request: Request<Body>,
+    peer: Peer,
+) -> Response<Body> {
+    if is_own(request.uri().path()) {
+        return routed(public, request, peer).await;
+    }
+    Box::pin(gateway::answer(app, request)).await
+}
+
+/// Whether a path is Tollgate's own, whatever providers there are.
+fn is_own(path: &str) -> bool {
+    let first = path.split('/').nth(1).unwrap_or_default();
+    matches!(first, "v1" | "tollgate") || matches!(path, "/livez" | "/readyz")
+}
+
+async fn routed(router: Router, mut request: Request<Body>, peer: Peer) -> Response<Body> {
+    request.extensions_mut().insert(peer);
+    let Ok(response) = router.oneshot(request.map(axum::body::Body::new)).await;
+    response.map(net::boxed)
+}
+
+async fn serve_control(
+    listener: TcpListener,
+    serving: Serving,
+    router: Router,
+    mut until: watch::Receiver<()>,
+) {
+    let stop = async move {
+        // Ready when the sender is gone.
+        while until.changed().await.is_ok() {}
+    };
+    let handler = move |request, peer| routed(router.clone(), request, peer);
+    net::serve(listener, serving, stop, handler).await;
+}
+
+/// What runs beside the listeners.
+fn beside(app: &Arc<App>) -> JoinSet<()> {
+    let mut tasks = JoinSet::new();
+    let expiring = Arc::clone(app);
+    tasks.spawn(async move {
+        loop {
+            tokio::time::sleep(EXPIRY_INTERVAL).await;
+            let now = expiring.gate.clock().now();
+            match expiring.gate.store().expire(now).await {
+                Ok(0) => {}
+                Ok(count) => tracing::warn!(count, "reservations expired unsettled"),
+                Err(error) => tracing::warn!(%error, "nothing could be expired"),
+            }
+        }
+    });
+    let renewing = Arc::clone(app);
+    tasks.spawn(async move { renewing.renewals.run(&renewing.gate).await });
+    tasks
+}
+
+async fn listen(address: std::net::SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| {
+        format!("cannot listen on {address}: choose another with --listen or --admin-listen")
+    })
+}
+
+fn open(
+    settings: &StoreSettings,
+    clock: impl FnOnce(Time) -> Clock,
+) -> anyhow::Result<(AnyStore, Clock)> {
+    match settings.kind {
+        StoreKind::Memory => Ok((Memory::default().into(), clock(Time::ZERO))),
+        StoreKind::Embedded => {
+            let (store, clock) = Embedded::open(&settings.path, EmbeddedBounds::default(), clock)?;
+            let restored = store.restored();
+            tracing::info!(
+                path = %store.path().display(),
+                entries = restored.entries,
+                keys = restored.keys,
+                expired = restored.expired,
+                "the ledger is open",
+            );
+            Ok((store.into(), clock))
+        }
+    }
+}
+
+const fn serving(settings: &Settings) -> Serving {
+    Serving {
+        timeouts: Timeouts {
+            header: settings.header_timeout,
+            body_idle: settings.body_idle_timeout,
+            keep_alive: settings.keep_alive_timeout,
+        },
+        max_connections: settings.max_connections,
+        grace: settings.shutdown_grace,
+    }
+}

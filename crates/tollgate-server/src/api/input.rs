@@ -2,7 +2,7 @@
 
 use axum::{
     body::Body,
-    extract::{FromRequest, FromRequestParts, Path},
+    extract::{FromRequest, FromRequestParts, Path, Query},
 };
 use bytes::Bytes;
 use http::{Request, request::Parts};
@@ -11,7 +11,7 @@ use serde::{Deserialize, Deserializer, de};
 use tollgate_core::{NanoUsd, ReservationId};
 use uuid::Uuid;
 
-use super::Problem;
+use super::{Problem, asked::Name};
 
 /// A body of JSON.
 #[derive(Debug)]
@@ -20,6 +20,14 @@ pub(super) struct Input<T>(pub(super) T);
 /// The id in a path.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct PermitId(pub(super) ReservationId);
+
+/// The name in a path.
+#[derive(Debug)]
+pub(super) struct Named(pub(super) String);
+
+/// What the query says.
+#[derive(Debug)]
+pub(super) struct Asking<Q>(pub(super) Q);
 
 /// A whole number that cannot overflow anything it is added to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, utoipa::ToSchema)]
@@ -94,6 +102,29 @@ impl<S: Send + Sync> FromRequestParts<S> for PermitId {
             Problem::invalid(
                 "The id in the path is no UUID: use the `id` that POST /v1/permits answered with.",
             )
+        })
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Named {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let path: Result<Path<String>, _> = Path::from_request_parts(parts, state).await;
+        let name = path.map_err(|why| why.body_text()).and_then(|Path(text)| Name::parse(text));
+        let wrong = |why| Problem::invalid(format!("The name in the path is none: {why}."));
+        name.map(|Name(name)| Self(name)).map_err(wrong)
+    }
+}
+
+impl<Q: de::DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Asking<Q> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let query: Result<Query<Q>, _> = Query::from_request_parts(parts, state).await;
+        query.map(|Query(query)| Self(query)).map_err(|why| {
+            let why = why.body_text();
+            Problem::invalid(format!("The query is not what is expected here: {why}."))
         })
     }
 }

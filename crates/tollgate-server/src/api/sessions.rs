@@ -2,7 +2,7 @@
 
 use axum::{
     Json,
-    extract::{Path, Query, State, rejection::QueryRejection},
+    extract::State,
     response::{IntoResponse, Response},
 };
 use http::StatusCode;
@@ -13,7 +13,12 @@ use tollgate_core::{
     Attribute, Attributes, Charge, Demand, Group, Kind, Now, Order, Standing, Time,
 };
 
-use super::{Instant, Problem, Shared, admitted, asked::Name, input::Input, uuid};
+use super::{
+    Instant, Problem, Shared, admitted,
+    asked::Name,
+    input::{Asking, Input, Named},
+    uuid,
+};
 
 /// Whose session it is.
 #[derive(Debug, Clone, Default, Deserialize, utoipa::ToSchema, utoipa::IntoParams)]
@@ -74,10 +79,9 @@ pub(super) async fn open(
 ))]
 pub(super) async fn touch(
     State(api): State<Shared>,
-    Path(id): Path<String>,
-    owner: Result<Query<Owner>, QueryRejection>,
+    Named(id): Named,
+    Asking(owner): Asking<Owner>,
 ) -> Result<Json<Session>, Response> {
-    let (id, owner) = named(id, owner).map_err(IntoResponse::into_response)?;
     register(&api, id, owner.user).await.map(Json)
 }
 
@@ -90,10 +94,9 @@ pub(super) async fn touch(
 ))]
 pub(super) async fn end(
     State(api): State<Shared>,
-    Path(id): Path<String>,
-    owner: Result<Query<Owner>, QueryRejection>,
+    Named(id): Named,
+    Asking(owner): Asking<Owner>,
 ) -> Result<StatusCode, Problem> {
-    let (id, owner) = named(id, owner)?;
     let now = api.app.gate.clock().now();
     let policy = api.app.gate.policy();
     let who = attributes(&id, owner.user.as_ref());
@@ -133,18 +136,6 @@ async fn register(api: &Shared, session: String, user: Option<Name>) -> Result<S
         max_sessions: fullest.map(|standing| standing.cap),
         session,
     })
-}
-
-fn named(
-    id: String,
-    owner: Result<Query<Owner>, QueryRejection>,
-) -> Result<(String, Owner), Problem> {
-    let Name(id) = Name::parse(id)
-        .map_err(|why| Problem::invalid(format!("The session in the path is none: {why}.")))?;
-    let Query(owner) = owner.map_err(|why| {
-        Problem::invalid(format!("The query is not what is expected here: {}.", why.body_text()))
-    })?;
-    Ok((id, owner))
 }
 
 fn attributes(session: &str, user: Option<&Name>) -> Attributes {

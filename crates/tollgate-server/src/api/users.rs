@@ -2,10 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use axum::{
-    Extension, Json,
-    extract::{Path, Query, State, rejection::QueryRejection},
-};
+use axum::{Extension, Json, extract::State};
 use serde::{Deserialize, Serialize};
 use tollgate_core::{
     Attribute, Attributes, Now, PeriodUnit, Unit,
@@ -17,6 +14,7 @@ use super::{
     access::Caller,
     accounts::{self, Account},
     asked::Name,
+    input::{Asking, Named},
     shown::{LimitShown, Quantity},
 };
 use crate::live::Live;
@@ -84,14 +82,9 @@ const DAY: Duration = Duration::from_secs(86_400);
 pub(super) async fn stats(
     State(api): State<Shared>,
     Extension(caller): Extension<Caller>,
-    Path(id): Path<String>,
-    query: Result<Query<Standing>, QueryRejection>,
+    Named(user): Named,
+    Asking(query): Asking<Standing>,
 ) -> Result<Json<UserStats>, Problem> {
-    let Name(user) = Name::parse(id)
-        .map_err(|why| Problem::invalid(format!("The user in the path is none: {why}.")))?;
-    let Query(query) = query.map_err(|why| {
-        Problem::invalid(format!("The query is not what is expected here: {}.", why.body_text()))
-    })?;
     if let Caller::User(own) = &caller
         && *own != user
     {

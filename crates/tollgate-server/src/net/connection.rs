@@ -123,7 +123,7 @@ where
     let is_last = framing::is_last_of_connection(&head.headers);
     let body = watched(incoming, door.timeouts, progress);
     if let Err(why) = framing::check(&head) {
-        return problem(StatusCode::BAD_REQUEST, "invalid_request", &why.to_string());
+        return problem(StatusCode::BAD_REQUEST, "invalid_request", &sentence(&why));
     }
     head.uri = framing::origin_form(&head.uri);
     let request = Request::from_parts(head, body);
@@ -132,7 +132,7 @@ where
     let answering = AssertUnwindSafe(async { (door.handler)(request, peer).await });
     let Ok(mut answer) = answering.catch_unwind().await else {
         tracing::error!("a request's handler panicked");
-        let sentence = "Tollgate failed on this request by a fault of its own";
+        let sentence = "Tollgate failed on this request by a fault of its own.";
         return problem(StatusCode::INTERNAL_SERVER_ERROR, "internal", sentence);
     };
     if is_last || (door.is_crowded)() {
@@ -152,6 +152,14 @@ fn watched(incoming: Incoming, timeouts: Timeouts, progress: &Arc<Progress>) -> 
             progress.leave_unread();
         }
     }))
+}
+
+/// A clause as a sentence.
+fn sentence(clause: &framing::BadFraming) -> String {
+    let clause = clause.to_string();
+    let mut chars = clause.chars();
+    let first = chars.next().map(|first| first.to_ascii_uppercase());
+    first.into_iter().chain(chars).chain(['.']).collect()
 }
 
 /// What is answered where no dialect is known yet: problem details, and the connection ends.

@@ -18,7 +18,7 @@ pub(crate) use body::{Body, BoxError, Ended, OnEnd, boxed, empty, full};
 pub(crate) use connection::Peer;
 pub(crate) use forward::{identity_encoding, strip_request, strip_response};
 pub(crate) use idle::Stalled;
-pub(crate) use upstream::{Upstream, UpstreamBody, UpstreamError, UpstreamSettings};
+pub(crate) use upstream::{TooLong, Upstream, UpstreamBody, UpstreamError, UpstreamSettings};
 
 #[cfg(test)]
 mod tests;

@@ -6,5 +6,6 @@ mod connection;
 mod ends;
 mod forward;
 mod framing;
+mod hostile;
 mod rig;
 mod vectors;

@@ -41,296 +41,299 @@ fn an_unknown_key_is_pointed_at_and_the_right_one_suggested() {
     );
 }
 
+/// Policies with one bad value, and what is said about it.
+const VALUES: &[(&str, &str)] = &[
+    (
+        "[server]\nlisten = \"localhost\"",
+        "2:10: `server.listen`: `localhost` is no address to listen at: write an IP address and a port, like 127.0.0.1:8787 or [::1]:8787",
+    ),
+    (
+        "[server]\nlisten = 8787",
+        "2:10: `server.listen`: `8787` is no address to listen at: write an IP address and a port, like 127.0.0.1:8787 or [::1]:8787",
+    ),
+    (
+        "[server]\nheader_timeout = \"10\"",
+        "2:18: `server.header_timeout`: `10` is no length of time: write it like 500ms, 30s, 5m, 1h or 7d",
+    ),
+    (
+        "[server]\nmax_connections = 0",
+        "2:19: `server.max_connections`: expected a whole number, at least 1 and not too large, found the number 0",
+    ),
+    (
+        "[server]\nmax_body = \"1TB\"",
+        "2:12: `server.max_body`: `1TB` is no size: write it like 64KiB, 32MiB or 4096",
+    ),
+    ("server = 5", "1:10: `server`: expected a table, found the number 5"),
+    ("limits = 5", "1:10: `limits`: expected a list, found the number 5"),
+    ("limits = [5]", "1:11: `limits.1`: expected a table, found the number 5"),
+    (
+        "[identity]\ntrust_headers = \"yes\"",
+        "2:17: `identity.trust_headers`: expected true or false, found the text `yes`",
+    ),
+    (
+        "[store]\nkind = \"redis\"",
+        "2:8: `store.kind`: `redis` is not known in this version (the choices are memory, embedded)",
+    ),
+    (
+        "[store]\nhold_timeout = \"0s\"",
+        "2:16: `store.hold_timeout`: a permit that expires at once holds nothing",
+    ),
+    (
+        "[sandbox]\nerror_rate = 1.5",
+        "2:14: `sandbox.error_rate`: 1.5 is no share: write a number from 0 to 1",
+    ),
+    (
+        "[sandbox]\ntokens_per_second = -1",
+        "2:21: `sandbox.tokens_per_second`: expected a whole number, at least 0 and not too large, found the number -1",
+    ),
+    (
+        "[prices]\nunpriced = \"free_of_charge\"",
+        "2:12: `prices.unpriced`: `free_of_charge` is not known in this version (the choices are deny, free, deny_when_budgeted, assume)",
+    ),
+    (
+        "[prices]\nunpriced = { assume = { input = 1 } }",
+        "2:23: `prices.unpriced.assume`: `output` is missing",
+    ),
+    (
+        "[prices.models.a]\ninput = 1e-7",
+        "2:9: `prices.models.a.input`: `1e-7` is no amount: write a number like 5, 180000 or 0.25, at least 0 and with at most 9 decimals",
+    ),
+    (
+        "[prices.models.a]\ninput = \"-1\"",
+        "2:9: `prices.models.a.input`: `-1` is no amount: write a number like 5, 180000 or 0.25, at least 0 and with at most 9 decimals",
+    ),
+    (
+        "[log]\nlevel = \"inf\"",
+        "2:9: `log.level`: `inf` is not known in this version (did you mean `info`?)",
+    ),
+    ("extends = \"assistent\"", "1:11: there is no preset `assistent` (did you mean `assistant`?)"),
+    ("extends = 5", "1:11: `extends`: expected a text, found the number 5"),
+    (
+        "[server]\nlisten = 2026-11-22",
+        "2:10: `server.listen`: expected an address like \"127.0.0.1:8787\", found a date",
+    ),
+    (
+        "admin = { token = \"hunter2\" }",
+        "1:19: `admin.token`: a secret is never written into a policy (put it in an environment variable or in .env, and write \"env:NAME\" here)",
+    ),
+    (
+        "[admin]\ntoken = \"env:NOT_SET\"",
+        "2:9: `admin.token`: the environment variable NOT_SET is not set (set it in the environment or in .env)",
+    ),
+    (
+        "[server]\nadmin_listen = \"0.0.0.0:8788\"",
+        "2:16: the control plane listens at 0.0.0.0:8788, which others can reach, and has no token (set [admin] token = \"env:NAME\", or listen on 127.0.0.1)",
+    ),
+    (
+        "[server]\nadmin_listen = \"127.0.0.1:8787\"",
+        "2:16: `server.admin_listen` is the address that `server.listen` has already",
+    ),
+];
+
 #[test]
 fn values_are_checked_where_they_stand() {
-    for (text, expected) in [
-        (
-            "[server]\nlisten = \"localhost\"",
-            "2:10: `server.listen`: `localhost` is no address to listen at: write an IP address and a port, like 127.0.0.1:8787 or [::1]:8787",
-        ),
-        (
-            "[server]\nlisten = 8787",
-            "2:10: `server.listen`: `8787` is no address to listen at: write an IP address and a port, like 127.0.0.1:8787 or [::1]:8787",
-        ),
-        (
-            "[server]\nheader_timeout = \"10\"",
-            "2:18: `server.header_timeout`: `10` is no length of time: write it like 500ms, 30s, 5m, 1h or 7d",
-        ),
-        (
-            "[server]\nmax_connections = 0",
-            "2:19: `server.max_connections`: expected a whole number, at least 1 and not too large, found the number 0",
-        ),
-        (
-            "[server]\nmax_body = \"1TB\"",
-            "2:12: `server.max_body`: `1TB` is no size: write it like 64KiB, 32MiB or 4096",
-        ),
-        ("server = 5", "1:10: `server`: expected a table, found the number 5"),
-        ("limits = 5", "1:10: `limits`: expected a list, found the number 5"),
-        ("limits = [5]", "1:11: `limits.1`: expected a table, found the number 5"),
-        (
-            "[identity]\ntrust_headers = \"yes\"",
-            "2:17: `identity.trust_headers`: expected true or false, found the text `yes`",
-        ),
-        (
-            "[store]\nkind = \"redis\"",
-            "2:8: `store.kind`: `redis` is not known in this version (the choices are memory, embedded)",
-        ),
-        (
-            "[store]\nhold_timeout = \"0s\"",
-            "2:16: `store.hold_timeout`: a permit that expires at once holds nothing",
-        ),
-        (
-            "[sandbox]\nerror_rate = 1.5",
-            "2:14: `sandbox.error_rate`: 1.5 is no share: write a number from 0 to 1",
-        ),
-        (
-            "[sandbox]\ntokens_per_second = -1",
-            "2:21: `sandbox.tokens_per_second`: expected a whole number, at least 0 and not too large, found the number -1",
-        ),
-        (
-            "[prices]\nunpriced = \"free_of_charge\"",
-            "2:12: `prices.unpriced`: `free_of_charge` is not known in this version (the choices are deny, free, deny_when_budgeted, assume)",
-        ),
-        (
-            "[prices]\nunpriced = { assume = { input = 1 } }",
-            "2:23: `prices.unpriced.assume`: `output` is missing",
-        ),
-        (
-            "[prices.models.a]\ninput = 1e-7",
-            "2:9: `prices.models.a.input`: `1e-7` is no amount: write a number like 5, 180000 or 0.25, at least 0 and with at most 9 decimals",
-        ),
-        (
-            "[prices.models.a]\ninput = \"-1\"",
-            "2:9: `prices.models.a.input`: `-1` is no amount: write a number like 5, 180000 or 0.25, at least 0 and with at most 9 decimals",
-        ),
-        (
-            "[log]\nlevel = \"inf\"",
-            "2:9: `log.level`: `inf` is not known in this version (did you mean `info`?)",
-        ),
-        (
-            "extends = \"assistent\"",
-            "1:11: there is no preset `assistent` (did you mean `assistant`?)",
-        ),
-        ("extends = 5", "1:11: `extends`: expected a text, found the number 5"),
-        (
-            "[server]\nlisten = 2026-11-22",
-            "2:10: `server.listen`: expected an address like \"127.0.0.1:8787\", found a date",
-        ),
-        (
-            "admin = { token = \"hunter2\" }",
-            "1:19: `admin.token`: a secret is never written into a policy (put it in an environment variable or in .env, and write \"env:NAME\" here)",
-        ),
-        (
-            "[admin]\ntoken = \"env:NOT_SET\"",
-            "2:9: `admin.token`: the environment variable NOT_SET is not set (set it in the environment or in .env)",
-        ),
-        (
-            "[server]\nadmin_listen = \"0.0.0.0:8788\"",
-            "2:16: the control plane listens at 0.0.0.0:8788, which others can reach, and has no token (set [admin] token = \"env:NAME\", or listen on 127.0.0.1)",
-        ),
-        (
-            "[server]\nadmin_listen = \"127.0.0.1:8787\"",
-            "2:16: `server.admin_listen` is the address that `server.listen` has already",
-        ),
-    ] {
+    for (text, expected) in VALUES {
         assert_wrong(text, &[expected]);
     }
 }
 
+/// Lines of a limit that make no sense, and what is said about them.
+const LIMITS: &[(&str, &str)] = &[
+    (
+        "",
+        "2:1: limit `x` does not say what it counts (give it one of requests, tokens, input_tokens, output_tokens, usd, seconds, bucket, concurrency, sessions)",
+    ),
+    (
+        "requests = \"1/s\"\nusd = \"1/day\"",
+        "5:1: limit `x` counts several things: requests and usd (write a limit of its own for each)",
+    ),
+    (
+        "requests = 10",
+        "4:12: `limits.x.requests`: `10` is no rate: write an amount per time, like 10/minute or 100/15m",
+    ),
+    (
+        "requests = \"10\"",
+        "4:12: `limits.x.requests`: `10` is no rate: write an amount per time, like 10/minute or 100/15m",
+    ),
+    (
+        "requests = \"10/fortnight\"",
+        "4:12: `limits.x.requests`: `fortnight` is no unit of time: write second, minute, hour, day, week or month, or a length such as 15m",
+    ),
+    (
+        "requests = \"-1/s\"",
+        "4:12: `limits.x.requests`: `-1` is no amount: write a number like 5, 180000 or 0.25, at least 0 and with at most 9 decimals",
+    ),
+    (
+        "requests = \"1.5/s\"",
+        "4:12: `limits.x.requests`: requests are counted in whole units, and 1.5 is none",
+    ),
+    (
+        "requests = \"99999999999999999999/s\"",
+        "4:12: `limits.x.requests`: `99999999999999999999` is no amount: write a number like 5, 180000 or 0.25, at least 0 and with at most 9 decimals",
+    ),
+    (
+        "requests = \"9999999999999999999/s\"",
+        "4:12: `limits.x.requests`: 9999999999999999999 requests are more than can be counted",
+    ),
+    (
+        "requests = \"500/month\"",
+        "4:12: `limits.x.requests`: a window cannot last a month, since months differ: write 30d, or { amount = …, per = \"month\", kind = \"period\" } for the calendar's",
+    ),
+    (
+        "usd = \"0.0000000001/day\"",
+        "4:7: `limits.x.usd`: `0.0000000001` is no amount: write a number like 5, 180000 or 0.25, at least 0 and with at most 9 decimals",
+    ),
+    (
+        "usd = { amount = 5, per = \"hour\", kind = \"period\" }",
+        "4:7: `limits.x.usd`: `hour` is no calendar period: write day, week or month, or kind = \"window\"",
+    ),
+    (
+        "usd = { amount = 5, per = \"day\", kind = \"concurrency\" }",
+        "4:41: `limits.x.usd.kind`: `concurrency` is not known in this version (the choices are window, period, bucket)",
+    ),
+    ("usd = { amount = 5 }", "4:7: `limits.x.usd`: `per` is missing"),
+    (
+        "usd = { amount = 5, per = \"day\", burst = 3 }",
+        "4:7: `limits.x.usd`: only a bucket has a burst: say kind = \"bucket\" or leave it out",
+    ),
+    (
+        "bucket = { rate = \"0/s\" }",
+        "4:10: `limits.x.bucket`: a bucket that is never refilled is of no use: write a rate above 0, or concurrency = 0 to close",
+    ),
+    (
+        "bucket = { rate = \"1/month\" }",
+        "4:10: `limits.x.bucket`: a bucket cannot last a month, since months differ: write 30d, or { amount = …, per = \"month\", kind = \"period\" } for the calendar's",
+    ),
+    ("bucket = \"1/s\"", "4:10: `limits.x.bucket`: expected a table, found the text `1/s`"),
+    (
+        "concurrency = \"5/minute\"",
+        "4:15: `limits.x.concurrency`: `5/minute` is no amount: write a number like 5, 180000 or 0.25, at least 0 and with at most 9 decimals",
+    ),
+    (
+        "concurrency = -1",
+        "4:15: `limits.x.concurrency`: `-1` is no amount: write a number like 5, 180000 or 0.25, at least 0 and with at most 9 decimals",
+    ),
+    (
+        "sessions = { max = 5, idle = \"0s\" }",
+        "4:12: `limits.x.sessions`: sessions that are gone at once count nothing: write an idle time above 0",
+    ),
+    (
+        "requests = \"1/s\"\ntimezone = \"UTC\"",
+        "5:12: `limits.x.timezone`: a time zone is for calendar periods, and this limit has none",
+    ),
+    (
+        "usd = \"1/day\"\ntimezone = \"Europe/Berlim\"",
+        "5:12: `limits.x.timezone`: `Europe/Berlim` is no time zone: write one like UTC or Europe/Berlin",
+    ),
+    (
+        "requests = \"1/s\"\nstatus = 200",
+        "5:10: `limits.x.status`: 200 is no status of a refusal: write one from 400 to 599, such as 429 or 503",
+    ),
+    (
+        "requests = \"1/s\"\nper = [\"user\", \"user\"]",
+        "5:7: `limits.x.per`: `user` is there twice",
+    ),
+    (
+        "requests = \"1/s\"\nper = \"user\"",
+        "5:7: `limits.x.per`: expected a list, found the text `user`",
+    ),
+    (
+        "requests = \"1/s\"\nper = [\"User\"]",
+        "5:8: `limits.x.per.1`: `User` is no name: a name has small letters, digits, `-` and `_`, at most 64",
+    ),
+    (
+        "requests = \"1/s\"\nwhen = { model = [] }",
+        "5:18: `limits.x.when.model`: an empty list matches nothing: write what to match",
+    ),
+    (
+        "requests = \"1/s\"\ntiers = { a = 5 }",
+        "5:15: `limits.x.tiers.a`: `5` is no rate: write an amount per time, like 10/minute or 100/15m",
+    ),
+    (
+        "requests = \"1/s\"\ntiers = { a = \"5/minute\" }",
+        "5:15: `limits.x.tiers.a`: a tier changes how much, not what is counted or how often: write it as requests is written",
+    ),
+    (
+        "requests = \"1/s\"\ntiers = { a = { amount = 5, per = \"s\", kind = \"bucket\" } }",
+        "5:15: `limits.x.tiers.a`: a tier changes how much, not what is counted or how often: write it as requests is written",
+    ),
+    (
+        "concurrency = 1\ntiers = { a = \"5/minute\" }",
+        "5:15: `limits.x.tiers.a`: `5/minute` is no amount: write a number like 5, 180000 or 0.25, at least 0 and with at most 9 decimals",
+    ),
+    (
+        "requests = \"10/s\"\nminimum = 11",
+        "5:11: `limits.x.minimum`: it is more than the limit itself allows",
+    ),
+    ("requests = \"1/s\"\nqueue = { size = 10 }", "5:9: `limits.x.queue`: `timeout` is missing"),
+    (
+        "requests = \"1/s\"\nqueue = { size = 10, timeout = \"1s\", overflow = \"drop\" }",
+        "5:49: `limits.x.queue.overflow`: `drop` is not known in this version (the choices are drop_newest, drop_oldest, block)",
+    ),
+];
+
 #[test]
 fn limits_that_make_no_sense_are_refused() {
-    for (lines, expected) in [
-        (
-            "",
-            "2:1: limit `x` does not say what it counts (give it one of requests, tokens, input_tokens, output_tokens, usd, seconds, bucket, concurrency, sessions)",
-        ),
-        (
-            "requests = \"1/s\"\nusd = \"1/day\"",
-            "5:1: limit `x` counts several things: requests and usd (write a limit of its own for each)",
-        ),
-        (
-            "requests = 10",
-            "4:12: `limits.x.requests`: `10` is no rate: write an amount per time, like 10/minute or 100/15m",
-        ),
-        (
-            "requests = \"10\"",
-            "4:12: `limits.x.requests`: `10` is no rate: write an amount per time, like 10/minute or 100/15m",
-        ),
-        (
-            "requests = \"10/fortnight\"",
-            "4:12: `limits.x.requests`: `fortnight` is no unit of time: write second, minute, hour, day, week or month, or a length such as 15m",
-        ),
-        (
-            "requests = \"-1/s\"",
-            "4:12: `limits.x.requests`: `-1` is no amount: write a number like 5, 180000 or 0.25, at least 0 and with at most 9 decimals",
-        ),
-        (
-            "requests = \"1.5/s\"",
-            "4:12: `limits.x.requests`: requests are counted in whole units, and 1.5 is none",
-        ),
-        (
-            "requests = \"99999999999999999999/s\"",
-            "4:12: `limits.x.requests`: `99999999999999999999` is no amount: write a number like 5, 180000 or 0.25, at least 0 and with at most 9 decimals",
-        ),
-        (
-            "requests = \"9999999999999999999/s\"",
-            "4:12: `limits.x.requests`: 9999999999999999999 requests are more than can be counted",
-        ),
-        (
-            "requests = \"500/month\"",
-            "4:12: `limits.x.requests`: a window cannot last a month, since months differ: write 30d, or { amount = …, per = \"month\", kind = \"period\" } for the calendar's",
-        ),
-        (
-            "usd = \"0.0000000001/day\"",
-            "4:7: `limits.x.usd`: `0.0000000001` is no amount: write a number like 5, 180000 or 0.25, at least 0 and with at most 9 decimals",
-        ),
-        (
-            "usd = { amount = 5, per = \"hour\", kind = \"period\" }",
-            "4:7: `limits.x.usd`: `hour` is no calendar period: write day, week or month, or kind = \"window\"",
-        ),
-        (
-            "usd = { amount = 5, per = \"day\", kind = \"concurrency\" }",
-            "4:41: `limits.x.usd.kind`: `concurrency` is not known in this version (the choices are window, period, bucket)",
-        ),
-        ("usd = { amount = 5 }", "4:7: `limits.x.usd`: `per` is missing"),
-        (
-            "usd = { amount = 5, per = \"day\", burst = 3 }",
-            "4:7: `limits.x.usd`: only a bucket has a burst: say kind = \"bucket\" or leave it out",
-        ),
-        (
-            "bucket = { rate = \"0/s\" }",
-            "4:10: `limits.x.bucket`: a bucket that is never refilled is of no use: write a rate above 0, or concurrency = 0 to close",
-        ),
-        (
-            "bucket = { rate = \"1/month\" }",
-            "4:10: `limits.x.bucket`: a bucket cannot last a month, since months differ: write 30d, or { amount = …, per = \"month\", kind = \"period\" } for the calendar's",
-        ),
-        ("bucket = \"1/s\"", "4:10: `limits.x.bucket`: expected a table, found the text `1/s`"),
-        (
-            "concurrency = \"5/minute\"",
-            "4:15: `limits.x.concurrency`: `5/minute` is no amount: write a number like 5, 180000 or 0.25, at least 0 and with at most 9 decimals",
-        ),
-        (
-            "concurrency = -1",
-            "4:15: `limits.x.concurrency`: `-1` is no amount: write a number like 5, 180000 or 0.25, at least 0 and with at most 9 decimals",
-        ),
-        (
-            "sessions = { max = 5, idle = \"0s\" }",
-            "4:12: `limits.x.sessions`: sessions that are gone at once count nothing: write an idle time above 0",
-        ),
-        (
-            "requests = \"1/s\"\ntimezone = \"UTC\"",
-            "5:12: `limits.x.timezone`: a time zone is for calendar periods, and this limit has none",
-        ),
-        (
-            "usd = \"1/day\"\ntimezone = \"Europe/Berlim\"",
-            "5:12: `limits.x.timezone`: `Europe/Berlim` is no time zone: write one like UTC or Europe/Berlin",
-        ),
-        (
-            "requests = \"1/s\"\nstatus = 200",
-            "5:10: `limits.x.status`: 200 is no status of a refusal: write one from 400 to 599, such as 429 or 503",
-        ),
-        (
-            "requests = \"1/s\"\nper = [\"user\", \"user\"]",
-            "5:7: `limits.x.per`: `user` is there twice",
-        ),
-        (
-            "requests = \"1/s\"\nper = \"user\"",
-            "5:7: `limits.x.per`: expected a list, found the text `user`",
-        ),
-        (
-            "requests = \"1/s\"\nper = [\"User\"]",
-            "5:8: `limits.x.per.1`: `User` is no name: a name has small letters, digits, `-` and `_`, at most 64",
-        ),
-        (
-            "requests = \"1/s\"\nwhen = { model = [] }",
-            "5:18: `limits.x.when.model`: an empty list matches nothing: write what to match",
-        ),
-        (
-            "requests = \"1/s\"\ntiers = { a = 5 }",
-            "5:15: `limits.x.tiers.a`: `5` is no rate: write an amount per time, like 10/minute or 100/15m",
-        ),
-        (
-            "requests = \"1/s\"\ntiers = { a = \"5/minute\" }",
-            "5:15: `limits.x.tiers.a`: a tier changes how much, not what is counted or how often: write it as requests is written",
-        ),
-        (
-            "requests = \"1/s\"\ntiers = { a = { amount = 5, per = \"s\", kind = \"bucket\" } }",
-            "5:15: `limits.x.tiers.a`: a tier changes how much, not what is counted or how often: write it as requests is written",
-        ),
-        (
-            "concurrency = 1\ntiers = { a = \"5/minute\" }",
-            "5:15: `limits.x.tiers.a`: `5/minute` is no amount: write a number like 5, 180000 or 0.25, at least 0 and with at most 9 decimals",
-        ),
-        (
-            "requests = \"10/s\"\nminimum = 11",
-            "5:11: `limits.x.minimum`: it is more than the limit itself allows",
-        ),
-        (
-            "requests = \"1/s\"\nqueue = { size = 10 }",
-            "5:9: `limits.x.queue`: `timeout` is missing",
-        ),
-        (
-            "requests = \"1/s\"\nqueue = { size = 10, timeout = \"1s\", overflow = \"drop\" }",
-            "5:49: `limits.x.queue.overflow`: `drop` is not known in this version (the choices are drop_newest, drop_oldest, block)",
-        ),
-    ] {
-        assert_limit_wrong(lines, expected);
+    for (text, expected) in LIMITS {
+        assert_limit_wrong(text, expected);
     }
 }
 
+/// Policies with one bad name, and what is said about it.
+const NAMES: &[(&str, &str)] = &[
+    (
+        "[[limits]]\nname = \"User Minute\"\nconcurrency = 1",
+        "2:8: `limits.User Minute.name`: `User Minute` is no name: a name has small letters, digits, `-` and `_`, at most 64",
+    ),
+    ("[[limits]]\nconcurrency = 1", "1:1: `limits.1`: `name` is missing"),
+    (
+        "limits = [{ name = \"a\", concurrency = 1 }, { name = \"a\", concurrency = 2 }]",
+        "1:53: there are two limits `a`: rename one of them",
+    ),
+    (
+        "[providers.v1]\ndialect = \"http\"\nbase_url = \"http://a\"",
+        "1:12: `v1` is a path of Tollgate's own: give the provider another name",
+    ),
+    (
+        "[providers.My]\ndialect = \"http\"\nbase_url = \"http://a\"",
+        "1:12: `My` is no name of a provider: use small letters, digits, `-` and `_`",
+    ),
+    (
+        "[providers.a]\ndialect = \"openai\"\nbase_url = \"http://a\"\nmount = \"/\"",
+        "4:9: `providers.a.mount`: only a provider of dialect http is mounted at \"/\"",
+    ),
+    (
+        "[providers.a]\ndialect = \"openai\"\nbase_url = \"http://a\"\nmount = \"/b\"",
+        "4:9: `providers.a.mount`: a provider is mounted at its name, or at \"/\", not at `/b`",
+    ),
+    ("[providers.a]\ndialect = \"openai\"", "1:1: `providers.a`: `base_url` is missing"),
+    (
+        "[[keys]]\nid = \"a\"\nhash = \"tg_secret\"",
+        "3:8: `keys.a.hash`: a key is kept as its hash: write `blake3:` and the 64 hexadecimal digits of the key's BLAKE3 hash, never the key itself",
+    ),
+    (
+        "[[keys]]\nid = \"a\"\nhash = \"blake3:12\"",
+        "3:8: `keys.a.hash`: a hash has 64 hexadecimal digits after `blake3:`, this one has 2 characters",
+    ),
+    (
+        "[profile.a]\nextends = \"default\"",
+        "2:1: `extends` cannot stand in a profile (write it at the top of the policy)",
+    ),
+    ("profile = 5", "1:1: `profile` holds tables: write [profile.NAME]"),
+    ("[profile]\na = 5", "2:1: `profile.a` is a table: write [profile.a]"),
+    (
+        "[environment]\nA = { set = \"limits.none.requests\" }",
+        "2:5: `limits.none.requests` names nothing that can be set",
+    ),
+    (
+        "[environment]\nA = \"limits.none.requests\"",
+        "2:5: `environment.A`: expected a table, found the text `limits.none.requests`",
+    ),
+];
+
 #[test]
 fn names_are_checked() {
-    for (text, expected) in [
-        (
-            "[[limits]]\nname = \"User Minute\"\nconcurrency = 1",
-            "2:8: `limits.User Minute.name`: `User Minute` is no name: a name has small letters, digits, `-` and `_`, at most 64",
-        ),
-        ("[[limits]]\nconcurrency = 1", "1:1: `limits.1`: `name` is missing"),
-        (
-            "limits = [{ name = \"a\", concurrency = 1 }, { name = \"a\", concurrency = 2 }]",
-            "1:53: there are two limits `a`: rename one of them",
-        ),
-        (
-            "[providers.v1]\ndialect = \"http\"\nbase_url = \"http://a\"",
-            "1:12: `v1` is a path of Tollgate's own: give the provider another name",
-        ),
-        (
-            "[providers.My]\ndialect = \"http\"\nbase_url = \"http://a\"",
-            "1:12: `My` is no name of a provider: use small letters, digits, `-` and `_`",
-        ),
-        (
-            "[providers.a]\ndialect = \"openai\"\nbase_url = \"http://a\"\nmount = \"/\"",
-            "4:9: `providers.a.mount`: only a provider of dialect http is mounted at \"/\"",
-        ),
-        (
-            "[providers.a]\ndialect = \"openai\"\nbase_url = \"http://a\"\nmount = \"/b\"",
-            "4:9: `providers.a.mount`: a provider is mounted at its name, or at \"/\", not at `/b`",
-        ),
-        ("[providers.a]\ndialect = \"openai\"", "1:1: `providers.a`: `base_url` is missing"),
-        (
-            "[[keys]]\nid = \"a\"\nhash = \"tg_secret\"",
-            "3:8: `keys.a.hash`: a key is kept as its hash: write `blake3:` and the 64 hexadecimal digits of the key's BLAKE3 hash, never the key itself",
-        ),
-        (
-            "[[keys]]\nid = \"a\"\nhash = \"blake3:12\"",
-            "3:8: `keys.a.hash`: a hash has 64 hexadecimal digits after `blake3:`, this one has 2 characters",
-        ),
-        (
-            "[profile.a]\nextends = \"default\"",
-            "2:1: `extends` cannot stand in a profile (write it at the top of the policy)",
-        ),
-        ("profile = 5", "1:1: `profile` holds tables: write [profile.NAME]"),
-        ("[profile]\na = 5", "2:1: `profile.a` is a table: write [profile.a]"),
-        (
-            "[environment]\nA = { set = \"limits.none.requests\" }",
-            "2:5: `limits.none.requests` names nothing that can be set",
-        ),
-        (
-            "[environment]\nA = \"limits.none.requests\"",
-            "2:5: `environment.A`: expected a table, found the text `limits.none.requests`",
-        ),
-    ] {
+    for (text, expected) in NAMES {
         assert_wrong(text, &[expected]);
     }
 }

@@ -22,6 +22,8 @@ enum Command {
     Replay(Box<commands::replay::ReplayArgs>),
     Sandbox(commands::sandbox::SandboxArgs),
     Serve(commands::serve::ServeArgs),
+    Stats(commands::stats::StatsArgs),
+    Status(commands::status::StatusArgs),
     Verify(commands::verify::VerifyArgs),
 }
 
@@ -33,6 +35,8 @@ pub(crate) fn run() -> ExitCode {
         Command::Replay(args) => commands::replay::run(args),
         Command::Sandbox(args) => commands::sandbox::run(args),
         Command::Serve(args) => commands::serve::run(args),
+        Command::Stats(args) => commands::stats::run(args),
+        Command::Status(args) => commands::status::run(args),
         Command::Verify(args) => commands::verify::run(args),
     };
     result.unwrap_or_else(|error| {

@@ -1,8 +1,12 @@
 //! One file per command.
 
+mod ask;
 pub(crate) mod check;
 pub(crate) mod keys;
 pub(crate) mod replay;
 pub(crate) mod sandbox;
 pub(crate) mod serve;
+pub(crate) mod stats;
+pub(crate) mod status;
+mod table;
 pub(crate) mod verify;

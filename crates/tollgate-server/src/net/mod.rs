@@ -14,7 +14,7 @@ mod timer;
 mod upstream;
 
 pub(crate) use accept::{Drained, Serving, Timeouts, serve};
-pub(crate) use body::{Body, BoxError, Ended, OnEnd, boxed, empty, full};
+pub(crate) use body::{Body, BoxError, Ended, OnEnd, boxed, full};
 pub(crate) use connection::Peer;
 pub(crate) use forward::{identity_encoding, strip_request, strip_response};
 pub(crate) use idle::Stalled;

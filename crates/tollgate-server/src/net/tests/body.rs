@@ -16,7 +16,7 @@ use http_body::{Body as _, Frame, SizeHint};
 use http_body_util::{BodyExt as _, StreamBody};
 use tokio::sync::mpsc;
 
-use crate::net::{BoxError, Ended, OnEnd, Stalled, boxed, empty, full, idle::Idle};
+use crate::net::{BoxError, Ended, OnEnd, Stalled, body::empty, boxed, full, idle::Idle};
 
 type Endings = Arc<parking_lot::Mutex<Vec<Ended>>>;
 type Piece = Result<Frame<Bytes>, BoxError>;

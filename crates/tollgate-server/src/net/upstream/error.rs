@@ -62,11 +62,6 @@ impl UpstreamError {
         )
     }
 
-    /// Whether the same request may fare better a little later.
-    pub(crate) const fn is_transient(&self) -> bool {
-        !matches!(self, Self::Blocked | Self::Request(_))
-    }
-
     /// What a client's failure means.
     pub(super) fn from_client(error: legacy::Error) -> Self {
         if find::<Forbidden>(&error).is_some() {

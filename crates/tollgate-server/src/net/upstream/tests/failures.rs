@@ -18,7 +18,7 @@ use super::{
     provider::{LONG, Provider, SHORT, Then, ask, provider, settings, upstream},
 };
 use crate::net::{
-    BoxError, Upstream, UpstreamError, UpstreamSettings, boxed, empty, upstream::TooLong,
+    BoxError, TooLong, Upstream, UpstreamError, UpstreamSettings, body::empty, boxed,
 };
 
 async fn get(settings: UpstreamSettings) -> Result<Bytes, UpstreamError> {
@@ -39,7 +39,7 @@ async fn nobody_listens() {
     drop(listener);
     let error = get(settings(address)).await.expect_err("nobody");
     assert!(matches!(error, UpstreamError::Connect(_)), "{error:?}");
-    assert!(error.is_unsent() && error.is_transient());
+    assert!(error.is_unsent());
     assert_eq!(error.to_string(), "the provider cannot be reached");
 }
 
@@ -49,7 +49,7 @@ async fn a_forbidden_address() {
     settings.base = "http://[::ffff:169.254.169.254]/latest".parse().expect("an address");
     let error = get(settings).await.expect_err("forbidden");
     assert!(matches!(error, UpstreamError::Blocked), "{error:?}");
-    assert!(error.is_unsent() && !error.is_transient());
+    assert!(error.is_unsent());
 }
 
 #[tokio::test]
@@ -143,7 +143,7 @@ async fn the_callers_body_breaks() {
     let body = boxed(StreamBody::new(stream::iter(pieces)));
     let error = upstream.send(ask(&upstream, Method::POST, body)).await.expect_err("broken");
     assert!(matches!(error, UpstreamError::Request(_)), "{error:?}");
-    assert!(!error.is_transient());
+    assert!(!error.is_unsent());
 }
 
 #[tokio::test]

@@ -14,7 +14,8 @@ use tokio::{
 
 use super::provider::{LONG, Provider, Then, ask, provider, upstream};
 use crate::net::{
-    Body, BoxError, Serving, Timeouts, boxed, empty, full, serve, strip_request, strip_response,
+    Body, BoxError, Serving, Timeouts, body::empty, boxed, full, serve, strip_request,
+    strip_response,
 };
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";

@@ -146,3 +146,26 @@ async fn what_ends_within_the_grace_is_not_cut() {
     assert!(asker.await.expect("no panic").ends_with("finished"));
     assert_eq!(serving.await.expect("no panic"), Drained { cut: 0 });
 }
+
+#[tokio::test]
+async fn connections_are_kept_until_they_are_many() {
+    let (address, _stop, _serving) =
+        start(8, Duration::ZERO, |_, _| async { Response::new(full("served")) }).await;
+    let mut silent = Vec::new();
+    for many in [false, true] {
+        let mut socket = TcpStream::connect(address).await.expect("a connection");
+        socket.write_all(b"GET /a HTTP/1.1\r\nHost: gate\r\n\r\n").await.expect("open");
+        let mut answer = String::new();
+        while !answer.ends_with("served") {
+            let mut bytes = [0; 1024];
+            let count = socket.read(&mut bytes).await.expect("an answer");
+            answer.push_str(&String::from_utf8_lossy(&bytes[..count]));
+        }
+        assert_eq!(answer.contains("connection: close"), many, "{answer}");
+        // Accepted in this order, so they are there before the next one is answered.
+        for _ in 0..6 {
+            silent.push(TcpStream::connect(address).await.expect("a connection"));
+        }
+        silent.push(socket);
+    }
+}

@@ -3,8 +3,8 @@
 use std::{error::Error as _, num::NonZeroU32, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use futures_util::stream;
-use http::{Method, StatusCode};
+use futures_util::{FutureExt as _, stream};
+use http::{Method, Request, StatusCode};
 use http_body::Frame;
 use http_body_util::{BodyExt as _, StreamBody};
 use tokio::{
@@ -14,11 +14,11 @@ use tokio::{
 };
 
 use super::{
-    super::outgoing::until_silent,
+    super::outgoing::{prepare, until_silent},
     provider::{LONG, Provider, SHORT, Then, ask, provider, settings, upstream},
 };
 use crate::net::{
-    BoxError, TooLong, Upstream, UpstreamError, UpstreamSettings, body::empty, boxed,
+    BoxError, TooLong, Upstream, UpstreamError, UpstreamSettings, body::empty, boxed, full,
 };
 
 async fn get(settings: UpstreamSettings) -> Result<Bytes, UpstreamError> {
@@ -183,6 +183,16 @@ async fn a_caller_that_sends_slowly_is_no_silence_of_the_provider() {
     let early = tokio::time::timeout(LONG - Duration::from_secs(1), silent).await;
     assert!(early.is_err());
     assert_eq!(until_silent(std::future::pending::<()>(), &taken, LONG).await, None);
+}
+
+#[tokio::test]
+async fn each_piece_that_is_taken_is_told() {
+    let taken = Arc::new(Notify::new());
+    let request = Request::post("http://provider/a").body(full("abc")).expect("a request");
+    let mut body = prepare(request, &taken).into_body();
+    assert!(taken.notified().now_or_never().is_none());
+    assert!(body.frame().await.is_some());
+    assert!(taken.notified().now_or_never().is_some());
 }
 
 #[test]

@@ -21,7 +21,10 @@ mod stats;
 pub(crate) mod tests;
 mod users;
 
-use std::sync::Arc;
+use std::{
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
 use axum::{
     Extension, Json, Router,
@@ -72,9 +75,14 @@ type Shared = Arc<Api>;
 ))]
 struct Description;
 
-/// What serves `/v1`, `/livez`, `/readyz` and `/tollgate/health`.
+/// How often permits whose time is over are let go.
+const EXPIRY_INTERVAL: Duration = Duration::from_secs(1);
+
+/// What serves `/v1`, `/livez`, `/readyz` and `/tollgate/health`. It is made within a
+/// runtime, where permits are let go when their time is over, for as long as it lives.
 pub(crate) fn router(app: Arc<App>) -> Router {
     let api = Arc::new(Api { app, held: HeldPermits::default() });
+    tokio::spawn(let_go(Arc::downgrade(&api)));
     let (guarded, description) = guarded().split_for_parts();
     let guarded = guarded.layer(middleware::from_fn_with_state(Arc::clone(&api), guard));
     let (open, open_description) = open().split_for_parts();
@@ -86,6 +94,14 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .method_not_allowed_fallback(wrong_method)
         .layer(Extension(Arc::new(description)))
         .with_state(api)
+}
+
+async fn let_go(api: Weak<Api>) {
+    loop {
+        tokio::time::sleep(EXPIRY_INTERVAL).await;
+        let Some(api) = api.upgrade() else { return };
+        api.held.expire(api.app.gate.clock().now().time);
+    }
 }
 
 /// The routes that not everybody may use.
@@ -200,7 +216,7 @@ const fn uuid(id: ReservationId) -> Uuid {
 
 /// What was admitted, or the refusal under this policy. Nothing waits yet: what would have
 /// to is refused with what is known of when.
-fn admitted(decision: Decision, live: &Live, now: Now) -> Result<Admission, Refused> {
+fn admitted(decision: Decision, live: &Live, now: Now) -> Result<Admission, Box<Refused>> {
     let refusal = match decision {
         Decision::Admit(admission) => return Ok(admission),
         Decision::Refuse(refusal) => refusal,
@@ -211,5 +227,5 @@ fn admitted(decision: Decision, live: &Live, now: Now) -> Result<Admission, Refu
             shadowed: SmallVec::new(),
         },
     };
-    Err(Refused { refusal, policy: Arc::clone(&live.policy), now })
+    Err(Box::new(Refused { refusal, policy: Arc::clone(&live.policy), now }))
 }

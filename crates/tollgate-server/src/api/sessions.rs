@@ -100,8 +100,8 @@ pub(super) async fn end(
     let now = api.app.gate.clock().now();
     let policy = api.app.gate.policy();
     let who = attributes(&id, owner.user.as_ref());
-    let order =
-        of_sessions(policy.order(new_id(now.wall), &who, &Demand::default(), now, now.time));
+    let order = policy.order(new_id(now.wall), &who, &Demand::default(), now, now.time);
+    let order = of_sessions(&order);
     if api.app.gate.store().end_session(&order, now).await? {
         return Ok(StatusCode::NO_CONTENT);
     }
@@ -115,7 +115,7 @@ async fn register(api: &Shared, session: String, user: Option<Name>) -> Result<S
     let who = attributes(&session, user.as_ref());
     let expires = now.time.after(api.app.gate.hold());
     let order = live.policy.order(new_id(now.wall), &who, &Demand::default(), now, expires);
-    let mut order = of_sessions(order);
+    let mut order = of_sessions(&order);
     order.report = true;
     if order.charges.is_empty() {
         let nobody_counts =
@@ -147,7 +147,7 @@ fn attributes(session: &str, user: Option<&Name>) -> Attributes {
 }
 
 /// What of an order concerns sessions.
-fn of_sessions(order: Order<'_>) -> Order<'_> {
+fn of_sessions<'a>(order: &Order<'a>) -> Order<'a> {
     let mut groups: SmallVec<[Group; 3]> = SmallVec::new();
     let mut charges: SmallVec<[Charge; 8]> = SmallVec::new();
     for (group, own) in order.parts() {
@@ -159,7 +159,7 @@ fn of_sessions(order: Order<'_>) -> Order<'_> {
             groups.push(Group { charges: count, ..group.clone() });
         }
     }
-    Order { groups, charges, ..order }
+    Order { groups, charges, ..order.clone() }
 }
 
 /// When the first of the slots is free again without activity.

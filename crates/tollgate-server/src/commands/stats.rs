@@ -61,17 +61,17 @@ fn of_user(stats: &Value) {
 
 fn of_system(stats: &Value) {
     output::line(format_args!(
-        "{} requests running for {} users, {} queued",
+        "running: {}, of {} users; queued: {}",
         text(&stats["global_concurrent"]),
         text(&stats["total_users"]),
         text(&stats["global_queue_size"]),
     ));
     let totals = &stats["totals"];
     output::line(format_args!(
-        "{} requests: {} admitted, {} refused; ${}",
-        text(&totals["requests"]),
+        "requests: {} admitted and {} refused of {}; cost: ${}",
         text(&totals["admitted"]),
         text(&totals["refused"]),
+        text(&totals["requests"]),
         text(&totals["cost_usd"]),
     ));
     let limits = stats["limits"].as_array().map(Vec::as_slice).unwrap_or_default();

@@ -63,15 +63,15 @@ fn tell(status: &Value) {
     ));
     let totals = &status["totals"];
     output::line(format_args!(
-        "{} requests: {} admitted, {} refused; {} running for {} users",
-        text(&totals["requests"]),
+        "requests: {} admitted and {} refused of {}; {} running, of {} users",
         text(&totals["admitted"]),
         text(&totals["refused"]),
+        text(&totals["requests"]),
         text(&status["concurrent"]),
         text(&status["users"]),
     ));
     output::line(format_args!(
-        "{} input and {} output tokens, ${} (of it overrun: ${})",
+        "tokens: {} in and {} out; cost: ${}, of it overrun ${}",
         text(&totals["input_tokens"]),
         text(&totals["output_tokens"]),
         text(&totals["cost_usd"]),

@@ -44,18 +44,18 @@ impl<V: Default> Labels<V> {
 
     fn insert(&self, label: &str) -> Arc<V> {
         if label == OTHER {
-            return self.insert_or_other(label, Arc::clone(&self.other));
+            return self.insert_or_other(label, &self.other);
         }
-        self.insert_or_other(label, Arc::default())
+        self.insert_or_other(label, &Arc::default())
     }
 
-    fn insert_or_other(&self, label: &str, fresh: Arc<V>) -> Arc<V> {
+    fn insert_or_other(&self, label: &str, fresh: &Arc<V>) -> Arc<V> {
         self.known.rcu(|known| {
             if known.contains_key(label) || known.len() >= self.most {
                 return Arc::clone(known);
             }
             let mut grown = HashMap::clone(known);
-            grown.insert(label.into(), Arc::clone(&fresh));
+            grown.insert(label.into(), Arc::clone(fresh));
             Arc::new(grown)
         });
         // Whoever was first has decided which numbers the label has.

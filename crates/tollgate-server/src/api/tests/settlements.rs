@@ -159,3 +159,17 @@ async fn unknown_ids_are_not_found() {
         assert_eq!(error, "not_found", "{end} {body}");
     }
 }
+
+#[tokio::test]
+async fn after_a_restart_permits_can_still_be_settled() {
+    let world = World::new(POLICY);
+    let path = permit(&world, r#"{"user": "alice", "demand": {"usd": "1"}}"#).await;
+    let world = world.restarted();
+    let settle = format!("{path}/settle");
+    let (_, message) = world.post(&settle, r#"{"input_tokens": 7}"#).await.problem(400);
+    assert!(message.contains("give `usd`"), "{message}");
+    assert_eq!(today(&world).await, 1.0, "nothing was settled");
+    let settled = world.post(&settle, r#"{"usd": "0.5"}"#).await.expect(200);
+    assert_eq!(world.post(&settle, "{}").await.expect(200), settled);
+    assert_eq!(today(&world).await, 0.5);
+}

@@ -79,6 +79,11 @@ impl World {
         ask(&self.control, Method::GET, path, headers, String::new()).await
     }
 
+    /// The process after a restart, with what its store has kept.
+    pub(crate) fn restarted(self) -> Self {
+        Self { data: api::router(Arc::clone(&self.app)), ..self }
+    }
+
     pub(crate) fn advance(&self, by: Duration) {
         self.app.gate.clock().advance(by);
     }

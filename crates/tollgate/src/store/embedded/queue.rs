@@ -175,6 +175,11 @@ impl Queue {
         pending.is_asleep = false;
     }
 
+    /// How many rows wait.
+    pub(super) fn depth(&self) -> usize {
+        self.depth.load(Ordering::Relaxed)
+    }
+
     /// Takes what is there, and leaves an empty batch; the number of the last entry in it.
     pub(super) fn take(&self, batch: &mut Batch) -> u64 {
         let mut pending = self.pending.lock();

@@ -34,8 +34,8 @@ struct Pass {
 /// Entries that are worth a checkpoint when nothing else is to do.
 const PASS_IDLE: u64 = 1_000;
 
-/// Blocks of cells written down with one group.
-const BLOCKS_PER_GROUP: usize = 8;
+/// Cells that are written down with one group, even if it has fewer rows.
+const CELLS_PER_GROUP: usize = 512;
 
 impl Writer {
     pub(super) fn run(mut self) {
@@ -101,8 +101,17 @@ impl Writer {
 
     /// Writes down some more cells; whether there are more.
     fn advance(&self, pass: &mut Pass, woken: Woken) -> bool {
-        let blocks = if woken == Woken::Rows { BLOCKS_PER_GROUP } else { 64 * BLOCKS_PER_GROUP };
-        (0..blocks).all(|_| self.memory.write_down(&mut pass.progress))
+        // As much as the group has rows, so that neither makes the other late.
+        let mut budget = match woken {
+            Woken::Rows => self.queue.depth().max(CELLS_PER_GROUP),
+            Woken::Idle | Woken::Closed => 16 * CELLS_PER_GROUP,
+        };
+        loop {
+            let Some(cells) = self.memory.write_down(&mut pass.progress) else { return false };
+            // Looking through a block costs about as much as writing four cells.
+            let Some(left) = budget.checked_sub(cells + 4) else { return true };
+            budget = left;
+        }
     }
 }
 

@@ -103,21 +103,20 @@ impl<J: Journal> Memory<J> {
         self.expire_now(now)
     }
 
-    /// Tells the journal the state of changed cells, a block of them at each call; whether
-    /// there are blocks left.
-    pub(crate) fn write_down(&self, progress: &mut Progress) -> bool {
-        let Some(shard) = self.shards.get(progress.shard) else { return false };
-        let mut shard = shard.lock();
+    /// Tells the journal the state of changed cells, a block of them at each call; how many
+    /// they were, or nothing after the last block.
+    pub(crate) fn write_down(&self, progress: &mut Progress) -> Option<usize> {
+        let mut shard = self.shards.get(progress.shard)?.lock();
         let Some(slots) = shard.block_mut(progress.block) else {
             *progress = Progress { shard: progress.shard + 1, block: 0 };
-            return true;
+            return Some(0);
         };
-        for slot in slots.filter(|slot| slot.is_dirty()) {
+        progress.block += 1;
+        let changed = slots.filter(|slot| slot.is_dirty()).map(|slot| {
             self.journal.record(Record::Checkpoint { cell: slot.number(), state: &slot.cell });
             slot.set_dirty(false);
-        }
-        progress.block += 1;
-        true
+        });
+        Some(changed.count())
     }
 
     fn restore_reservation(

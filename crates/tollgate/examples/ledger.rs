@@ -1,0 +1,174 @@
+//! What the ledger costs, and how long a restart takes.
+//!
+//! `cargo run --release -p tollgate --example ledger [ENTRIES] [KEYS]`
+
+#![expect(clippy::print_stdout, reason = "it is a report")]
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use tollgate::{
+    Clock, Embedded, Memory, Store,
+    core::{
+        Amounts, Attribute, Attributes, Calendar, LimitId, NanoUsd, PeriodUnit, Policy, Unit,
+        policy::{Limit, Measure, When},
+    },
+    new_id,
+    store::embedded::{EmbeddedBounds, audit},
+};
+
+type Failure = Box<dyn std::error::Error>;
+
+/// Requests that are open at once, as streams are.
+const OPEN: usize = 64;
+
+fn limit(name: &str, per: &[Attribute], unit: Unit, cap: u64, seconds: u64) -> Limit {
+    Limit {
+        id: LimitId::new(name, per),
+        name: name.into(),
+        when: When::default(),
+        per: per.to_vec(),
+        unit,
+        measure: Measure::Window { length: Duration::from_secs(seconds), cap },
+        tiers: Vec::new(),
+        shadow: false,
+        retry_after: Duration::from_secs(5),
+        status: None,
+    }
+}
+
+/// Seven limits, as the assistant's, that refuse nobody.
+fn policy() -> Result<Policy, Failure> {
+    let user = &[Attribute::User];
+    let slots = Measure::Concurrency { cap: 1_000_000 };
+    let calendar = Arc::new(Calendar::new(PeriodUnit::Day, jiff::tz::TimeZone::UTC));
+    let daily = Measure::Period { calendar, cap: 1_000_000_000_000 };
+    Ok(Policy::new(vec![
+        limit("minute", user, Unit::Requests, 60, 60),
+        limit("hour", user, Unit::Requests, 100_000, 3600),
+        limit("day", user, Unit::Requests, 100_000, 86_400),
+        Limit { measure: daily.clone(), ..limit("spend", user, Unit::Usd, 0, 1) },
+        limit("all-hour", &[], Unit::Requests, 100_000_000, 3600),
+        Limit { measure: daily, ..limit("all-spend", &[], Unit::Usd, 0, 1) },
+        Limit { measure: slots, ..limit("slots", &[], Unit::Requests, 0, 1) },
+    ])?)
+}
+
+/// Reserves and settles; how many were admitted.
+async fn work<S: Store>(
+    store: &S,
+    policy: &Policy,
+    clock: &Clock,
+    keys: usize,
+    requests: usize,
+) -> Result<usize, Failure> {
+    let demand = Amounts {
+        input_tokens: 812,
+        output_tokens: 256,
+        cost: NanoUsd(316_000),
+        ..Amounts::ONE_REQUEST
+    };
+    let used = Amounts { output_tokens: 130, cost: NanoUsd(240_400), ..demand };
+    let mut open = std::collections::VecDeque::with_capacity(OPEN);
+    let mut admitted = 0;
+    for nth in 0..requests {
+        let user = nth.wrapping_mul(2_654_435_761) % keys;
+        let who = Attributes::new()
+            .with(Attribute::User, format!("user-{user:08}"))
+            .with(Attribute::Provider, "openai")
+            .with(Attribute::Model, "gpt-4o-mini");
+        let now = clock.now();
+        let expires = now.time.after(Duration::from_secs(600));
+        let order = policy.order(new_id(now.wall), &who, &demand, now, expires);
+        loop {
+            match store.reserve(&order, now).await {
+                Ok(tollgate::core::Decision::Admit(_)) => {
+                    admitted += 1;
+                    open.push_back(order.id);
+                }
+                Ok(_) => {}
+                // The queue is full: let the writer catch up.
+                Err(error) if error.is_transient() => {
+                    store.durable().await?;
+                    continue;
+                }
+                Err(error) => return Err(error.into()),
+            }
+            break;
+        }
+        if open.len() == OPEN
+            && let Some(id) = open.pop_front()
+        {
+            store.settle(id, &used, clock.now()).await?;
+        }
+    }
+    for id in open {
+        store.settle(id, &used, clock.now()).await?;
+    }
+    store.durable().await?;
+    Ok(admitted)
+}
+
+/// Seconds of processor time that this process has used.
+fn cpu_seconds() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let after = stat.rsplit(')').next().unwrap_or_default();
+    let ticks = after.split_whitespace().skip(11).take(2);
+    ticks.filter_map(|field| field.parse::<f64>().ok()).sum::<f64>() / 100.0
+}
+
+async fn measure<S: Store>(
+    name: &str,
+    store: &S,
+    policy: &Policy,
+    (keys, requests): (usize, usize),
+) -> Result<(), Failure> {
+    let clock = Clock::system();
+    let (began, cpu) = (clock.now().time, cpu_seconds());
+    let admitted = work(store, policy, &clock, keys, requests).await?;
+    let took = clock.now().time.since(began).as_secs_f64();
+    let cpu = (cpu_seconds() - cpu) * 1e6 / requests as f64;
+    println!(
+        "{name}: {requests} requests ({admitted} admitted) in {took:.2} s, {:.0}/s, {cpu:.1} µs of processor time each",
+        requests as f64 / took
+    );
+    Ok(())
+}
+
+fn reopen(what: &str, path: &Path) -> Result<(), Failure> {
+    let watch = Clock::system();
+    let began = watch.now().time;
+    let (store, _) = Embedded::open(path, EmbeddedBounds::default(), Clock::no_earlier_than)?;
+    let took = watch.now().time.since(began);
+    let megabytes = std::fs::metadata(path)?.len() / 1_000_000;
+    println!("reopened {what} in {took:.1?}: {:?}, {megabytes} MB", store.restored());
+    Ok(())
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Failure> {
+    let mut arguments = std::env::args().skip(1).map(|text| text.parse());
+    let entries: usize = arguments.next().transpose()?.unwrap_or(200_000);
+    let keys: usize = arguments.next().transpose()?.unwrap_or(100_000);
+    let (policy, amount) = (policy()?, (keys, entries / 2));
+    let folder = tempfile::tempdir_in(".")?;
+    let path = folder.path().join("tollgate.db");
+
+    measure("memory", &Memory::default(), &policy, amount).await?;
+    let (store, _) = Embedded::open(&path, EmbeddedBounds::default(), Clock::no_earlier_than)?;
+    store.note_policy(&policy);
+    measure("embedded", &store, &policy, amount).await?;
+    let crashed = folder.path().join("crashed.db");
+    for end in ["", "-wal"] {
+        let name = |file: &str| folder.path().join(format!("{file}.db{end}"));
+        std::fs::copy(name("tollgate"), name("crashed"))?;
+    }
+    reopen("after a crash", &crashed)?;
+    drop(store);
+    reopen("after a stop", &path)?;
+    let watch = Clock::system();
+    let began = watch.now().time;
+    let found = audit(&path)?;
+    let took = watch.now().time.since(began);
+    println!("audited {} rows in {took:.1?}: {} findings", found.entries, found.wrong);
+    Ok(())
+}

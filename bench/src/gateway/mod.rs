@@ -105,9 +105,10 @@ pub(crate) fn run(args: &Gateway) -> Result<Report> {
     for nth in 1..=args.rounds.get() {
         for side in &mut sides {
             let served = load.run(&side.target, nth.into())?;
-            side.rates.push(served.len() as f64 / round.as_secs_f64());
+            let rate = served.len() as f64 / round.as_secs_f64();
+            progress(format_args!("round {nth}, {}: {rate:.0}/s", side.name));
+            side.rates.push(rate);
             side.saturated.add(&served)?;
-            progress(format_args!("round {nth}, {}: {:.0}/s", side.name, side.rate()));
         }
     }
     let half = sides[0].rate() / 2.0;

@@ -147,9 +147,9 @@ impl<'a> Shown<'a> {
         if let Some(seconds) = self.window_seconds {
             policy = policy.parameter(WINDOW, integer(seconds));
         }
-        policy.finish();
+        let _ = policy.finish();
         let state = states.bare_item(name).parameter(LEFT, integer(self.left));
-        state.parameter(RESET, integer(seconds_up(self.reset.since(now)))).finish();
+        let _ = state.parameter(RESET, integer(seconds_up(self.reset.since(now)))).finish();
     }
 
     /// The least is the one that `X-RateLimit-*` tells of.

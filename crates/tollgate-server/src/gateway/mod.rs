@@ -19,6 +19,8 @@ mod openai;
 mod price;
 mod provider;
 mod renewal;
+#[cfg(test)]
+mod tests;
 mod ticket;
 
 use std::sync::Arc;

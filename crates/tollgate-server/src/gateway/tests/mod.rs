@@ -1,0 +1,28 @@
+//! The gateway on real sockets: a client, a running server and a provider that does as it
+//! is told.
+
+mod admission;
+mod application;
+mod endings;
+mod identity;
+mod input;
+mod metering;
+mod provider;
+mod reload;
+mod running;
+
+use provider::{Provider, Step};
+use running::{Running, post};
+
+/// A chat that may make at most 100 tokens.
+const CHAT: &str = r#"{"model":"m","max_tokens":100,"messages":[{"role":"user","content":"hi"}]}"#;
+
+/// The same, as a stream.
+const STREAM: &str =
+    r#"{"model":"m","max_tokens":100,"stream":true,"messages":[{"role":"user","content":"hi"}]}"#;
+
+/// The most that [`CHAT`] and [`STREAM`] are taken to send.
+const CHAT_INPUT_BOUND: u64 = 18;
+
+/// A plain answer that used 7 and 5 tokens.
+const COMPLETION: &str = r#"{"id":"c","object":"chat.completion","choices":[{"index":0,"message":{"role":"assistant","content":"hello"},"finish_reason":"stop"}],"usage":{"prompt_tokens":7,"completion_tokens":5,"total_tokens":12}}"#;

@@ -54,6 +54,8 @@ pub(crate) struct Report {
 pub(crate) struct Side {
     /// The median round's requests per second, as many as it could serve.
     saturated_per_second: f64,
+    /// Microseconds of processor time that its process took for one request, saturated.
+    cpu_us_per_request: f64,
     /// Latencies when saturated.
     saturated: Latency,
     /// Latencies at half of the gateway's saturation.
@@ -75,6 +77,8 @@ struct Measured {
     process: Process,
     target: Target,
     rates: Vec<f64>,
+    /// Of the saturated rounds.
+    cpu_time: Duration,
     saturated: Histogram<u64>,
     half_load: Histogram<u64>,
     bytes_per_stream: f64,
@@ -104,7 +108,9 @@ pub(crate) fn run(args: &Gateway) -> Result<Report> {
     let load = Load { connections: args.connections.get(), round, per_second: None };
     for nth in 1..=args.rounds.get() {
         for side in &mut sides {
+            let before = side.process.cpu_time()?;
             let served = load.run(&side.target, nth.into())?;
+            side.cpu_time += side.process.cpu_time()?.saturating_sub(before);
             let rate = served.len() as f64 / round.as_secs_f64();
             progress(format_args!("round {nth}, {}: {rate:.0}/s", side.name));
             side.rates.push(rate);
@@ -129,8 +135,8 @@ impl Measured {
     fn new(name: &'static str, process: Process, path: &str) -> Self {
         let target = Target::new(process.address, path);
         let (saturated, half_load) = (load::histogram(), load::histogram());
-        let rates = Vec::new();
-        Self { name, process, target, rates, saturated, half_load, bytes_per_stream: 0.0 }
+        let (rates, cpu_time) = (Vec::new(), Duration::ZERO);
+        Self { name, process, target, rates, cpu_time, saturated, half_load, bytes_per_stream: 0.0 }
     }
 
     /// The median round's requests per second.
@@ -143,6 +149,7 @@ impl Measured {
     fn side(self) -> Side {
         Side {
             saturated_per_second: self.rate(),
+            cpu_us_per_request: self.cpu_time.as_micros() as f64 / self.saturated.len() as f64,
             saturated: Latency::of(&self.saturated),
             half_load: Latency::of(&self.half_load),
             bytes_per_stream: self.bytes_per_stream,

@@ -16,6 +16,8 @@ use anyhow::{Context as _, Result, bail};
 /// How often and how long a start is looked for.
 const LOOKS: u32 = 500;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
+/// What Linux counts processor time in.
+const TICK: Duration = Duration::from_millis(10);
 
 /// A running child.
 pub(super) struct Process {
@@ -98,6 +100,17 @@ impl Process {
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
         let kib = line.and_then(|line| line.trim().strip_suffix(" kB")).context("no VmRSS")?;
         Ok(kib.trim().parse::<u64>()? * 1024)
+    }
+
+    /// The processor time that it has used, all its threads together.
+    pub(super) fn cpu_time(&self) -> Result<Duration> {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id()))
+            .context("processor time is read from /proc, so on Linux only")?;
+        // The name before the last bracket may hold spaces; user and system time are the
+        // twelfth and thirteenth fields behind it.
+        let fields = stat.rsplit_once(") ").map_or("", |(_, fields)| fields);
+        let ticks: u64 = fields.split(' ').skip(11).take(2).flat_map(str::parse::<u64>).sum();
+        Ok(TICK * u32::try_from(ticks)?)
     }
 }
 

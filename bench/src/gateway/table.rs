@@ -21,6 +21,11 @@ impl Summary for Report {
                 "×",
             ),
             Row::new(
+                "processor time of one request",
+                micros(ours.cpu_us_per_request),
+                micros(theirs.cpu_us_per_request),
+            ),
+            Row::new(
                 "p50, saturated",
                 micros(ours.saturated.p50_us),
                 micros(theirs.saturated.p50_us),

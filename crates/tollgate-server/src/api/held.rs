@@ -201,3 +201,56 @@ impl Table {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn held(expires: Time) -> Held {
+        Held {
+            fingerprint: 1,
+            attributes: Attributes::new(),
+            demand: Demand::ONE_REQUEST,
+            rate: None,
+            expires,
+            answer: Bytes::new(),
+            running: None,
+        }
+    }
+
+    #[test]
+    fn what_has_ended_is_forgotten_beyond_the_maximum() {
+        let permits = HeldPermits::default();
+        let (now, expires) = (Time::ZERO, Time::MAX);
+        let count = 2 * MAX_ENDED as u128;
+        for id in 0..count {
+            assert_eq!(permits.insert(ReservationId(id), held(expires), now), None);
+            assert!(permits.ended(ReservationId(id), How::Settled));
+        }
+        assert!(permits.known(ReservationId(0)).is_none(), "the oldest is forgotten");
+        assert!(permits.known(ReservationId(count - 1)).is_some());
+        let table = permits.0.lock();
+        assert_eq!((table.permits.len(), table.oldest.len()), (MAX_ENDED, MAX_ENDED));
+        assert!(table.due.len() <= 2 * MAX_ENDED + SLACK + 1, "{}", table.due.len());
+    }
+
+    #[test]
+    fn a_renewed_permit_is_let_go_when_its_new_time_is_over() {
+        let permits = HeldPermits::default();
+        let at = |seconds| Time::ZERO.after(Duration::from_secs(seconds));
+        let id = ReservationId(7);
+        permits.insert(id, held(at(10)), at(0));
+        permits.renewed(id, at(20));
+        let is_over = || permits.0.lock().permits[&id].is_over;
+        permits.expire(at(10));
+        assert!(!is_over());
+        permits.expire(at(19));
+        assert!(!is_over());
+        permits.expire(at(20));
+        assert!(is_over());
+        assert!(permits.ended(id, How::Settled), "it may still be settled late, once");
+        assert!(!permits.ended(id, How::Settled));
+    }
+}

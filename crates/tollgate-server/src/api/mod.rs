@@ -174,6 +174,12 @@ impl Api {
     fn refuse(&self, refused: &Refused, who: &Attributes) -> Response {
         let verdict = Verdict::new(refused, who);
         self.app.metrics.refused(&refused.policy, &refused.refusal, verdict.error);
+        tracing::info!(
+            limit = refused.limit().map_or("", |limit| limit.name.as_str()),
+            status = verdict.status.as_u16(),
+            "RATE_LIMIT refused: {}",
+            verdict.detail,
+        );
         rendered(refused, &verdict, who)
     }
 

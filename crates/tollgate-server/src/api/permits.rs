@@ -69,8 +69,12 @@ pub(super) async fn create(
     if let Some(before) = api.held.before(id, fingerprint) {
         return again(before).map_err(IntoResponse::into_response);
     }
-    let (who, demand, rate) =
-        understood(&live, &asked, now).map_err(IntoResponse::into_response)?;
+    let (who, demand, rate) = understood(&live, &asked, now).map_err(|problem| {
+        if problem.is_refusal() {
+            api.app.metrics.turned_away(problem.error());
+        }
+        problem.into_response()
+    })?;
     let expires = now.time.after(api.app.gate.hold());
     let mut order = live.policy.order(id, &who, &demand, now, expires);
     (order.report, order.keep) = (true, true);

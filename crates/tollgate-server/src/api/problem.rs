@@ -76,6 +76,11 @@ impl Problem {
         Self::new(What::Overloaded, message)
     }
 
+    /// Whether a request was understood and not let through.
+    pub(super) const fn is_refusal(&self) -> bool {
+        matches!(self.0.what, What::ModelUnpriced)
+    }
+
     /// The word for programs.
     pub(crate) const fn error(&self) -> &'static str {
         self.0.what.error()

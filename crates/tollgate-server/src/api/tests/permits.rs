@@ -1,6 +1,6 @@
 //! Asking for permits.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use serde_json::json;
 
@@ -108,6 +108,31 @@ async fn the_same_id_again_answers_the_same() {
     assert_eq!(world.post("/v1/permits", asked).await.expect(201), first.json());
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn one_id_asked_for_by_many_at_once_is_given_once() {
+    let world = Arc::new(World::new(POLICY));
+    for round in 0..50 {
+        let asked = format!(
+            r#"{{"id": "01930000-0000-7000-8000-{round:012}", "user": "u{round}",
+                "demand": {{"usd": "1"}}}}"#
+        );
+        let asks = (0..8).map(|_| {
+            let (world, asked) = (Arc::clone(&world), asked.clone());
+            tokio::spawn(async move { world.post("/v1/permits", &asked).await.expect(201) })
+        });
+        let asks: Vec<_> = asks.collect();
+        let mut answers = Vec::new();
+        for ask in asks {
+            answers.push(ask.await.unwrap());
+        }
+        assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:?}");
+        assert_eq!(answers[0]["limits"][1]["remaining"], 4.0);
+        assert_eq!(world.app.metrics.totals().admitted, round + 1);
+        let path = format!("/v1/permits/{}/settle", answers[0]["id"].as_str().unwrap());
+        world.post(&path, "{}").await.expect(200);
+    }
+}
+
 #[tokio::test]
 async fn tokens_of_a_priced_model_imply_their_cost() {
     let world = World::new(POLICY);
@@ -124,6 +149,7 @@ async fn a_model_without_a_price_is_refused_where_money_is_counted() {
     let (error, message) = world.post("/v1/permits", unpriced).await.problem(403);
     assert_eq!(error, "model_unpriced");
     assert!(message.contains("`nobody-knows`"), "{message}");
+    assert_eq!(world.app.metrics.totals().refused, 1);
     let told = r#"{"user": "alice", "model": "nobody-knows", "demand": {"usd": "0.01"}}"#;
     world.post("/v1/permits", told).await.expect(201);
     let unlimited = World::new("store = { kind = \"memory\" }");

@@ -1,5 +1,7 @@
 //! The API and the commands that ask it, with a process of their own.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot start has failed")]
+
 use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
     net::TcpStream,

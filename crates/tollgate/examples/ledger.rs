@@ -43,7 +43,7 @@ fn policy() -> Result<Policy, Failure> {
     let calendar = Arc::new(Calendar::new(PeriodUnit::Day, jiff::tz::TimeZone::UTC));
     let daily = Measure::Period { calendar, cap: 1_000_000_000_000 };
     Ok(Policy::new(vec![
-        limit("minute", user, Unit::Requests, 60, 60),
+        limit("minute", user, Unit::Requests, 50_000, 60),
         limit("hour", user, Unit::Requests, 100_000, 3600),
         limit("day", user, Unit::Requests, 100_000, 86_400),
         Limit { measure: daily.clone(), ..limit("spend", user, Unit::Usd, 0, 1) },

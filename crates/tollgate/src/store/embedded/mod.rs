@@ -90,7 +90,7 @@ pub struct Restored {
 
 impl Default for EmbeddedBounds {
     fn default() -> Self {
-        Self { memory: Bounds::default(), max_bytes: None, max_replay: 50_000 }
+        Self { memory: Bounds::default(), max_bytes: None, max_replay: 25_000 }
     }
 }
 

@@ -19,6 +19,9 @@ const SCHEMA: &str = include_str!("schema.sql");
 /// Pages of the write-ahead log before they are moved to the file.
 const WAL_PAGES: i64 = 4_000;
 
+/// Kibibytes of the file that are kept in memory.
+const CACHE_KIB: i64 = 16 * 1024;
+
 /// What a row of `entries` tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum EntryKind {
@@ -52,6 +55,7 @@ pub(super) fn open(path: &Path, max_bytes: Option<u64>) -> Result<Connection, Le
     connection.pragma_update(None, "journal_mode", "wal").map_err(failed)?;
     connection.pragma_update(None, "synchronous", "full").map_err(failed)?;
     connection.pragma_update(None, "wal_autocheckpoint", WAL_PAGES).map_err(failed)?;
+    connection.pragma_update(None, "cache_size", -CACHE_KIB).map_err(failed)?;
     connection.pragma_update(None, "temp_store", "memory").map_err(failed)?;
     connection.set_prepared_statement_cache_capacity(32);
     if let Some(max_bytes) = max_bytes {

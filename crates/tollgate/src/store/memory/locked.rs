@@ -58,7 +58,7 @@ impl<J: Journal> Memory<J> {
         }
         let guards = self.lock_shards(&mut places);
         for (place, cell) in places.iter_mut().zip(&reservation.cells) {
-            let is_there = guards[usize::from(place.guard)].at(cell.slot).number() == cell.number;
+            let is_there = guards[usize::from(place.guard)].is_at(cell.slot, cell.number);
             place.slot = is_there.then_some(cell.slot);
         }
         Locked { guards, places }

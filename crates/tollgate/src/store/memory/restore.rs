@@ -51,6 +51,8 @@ pub(crate) struct Parcel {
 pub(crate) struct Progress {
     shard: usize,
     block: usize,
+    /// Whether any shard had this block.
+    found: bool,
 }
 
 impl<J: Journal> Memory<J> {
@@ -104,14 +106,19 @@ impl<J: Journal> Memory<J> {
     }
 
     /// Tells the journal the state of changed cells, a block of them at each call; how many
-    /// they were, or nothing after the last block.
+    /// they were, or nothing after the last block. Cells that were made at about the same
+    /// time come one after the other, since they lie together in the ledger too.
     pub(crate) fn write_down(&self, progress: &mut Progress) -> Option<usize> {
-        let mut shard = self.shards.get(progress.shard)?.lock();
-        let Some(slots) = shard.block_mut(progress.block) else {
-            *progress = Progress { shard: progress.shard + 1, block: 0 };
-            return Some(0);
-        };
-        progress.block += 1;
+        if progress.shard == self.shards.len() {
+            if !progress.found {
+                return None;
+            }
+            *progress = Progress { shard: 0, block: progress.block + 1, found: false };
+        }
+        let mut shard = self.shards[progress.shard].lock();
+        progress.shard += 1;
+        let Some(slots) = shard.block_mut(progress.block) else { return Some(0) };
+        progress.found = true;
         let changed = slots.filter(|slot| slot.is_dirty()).map(|slot| {
             self.journal.record(Record::Checkpoint { cell: slot.number(), state: &slot.cell });
             slot.set_dirty(false);

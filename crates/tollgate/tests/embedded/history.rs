@@ -8,7 +8,7 @@ use tollgate::{
     core::{Amounts, Decision, NanoUsd, ReservationId},
 };
 
-use crate::world::{DEMAND, NOON, Open, World};
+use crate::world::{DEMAND, NOON, Open, World, who};
 
 /// Requests, endings of all sorts, waits and restarts, as a seed deals them.
 pub(crate) async fn live(world: &World, seed: u64, steps: usize) -> Open {
@@ -30,7 +30,12 @@ pub(crate) async fn live(world: &World, seed: u64, steps: usize) -> Open {
                     live.swap_remove(nth);
                 }
             }
-            90..97 => open.clock.advance(Duration::from_secs(dice.random_range(1..40))),
+            90..92 => {
+                let (who, now) = (who("eve"), open.now());
+                let order = world.policy.order(ReservationId(0), &who, &DEMAND, now, now.time);
+                open.store.end_session(&order, now).await.expect("a store that answers");
+            }
+            92..97 => open.clock.advance(Duration::from_secs(dice.random_range(1..40))),
             97 => open.clock.advance(Duration::from_secs(1_300)),
             98 => open.clock.advance(Duration::from_secs(20_000)),
             99 => {

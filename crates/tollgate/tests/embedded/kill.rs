@@ -132,13 +132,19 @@ async fn what_was_acknowledged_survives_a_kill_exactly_once() {
         let bounds = EmbeddedBounds::default();
         let (store, clock) =
             Embedded::open(&world.path(), bounds, Clock::no_earlier_than).expect("a ledger");
-        for (id, receipt) in &acknowledged {
+        // In the long form, the older ones are asked for again now and then only.
+        let is_full = round < 20 || round % 50 == 0;
+        let newest = |id: &u128| is_full || id >> 64 == u128::from(round);
+        for (id, receipt) in acknowledged.iter().filter(|(id, _)| newest(id)) {
             let again = store.settle(ReservationId(*id), &Amounts::default(), clock.now()).await;
             assert_eq!(again, Ok(*receipt), "round {round}: the same answer after a crash");
         }
         assert!(store.restored().expired > 0, "some were never settled");
         drop(store);
 
+        if !is_full {
+            continue;
+        }
         let found = audit(&world.path()).expect("a ledger");
         assert!(found.is_clean(), "round {round}: {:#?}", found.findings);
         let sum: u64 = acknowledged.values().map(|receipt| receipt.usage.cost.0).sum();

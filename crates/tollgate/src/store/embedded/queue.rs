@@ -230,3 +230,6 @@ impl Pending {
         self.is_urgent || self.is_closed || self.batch.rows.len() >= FULL_GROUP
     }
 }
+
+#[cfg(test)]
+mod tests;

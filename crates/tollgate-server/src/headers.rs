@@ -30,6 +30,9 @@ pub(crate) struct Told<'a> {
     pub(crate) now: Now,
 }
 
+/// A list field that is being written.
+type List<'a> = ListSerializer<&'a mut String>;
+
 /// One account, as the headers tell of it.
 struct Shown<'a> {
     limit: &'a Limit,
@@ -61,6 +64,9 @@ pub(crate) const LIMIT: HeaderName = HeaderName::from_static("x-tollgate-limit")
 /// The header that tells when to come back, RFC 3339 with milliseconds.
 pub(crate) const RETRY_AT: HeaderName = HeaderName::from_static("x-tollgate-retry-at");
 
+/// About how much is written of each limit.
+const BYTES_PER_LIMIT: usize = 56;
+
 /// No structured integer is larger.
 const MAX_INTEGER: u64 = 999_999_999_999_999;
 const NANOS_PER_CENT: u64 = 10_000_000;
@@ -69,16 +75,21 @@ const NANOS_PER_SECOND: u64 = 1_000_000_000;
 /// Adds what is told about limits.
 pub(crate) fn add(headers: &mut HeaderMap, told: &Told<'_>) {
     let shown = told.standings.iter().filter_map(|standing| Shown::new(standing, told));
-    let (mut policies, mut states) = (ListSerializer::new(), ListSerializer::new());
+    let room = told.standings.len() * BYTES_PER_LIMIT;
+    let (mut policies, mut states) = (String::with_capacity(room), String::with_capacity(room));
+    let mut list =
+        (ListSerializer::with_buffer(&mut policies), ListSerializer::with_buffer(&mut states));
     let mut single: Option<Shown<'_>> = None;
     for shown in shown {
-        shown.write(&mut policies, &mut states, told.now.time);
+        shown.write(&mut list, told.now.time);
         if single.as_ref().is_none_or(|other| shown.rank(told) < other.rank(told)) {
             single = Some(shown);
         }
     }
-    set(headers, RATELIMIT_POLICY, policies.finish());
-    set(headers, RATELIMIT, states.finish());
+    if single.is_some() {
+        set(headers, RATELIMIT_POLICY, Some(policies));
+        set(headers, RATELIMIT, Some(states));
+    }
     if let Some(shown) = single {
         headers.insert(X_LIMIT, shown.quota.into());
         headers.insert(X_REMAINING, shown.left.into());
@@ -133,12 +144,7 @@ impl<'a> Shown<'a> {
         })
     }
 
-    fn write(
-        &self,
-        policies: &mut ListSerializer<String>,
-        states: &mut ListSerializer<String>,
-        now: Time,
-    ) {
+    fn write(&self, (policies, states): &mut (List<'_>, List<'_>), now: Time) {
         let Ok(name) = StringRef::from_str(&self.limit.name) else { return };
         let mut policy = policies.bare_item(name).parameter(QUOTA, integer(self.quota));
         if let Some(unit) = self.unit.and_then(|unit| StringRef::from_str(unit).ok()) {

@@ -5,8 +5,7 @@
 
 use std::{
     collections::BTreeMap,
-    ffi::OsString,
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -36,16 +35,28 @@ pub(crate) struct Reloads {
 pub(crate) struct Reloader {
     app: Arc<App>,
     locations: Locations,
+    files: Files,
+}
+
+/// The files of a policy, watched.
+///
+/// The files themselves are watched, not their folder: the ledger often lies beside them,
+/// and is written all the time.
+#[derive(Debug)]
+struct Files {
+    all: Vec<PathBuf>,
+    /// Those that are not there.
+    missing: Vec<PathBuf>,
     changes: mpsc::Receiver<()>,
-    /// Watches as long as it is held; nothing where the system has no watches left.
-    _watcher: Option<RecommendedWatcher>,
+    /// Nothing where the system has no watches left.
+    watcher: Option<RecommendedWatcher>,
 }
 
 /// How long files must be quiet: editors write in several steps.
 const QUIET: Duration = Duration::from_millis(100);
 
-/// What stands for the files of a folder that is replaced by a link, as Kubernetes does.
-const LINKED_FOLDER: &str = "..data";
+/// How often it is looked whether a missing file is there.
+const MISSING_INTERVAL: Duration = Duration::from_secs(1);
 
 impl Reloads {
     /// How often another policy was put in force.
@@ -62,31 +73,21 @@ impl Reloads {
 impl Reloader {
     /// Begins to watch the files of the policy.
     pub(crate) fn new(app: Arc<App>, locations: Locations) -> Self {
-        // One change that was not looked at yet stands for all.
-        let (tell, changes) = mpsc::channel(1);
-        let watcher = watch(&locations.files(), tell)
-            .inspect_err(|error| {
-                tracing::warn!(%error, "files are not watched: send SIGHUP to load the policy again");
-            })
-            .ok();
-        Self { app, locations, changes, _watcher: watcher }
+        let files = Files::new(locations.files());
+        Self { app, locations, files }
     }
 
     /// Loads the policy again whenever a file of it changes or `hangup` yields.
     pub(crate) async fn run(mut self, mut hangup: impl AsyncFnMut() -> Option<()>) {
         loop {
             tokio::select! {
-                Some(()) = self.changes.recv() => self.settle().await,
+                () = self.files.changed() => {}
                 Some(()) = hangup() => tracing::info!("SIGHUP: loading the policy again"),
-                else => return,
             }
+            // First, so that what changes from here on is seen.
+            self.files.watch();
             self.reload().await;
         }
-    }
-
-    /// Waits until nothing has changed for a while.
-    async fn settle(&mut self) {
-        while let Ok(Some(())) = tokio::time::timeout(QUIET, self.changes.recv()).await {}
     }
 
     async fn reload(&self) {
@@ -119,29 +120,57 @@ pub(crate) fn reload(app: &App, locations: &Locations) -> bool {
     replaced.is_ok()
 }
 
-/// Watches the folders of files: a file that is replaced is another file.
-fn watch(files: &[PathBuf], tell: mpsc::Sender<()>) -> notify::Result<RecommendedWatcher> {
-    let names: Vec<OsString> =
-        files.iter().filter_map(|file| file.file_name()).map(Into::into).collect();
-    let concerns = move |path: &PathBuf| {
-        path.file_name()
-            .is_some_and(|name| name == LINKED_FOLDER || names.iter().any(|n| n == name))
-    };
-    let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-        let Ok(event) = event else { return };
-        if !matches!(event.kind, EventKind::Access(_)) && event.paths.iter().any(&concerns) {
-            // Full means that it will be looked at anyway.
-            let _ = tell.try_send(());
-        }
-    })?;
-    let mut folders: Vec<&Path> = files.iter().filter_map(|file| file.parent()).collect();
-    folders.sort_unstable();
-    folders.dedup();
-    for folder in folders {
-        let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-        watcher.watch(folder, RecursiveMode::NonRecursive)?;
+impl Files {
+    fn new(all: Vec<PathBuf>) -> Self {
+        // One change that was not looked at yet stands for all.
+        let (tell, changes) = mpsc::channel(1);
+        let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+            if event.is_ok_and(|event| !matches!(event.kind, EventKind::Access(_))) {
+                // Full means that it will be looked at anyway.
+                let _ = tell.try_send(());
+            }
+        });
+        let watcher = watcher.inspect_err(|error| {
+            tracing::warn!(%error, "files are not watched: send SIGHUP to load the policy again");
+        });
+        let mut files = Self { all, missing: Vec::new(), changes, watcher: watcher.ok() };
+        files.watch();
+        files
     }
-    Ok(watcher)
+
+    /// Watches the files that have the names now: a file that was replaced is another file.
+    fn watch(&mut self) {
+        let Some(watcher) = &mut self.watcher else { return };
+        self.missing.clear();
+        for file in &self.all {
+            // It fails for those that are not watched or are gone.
+            let _ = watcher.unwatch(file);
+            if watcher.watch(file, RecursiveMode::NonRecursive).is_err() && !file.exists() {
+                self.missing.push(file.clone());
+            }
+        }
+    }
+
+    /// Returns when a file has changed, or a missing one is there, and all have been quiet
+    /// for a while.
+    async fn changed(&mut self) {
+        let Self { missing, changes, .. } = self;
+        tokio::select! {
+            Some(()) = changes.recv() => {}
+            () = appears(missing) => {}
+        }
+        while let Ok(Some(())) = tokio::time::timeout(QUIET, changes.recv()).await {}
+    }
+}
+
+/// Returns when one of these files is there.
+async fn appears(missing: &[PathBuf]) {
+    loop {
+        tokio::time::sleep(MISSING_INTERVAL).await;
+        if missing.iter().any(|file| file.exists()) {
+            return;
+        }
+    }
 }
 
 fn tell(old: &Live, new: &Live, times: u64) {

@@ -53,6 +53,11 @@ fn a_changed_file_and_a_signal_both_load_the_policy_again() {
     serving.rename("policy.toml.new", "policy.toml");
     serving.wait_for("another policy is in force");
     assert!(serving.chat("hi").contains("ratelimit-policy: \"all\";q=9;w=60"));
+
+    // What was not there at first is looked for.
+    serving.write(".env", "TOLLGATE_LIMITS_ALL_ENABLED=false\n");
+    serving.wait_for("another policy is in force");
+    assert!(!serving.chat("hi").contains("ratelimit-policy"));
     serving.signal("INT");
     assert_eq!(serving.wait(), Some(0));
 }

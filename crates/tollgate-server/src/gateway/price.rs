@@ -2,6 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
+use foldhash::fast::RandomState;
 use tollgate_core::{
     Attributes, Demand, Now, Policy, ReservationId, Time, Unit,
     policy::settings::{self, ModelPrice, PricePerMillion, Unpriced},
@@ -11,7 +12,7 @@ use tollgate_meter::{Price, PriceTable};
 /// What models cost under a policy.
 #[derive(Debug)]
 pub(crate) struct Prices {
-    own: HashMap<String, Arc<Price>>,
+    own: HashMap<String, Arc<Price>, RandomState>,
     unpriced: Unpriced,
     assumed: Option<Arc<Price>>,
 }

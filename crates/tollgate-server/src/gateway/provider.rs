@@ -4,6 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use anyhow::Context as _;
 use compact_str::CompactString;
+use foldhash::fast::RandomState;
 use http::HeaderValue;
 use tollgate::Clock;
 use tollgate_core::policy::{
@@ -19,7 +20,7 @@ use crate::{
 /// The providers of a policy, found by the first segment of a path.
 #[derive(Debug, Default)]
 pub(crate) struct Providers {
-    by_name: HashMap<CompactString, Arc<Provider>>,
+    by_name: HashMap<CompactString, Arc<Provider>, RandomState>,
     at_root: Option<Arc<Provider>>,
 }
 

@@ -2,14 +2,17 @@
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
+use foldhash::fast::RandomState;
 use parking_lot::Mutex;
 use tollgate::{AnyStore, Store as _, Tollgate};
 use tollgate_core::ReservationId;
 
+type Ids = HashSet<ReservationId, RandomState>;
+
 /// The reservations of the requests that run.
 #[derive(Debug, Default)]
 pub(crate) struct Renewals {
-    running: [Mutex<HashSet<ReservationId>>; SHARDS],
+    running: [Mutex<Ids>; SHARDS],
 }
 
 /// Keeps one reservation from expiring until it is dropped.
@@ -54,7 +57,7 @@ impl Renewals {
         }
     }
 
-    fn shard(&self, id: ReservationId) -> &Mutex<HashSet<ReservationId>> {
+    fn shard(&self, id: ReservationId) -> &Mutex<Ids> {
         // The low bits are random; the high ones are the time.
         &self.running[(id.0 % SHARDS as u128) as usize]
     }
@@ -63,5 +66,52 @@ impl Renewals {
 impl Drop for Renewed {
     fn drop(&mut self) {
         self.renewals.shard(self.id).lock().remove(&self.id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tollgate::{Clock, Memory, Verdict};
+    use tollgate_core::{Attributes, Demand, Policy, Time};
+
+    use super::*;
+
+    const HOLD: Duration = Duration::from_secs(60);
+
+    #[tokio::test]
+    async fn a_running_request_outlives_its_hold_and_an_ended_one_does_not() {
+        let clock = Clock::set_at(Time::from_millis(1_000));
+        let store = Memory::default().into();
+        let gate = Tollgate::new(Policy::default(), store, clock.clone(), HOLD);
+        let verdict = gate.admit(&Attributes::new(), &Demand::ONE_REQUEST).await;
+        let Ok(Verdict::Admit(permit)) = verdict else { panic!("{verdict:?}") };
+        let renewals = Arc::new(Renewals::default());
+        let renewed = renewals.keep(permit.id());
+        for _ in 0..10 {
+            clock.advance(HOLD / 2);
+            renewals.renew(&gate, HOLD).await;
+            assert_eq!(gate.store().expire(clock.now()).await, Ok(0));
+        }
+        drop(renewed);
+        renewals.renew(&gate, HOLD).await;
+        clock.advance(HOLD);
+        assert_eq!(gate.store().expire(clock.now()).await, Ok(1), "nobody renews it any more");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn renewing_goes_on_by_itself() {
+        let clock = Clock::set_at(Time::from_millis(1_000));
+        let gate = Tollgate::new(Policy::default(), Memory::default().into(), clock.clone(), HOLD);
+        let verdict = gate.admit(&Attributes::new(), &Demand::ONE_REQUEST).await;
+        let Ok(Verdict::Admit(permit)) = verdict else { panic!("{verdict:?}") };
+        let renewals = Arc::new(Renewals::default());
+        let _renewed = renewals.keep(permit.id());
+        clock.advance(HOLD - Duration::from_secs(1));
+        // Paused time runs on when nobody has anything else to do.
+        let running =
+            tokio::time::timeout(HOLD / TIMES + Duration::from_secs(1), renewals.run(&gate));
+        assert!(running.await.is_err());
+        clock.advance(Duration::from_secs(2));
+        assert_eq!(gate.store().expire(clock.now()).await, Ok(0));
     }
 }

@@ -13,6 +13,7 @@ mod run;
 mod system;
 mod test;
 mod tidy;
+mod trace;
 
 use std::process::ExitCode;
 
@@ -35,6 +36,8 @@ enum Command {
     Deny,
     /// Run a benchmark, built for release.
     Bench(bench::Bench),
+    /// Play recorded traffic through a gateway and check its ledger.
+    Trace(trace::Trace),
     /// Run every fuzz target for a while, with the nightly toolchain.
     Fuzz(fuzz::Fuzz),
     /// Rebuild the price table from its source.
@@ -47,6 +50,7 @@ fn main() -> ExitCode {
         Command::Tidy => tidy::run(),
         Command::Deny => deny::run(),
         Command::Bench(args) => bench::run(&args),
+        Command::Trace(args) => trace::run(&args),
         Command::Fuzz(args) => fuzz::run(&args),
         Command::Prices(args) => prices::run(&args),
     };

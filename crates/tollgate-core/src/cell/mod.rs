@@ -26,6 +26,7 @@ pub struct Cell {
     latest: Time,
     packed: Packed,
     /// Boxed, since few cells have any.
+    #[allow(clippy::box_collection, reason = "a word in each of a million cells, not three")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     sessions: Option<Box<Vec<(LimitId, Sessions)>>>,
 }

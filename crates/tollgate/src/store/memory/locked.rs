@@ -162,6 +162,15 @@ impl Locked<'_> {
         Some(self.guards[usize::from(place.guard)].at_mut(place.slot?))
     }
 
+    /// Lets the cells be forgotten, as far as one reservation is concerned.
+    pub(super) fn release(&mut self) {
+        for nth in 0..self.places.len() {
+            if let Some(slot) = self.slot_mut(nth) {
+                slot.references -= 1;
+            }
+        }
+    }
+
     /// How to find the cell of the nth group again.
     pub(super) fn cell_ref(&self, nth: usize) -> Option<CellRef> {
         let place = self.places[nth];

@@ -51,6 +51,7 @@ pub(super) struct CellRef {
 pub(super) struct Reservations {
     live: HashTable<Box<Reservation>>,
     /// Ended ones, whose room the next ones take.
+    #[allow(clippy::vec_box, reason = "the boxes are what is kept")]
     spare: Vec<Box<Reservation>>,
     receipts: HashTable<(ReservationId, Receipt)>,
     /// Receipts in the order in which they will be forgotten.

@@ -144,12 +144,10 @@ impl<J: Journal> Memory<J> {
             });
             held.push(Held { group: group as u8, charge, at, used: charge.amount });
         }
-        if !expired {
-            for cell in &cells {
-                let mut shard = self.shards[usize::from(cell.shard)].lock();
-                if shard.is_at(cell.slot, cell.number) {
-                    shard.at_mut(cell.slot).references += 1;
-                }
+        for cell in &cells {
+            let mut shard = self.shards[usize::from(cell.shard)].lock();
+            if shard.is_at(cell.slot, cell.number) {
+                shard.at_mut(cell.slot).references += 1;
             }
         }
         let hash = self.hash_id(id);

@@ -73,7 +73,9 @@ impl<J: Journal> Memory<J> {
             for (id, late) in due {
                 let hash = self.hash_id(id);
                 if late {
-                    reservations.remove(id, hash);
+                    if let Some(forgotten) = reservations.remove(id, hash) {
+                        self.lock_cells(&forgotten).release();
+                    }
                 } else if let Some(reservation) = reservations.find_mut(id, hash) {
                     self.expire_one(reservation, now);
                     expired += 1;
@@ -155,12 +157,8 @@ impl<J: Journal> Memory<J> {
             slot.cell.settle(&held.charge, ending, now);
             slot.set_dirty(true);
         }
-        if !reservation.expired {
-            for group in 0..reservation.cells.len() {
-                if let Some(slot) = cells.slot_mut(group) {
-                    slot.references -= 1;
-                }
-            }
+        if how != End::Expire {
+            cells.release();
         }
         let held = Holds { cells: &reservation.cells, held: &reservation.held };
         let Receipt { usage, overrun } = &receipt;

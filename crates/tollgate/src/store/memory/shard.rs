@@ -19,7 +19,8 @@ pub(super) struct Slot {
     pub(super) scope: ScopeId,
     pub(super) key: CompactString,
     pub(super) cell: Cell,
-    /// Live reservations that refer to it; it stays in place until there are none.
+    /// Reservations that refer to it, live or still to be settled late; it stays in place
+    /// until there are none.
     pub(super) references: u32,
     /// Its name in the journal; 0 while the slot is free. The high bit: changed since the
     /// last checkpoint.

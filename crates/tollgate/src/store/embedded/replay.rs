@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use compact_str::CompactString;
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 use rusqlite::{Connection, params};
 use tollgate_core::{Cell, Ending, LimitId, Now, ReservationId, ScopeId, Time};
 
@@ -270,11 +270,14 @@ impl Replay {
         Ok(())
     }
 
-    /// Takes the cells that are worth keeping, and the numbers of the idle ones.
+    /// Takes the cells that are worth keeping, and the numbers of those that are not: idle
+    /// ones that no reservation refers to.
     pub(super) fn sift_cells(&mut self, now: Now) -> (Vec<RestoredCell>, Vec<u32>) {
+        let parcels = self.reservations.values().flat_map(|open| &open.restored.parcels);
+        let referred: HashSet<u32> = parcels.map(|parcel| parcel.cell).collect();
         let (mut cells, mut idle) = (Vec::with_capacity(self.cells.len()), Vec::new());
         for (number, kept) in self.cells.drain() {
-            if kept.restored.cell.is_idle(now) {
+            if kept.restored.cell.is_idle(now) && !referred.contains(&number) {
                 idle.push(number);
             } else {
                 cells.push(kept.restored);

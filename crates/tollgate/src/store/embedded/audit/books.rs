@@ -31,8 +31,6 @@ pub(super) struct Books {
 }
 
 struct Account {
-    /// The cell that holds it; an idle account is forgotten and gets another one.
-    cell: u32,
     unit: Unit,
     balance: Balance,
     check: Check,
@@ -171,7 +169,6 @@ impl Books {
         };
         let Charge { limit, rule, unit, amount, shadow } = parcel.charge;
         let account = self.accounts.entry((limit, place)).or_insert_with(|| Account {
-            cell: parcel.cell,
             unit,
             balance: Balance::default(),
             check: Check::new(rule.kind),
@@ -179,7 +176,6 @@ impl Books {
         if !account.check.is_for(rule.kind) {
             account.check = Check::new(rule.kind);
         }
-        account.cell = parcel.cell;
         account.balance.reserved += amount;
         account.balance.held += amount;
         self.audit.checks += u64::from(!shadow);
@@ -225,8 +221,6 @@ impl Books {
         let Some(place) = self.cells.get(&parcel.cell) else { return };
         let Charge { limit, rule, amount: held, .. } = parcel.charge;
         let Some(account) = self.accounts.get_mut(&(limit, *place)) else { return };
-        // An account that was forgotten and begun anew does not bear the old one's overrun.
-        let is_current = account.cell == parcel.cell;
         let from = if expired { &mut account.balance.expired } else { &mut account.balance.held };
         *from = from.saturating_sub(held);
         let within = used.min(held);
@@ -238,7 +232,6 @@ impl Books {
         account.balance.released += held - within;
         account.balance.overrun += used - within;
         let (hold_seq, seq, at) = (parcel.seq, entry.seq, entry.now.time);
-        let used = if is_current { used } else { within };
         account.check.end(End { hold_seq, seq, at, rule, held, used, expired });
     }
 

@@ -17,11 +17,16 @@ use super::{
     forward::ProviderBody,
     ticket::{Outcome, Ticket},
 };
-use crate::{net::UpstreamError, refusal::Failure};
+use crate::{
+    net::{self, UpstreamError},
+    refusal::Failure,
+};
 
 /// The body of an answer in one piece.
 #[derive(Debug)]
 pub(super) struct Plain {
+    /// What came with the head.
+    first: Option<Frame<Bytes>>,
     body: ProviderBody,
     meter: PlainMeter,
     ticket: Option<Ticket>,
@@ -38,9 +43,45 @@ pub(super) struct Stream {
     is_over: bool,
 }
 
+/// The body of an answer in one piece, once its first bytes are there: they go out with its
+/// head in one write, and most answers are whole then.
+///
+/// # Errors
+/// When nothing comes but an error; the ticket is given back.
+pub(super) async fn plain(
+    mut body: ProviderBody,
+    meter: PlainMeter,
+    ticket: Ticket,
+) -> Result<net::Body, (UpstreamError, Ticket)> {
+    let first = match std::future::poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
+        Some(Ok(first)) => Some(first),
+        Some(Err(error)) => return Err((error, ticket)),
+        None => None,
+    };
+    let mut plain = Plain { first, body, meter, ticket: Some(ticket) };
+    plain.read();
+    if plain.ticket.is_none()
+        && let Some(Ok(whole)) = plain.first.take().map(Frame::into_data)
+    {
+        return Ok(net::full(whole));
+    }
+    Ok(net::boxed(plain))
+}
+
 impl Plain {
-    pub(super) const fn new(body: ProviderBody, meter: PlainMeter, ticket: Ticket) -> Self {
-        Self { body, meter, ticket: Some(ticket) }
+    /// Meters what came with the head.
+    fn read(&mut self) {
+        match &self.first {
+            Some(frame) => {
+                if let Some(data) = frame.data_ref() {
+                    self.meter.push(data);
+                }
+                if self.body.is_end_stream() {
+                    self.conclude();
+                }
+            }
+            None => self.conclude(),
+        }
     }
 
     fn conclude(&mut self) {
@@ -59,6 +100,9 @@ impl Body for Plain {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, UpstreamError>>> {
         let this = self.get_mut();
+        if let Some(first) = this.first.take() {
+            return Poll::Ready(Some(Ok(first)));
+        }
         let frame = ready!(Pin::new(&mut this.body).poll_frame(cx));
         match &frame {
             Some(Ok(frame)) => {
@@ -76,11 +120,18 @@ impl Body for Plain {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.first.is_none() && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        let first = self.first.as_ref().and_then(Frame::data_ref).map_or(0, Bytes::len) as u64;
+        let rest = self.body.size_hint();
+        let mut hint = SizeHint::new();
+        hint.set_lower(rest.lower().saturating_add(first));
+        if let Some(upper) = rest.upper() {
+            hint.set_upper(upper.saturating_add(first));
+        }
+        hint
     }
 }
 

@@ -17,7 +17,7 @@ use super::{
     body,
     exchange::{Exchange, Incoming, Stop},
     forward::ProviderBody,
-    metered::{Plain, Stream},
+    metered::{Stream, plain},
     price::{self, Rate},
     ticket::{Outcome, Ticket},
 };
@@ -97,7 +97,10 @@ async fn metered(
         head.headers.remove(CONTENT_LENGTH);
         net::boxed(Stream::new(body, StreamMeter::new(&request), ticket))
     } else {
-        net::boxed(Plain::new(body, PlainMeter::new(&request), ticket))
+        match plain(body, PlainMeter::new(&request), ticket).await {
+            Ok(body) => body,
+            Err((error, ticket)) => return Err(unanswered(ticket, &error, 0).into()),
+        }
     };
     Ok(Response::from_parts(head, body))
 }

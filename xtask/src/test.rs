@@ -25,6 +25,7 @@ pub(crate) fn run(args: &Test) -> Result<()> {
     system::prepare()?;
     python::prepare()?;
 
+    // The tests of the processes need the binary, so this builds it for the SDKs as well.
     report::step("Rust tests");
     let nextest = run::succeeds(&mut run::cargo(["nextest", "--version"]));
     let tests: &[&str] = if nextest {
@@ -42,6 +43,5 @@ pub(crate) fn run(args: &Test) -> Result<()> {
     run::run(&mut run::cargo(["test", "--workspace", "--locked", "--doc", "--quiet"]))?;
 
     report::step("Python SDKs against a running tollgate");
-    run::run(&mut run::cargo(["build", "--locked", "--package", "tollgate-server"]))?;
     python::test()
 }

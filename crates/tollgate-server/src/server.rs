@@ -31,6 +31,14 @@ pub(crate) struct Server {
     control: TcpListener,
 }
 
+/// What answers at the data plane.
+#[derive(Debug)]
+struct DataPlane {
+    app: Arc<App>,
+    /// `/v1`, health and the browsers' paths.
+    public: Router,
+}
+
 /// How often reservations and sessions are looked through for those whose time is over.
 const EXPIRY_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -68,8 +76,8 @@ impl Server {
         let (done, until_done) = watch::channel(());
         beside.spawn(serve_control(control, serving(&settings), controls, until_done));
         let handler = {
-            let app = Arc::clone(&app);
-            move |request, peer| data_plane(Arc::clone(&app), public.clone(), request, peer)
+            let plane = Arc::new(DataPlane { app: Arc::clone(&app), public });
+            move |request, peer| Arc::clone(&plane).answer(request, peer)
         };
         app.enter(Stage::Serving);
         let stop = async {
@@ -86,17 +94,14 @@ impl Server {
     }
 }
 
-/// Answers a request of the data plane: Tollgate's own paths, or a provider's.
-async fn data_plane(
-    app: Arc<App>,
-    public: Router,
-    request: Request<Body>,
-    peer: Peer,
-) -> Response<Body> {
-    if is_own(request.uri().path()) {
-        return routed(public, request, peer).await;
+impl DataPlane {
+    /// Answers a request: Tollgate's own paths, or a provider's.
+    async fn answer(self: Arc<Self>, request: Request<Body>, peer: Peer) -> Response<Body> {
+        if is_own(request.uri().path()) {
+            return routed(self.public.clone(), request, peer).await;
+        }
+        gateway::answer(Arc::clone(&self.app), request).await
     }
-    Box::pin(gateway::answer(app, request)).await
 }
 
 /// Whether a path is Tollgate's own, whatever providers there are.

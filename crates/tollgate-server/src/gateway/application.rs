@@ -24,14 +24,14 @@ const COST: HeaderName = HeaderName::from_static("x-tollgate-cost-usd");
 /// When it is refused or fails before the application answers.
 pub(super) async fn answer(
     exchange: &mut Exchange,
-    incoming: Incoming,
+    mut incoming: Incoming,
 ) -> Result<Response<Body>, Stop> {
-    let Incoming { mut head, body, rest } = incoming;
-    exchange.identify(&mut head.headers)?;
+    exchange.identify(&mut incoming.head.headers)?;
+    let provider = Arc::clone(&exchange.provider);
+    let target = provider.target(incoming.rest())?;
+    let Incoming { head, body, .. } = incoming;
     exchange.who.set(Attribute::Route, head.uri.path());
     exchange.who.set(Attribute::named("method"), head.method.as_str());
-    let provider = Arc::clone(&exchange.provider);
-    let target = provider.target(&rest)?;
     let body = body::bounded(body, provider.max_body_bytes)?;
     let clock = exchange.app.gate.clock().clone();
     let mut ticket = exchange.admit(Demand::ONE_REQUEST, "".into(), Rate::Free).await?;

@@ -3,7 +3,7 @@
 use std::{pin::Pin, sync::Arc};
 
 use compact_str::CompactString;
-use http::{HeaderMap, HeaderValue, Response, request::Parts};
+use http::{HeaderMap, HeaderValue, Response, request::Parts, uri::PathAndQuery};
 use tollgate::{AnyStore, Refused, StoreError, Verdict, new_id};
 use tollgate_core::{Attribute, Attributes, Demand, Now, ReservationId};
 
@@ -34,8 +34,8 @@ pub(super) struct Exchange {
 pub(super) struct Incoming {
     pub(super) head: Parts,
     pub(super) body: Body,
-    /// Its path and query without the provider's name.
-    pub(super) rest: String,
+    /// How long the provider's name in the path is.
+    pub(super) prefix: usize,
 }
 
 /// Why a request is not answered by its provider.
@@ -54,6 +54,18 @@ type Deciding<'a> =
 impl From<Failure> for Stop {
     fn from(failure: Failure) -> Self {
         Self::Failed(failure)
+    }
+}
+
+/// The path of a request, with its query.
+pub(super) fn path_and_query(head: &Parts) -> &str {
+    head.uri.path_and_query().map_or("/", PathAndQuery::as_str)
+}
+
+impl Incoming {
+    /// Its path and query without the provider's name.
+    pub(super) fn rest(&self) -> &str {
+        path_and_query(&self.head).get(self.prefix..).unwrap_or_default()
     }
 }
 

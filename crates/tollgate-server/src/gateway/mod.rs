@@ -43,17 +43,17 @@ pub(crate) async fn answer(app: Arc<App>, request: Request<Body>) -> Response<Bo
     let arrived = app.gate.clock().now();
     let live = app.live();
     let (head, body) = request.into_parts();
-    let path = head.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
+    let path = exchange::path_and_query(&head);
     let Some((provider, rest)) = live.providers.route(path) else {
         let failure = unknown(path, &live.providers);
         return exchange::turned_away(&app, arrived, &failure, Form::Problem);
     };
-    let (provider, rest) = (Arc::clone(provider), rest.to_owned());
+    let (provider, prefix) = (Arc::clone(provider), path.len() - rest.len());
     let mut exchange = Exchange::new(app, live, provider, arrived);
-    let incoming = Incoming { head, body, rest };
+    let incoming = Incoming { head, body, prefix };
     let answered = match exchange.form() {
         Form::Openai => openai::answer(&mut exchange, incoming).await,
-        Form::Problem => application::answer(&mut exchange, incoming).await,
+        Form::Problem => Box::pin(application::answer(&mut exchange, incoming)).await,
     };
     answered.unwrap_or_else(|stop| exchange.stopped(&stop))
 }

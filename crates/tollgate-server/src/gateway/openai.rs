@@ -46,7 +46,7 @@ pub(super) async fn answer(
     mut incoming: Incoming,
 ) -> Result<Response<Body>, Stop> {
     exchange.identify(&mut incoming.head.headers)?;
-    let path = incoming.rest.split('?').next().unwrap_or_default();
+    let path = incoming.rest().split('?').next().unwrap_or_default();
     match Endpoint::of(path) {
         Some(endpoint) if incoming.head.method == Method::POST => {
             Box::pin(metered(exchange, incoming, endpoint)).await
@@ -65,9 +65,9 @@ async fn metered(
     incoming: Incoming,
     endpoint: Endpoint,
 ) -> Result<Response<Body>, Stop> {
-    let Incoming { mut head, body, rest } = incoming;
     let provider = Arc::clone(&exchange.provider);
-    let target = provider.target(&rest)?;
+    let target = provider.target(incoming.rest())?;
+    let Incoming { mut head, body, .. } = incoming;
     let body = body::read(body, provider.max_body_bytes).await?;
     let clock = exchange.app.gate.clock().clone();
     let read = clock.now();
@@ -106,9 +106,9 @@ async fn metered(
 }
 
 async fn unmetered(exchange: &mut Exchange, incoming: Incoming) -> Result<Response<Body>, Stop> {
-    let Incoming { head, body, rest } = incoming;
     let provider = Arc::clone(&exchange.provider);
-    let target = provider.target(&rest)?;
+    let target = provider.target(incoming.rest())?;
+    let Incoming { head, body, .. } = incoming;
     let body = body::bounded(body, provider.max_body_bytes)?;
     let ticket = exchange.admit(Demand::ONE_REQUEST, "".into(), Rate::Free).await?;
     let response = match Arc::clone(&provider).send(head, target, body).await {

@@ -48,7 +48,7 @@ pub(super) async fn answer(
     let (mut head, body) = response.into_parts();
     net::strip_response(&mut head.headers);
     let outcome = cost(&mut head.headers).map_or(Outcome::Answered, Outcome::Cost);
-    exchange.mark(&mut head.headers, &ticket);
+    exchange.mark(&mut head.headers, &ticket, came);
     let now = clock.now().time;
     ticket.note_added(sent.time.since(exchange.arrived.time) + now.since(came.time));
     let body = OnEnd::new(body, move |_| ticket.conclude(outcome));

@@ -119,8 +119,8 @@ impl Exchange {
         }
     }
 
-    /// Tells in an admitted answer how it was decided.
-    pub(super) fn mark(&self, headers: &mut HeaderMap, ticket: &Ticket) {
+    /// Tells in an admitted answer, as of `now`, how it was decided.
+    pub(super) fn mark(&self, headers: &mut HeaderMap, ticket: &Ticket, now: Now) {
         let permit = ticket.permit();
         headers::add(
             headers,
@@ -129,7 +129,7 @@ impl Exchange {
                 who: &self.who,
                 standings: &permit.admission().standings,
                 binding: None,
-                now: self.arrived,
+                now,
             },
         );
         headers.insert(headers::DECISION, HeaderValue::from_static("admit"));

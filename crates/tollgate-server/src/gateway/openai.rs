@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::{
     HeaderMap, Method, Response,
     header::{CONTENT_LENGTH, CONTENT_TYPE},
@@ -29,6 +30,9 @@ use crate::{
 /// What is reserved for the output of a request that names no maximum, where the model is
 /// not known to make less.
 const ASSUMED_OUTPUT_TOKENS: u64 = 4_096;
+
+/// A body of more bytes takes longer to scan than a worker may be kept.
+const LONG_BODY_BYTES: usize = 256 * 1024;
 
 /// Requests that make nothing that is charged for, although they send something.
 const FREE_POSTS: [&str; 2] = ["/moderations", "/files"];
@@ -71,7 +75,7 @@ async fn metered(
     let body = body::read(body, provider.max_body_bytes).await?;
     let clock = exchange.app.gate.clock().clone();
     let read = clock.now();
-    let request = openai::scan(endpoint, &body).map_err(Failure::from)?;
+    let request = scan(endpoint, &body).await?;
     exchange.who.set(Attribute::Model, request.scan.model.as_str());
     let rate = rate(exchange, &request.scan.model)?;
     let demand = demand(&request, &rate);
@@ -87,7 +91,7 @@ async fn metered(
     };
     let (mut head, body) = response.into_parts();
     net::strip_response(&mut head.headers);
-    exchange.mark(&mut head.headers, &ticket);
+    exchange.mark(&mut head.headers, &ticket, came);
     let now = clock.now().time;
     ticket.note_added(sent.time.since(read.time) + now.since(came.time));
     let body = if !head.status.is_success() {
@@ -120,7 +124,7 @@ async fn unmetered(exchange: &mut Exchange, incoming: Incoming) -> Result<Respon
     };
     let (mut head, body) = response.into_parts();
     net::strip_response(&mut head.headers);
-    exchange.mark(&mut head.headers, &ticket);
+    exchange.mark(&mut head.headers, &ticket, exchange.app.gate.clock().now());
     Ok(Response::from_parts(head, passed(body, ticket)))
 }
 
@@ -137,6 +141,20 @@ pub(super) fn unanswered(ticket: Ticket, error: &UpstreamError, max_body_bytes: 
     match error {
         UpstreamError::Request(why) => body::why(&**why, max_body_bytes),
         _ => Failure::from(error),
+    }
+}
+
+/// Scans a body, a long one aside from the workers that others wait for.
+async fn scan(endpoint: Endpoint, body: &Bytes) -> Result<openai::Request, Failure> {
+    if body.len() <= LONG_BODY_BYTES {
+        return Ok(openai::scan(endpoint, body)?);
+    }
+    let body = body.clone();
+    let scanning = tokio::task::spawn_blocking(move || openai::scan(endpoint, &body));
+    match scanning.await {
+        Ok(scanned) => Ok(scanned?),
+        // Only a process that ends lets go of what was begun.
+        Err(_) => Err(Failure::new(What::Overloaded, "Tollgate is stopping; try again.")),
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Response, StatusCode,
-    header::{CONTENT_TYPE, RETRY_AFTER},
+    header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
 };
 use jiff::Timestamp;
 use serde::Serialize;
@@ -103,7 +103,7 @@ pub(crate) fn refused(
 /// The answer to a request that failed.
 pub(crate) fn failed(failure: &Failure, form: Form) -> Response<Body> {
     let status = failure.what.status();
-    match form {
+    let mut response = match form {
         Form::Openai => {
             let (kind, code) = failure.what.openai();
             let error =
@@ -124,7 +124,12 @@ pub(crate) fn failed(failure: &Failure, form: Form) -> Response<Body> {
             };
             respond(status, json(&problem), PROBLEM_JSON)
         }
+    };
+    if status == StatusCode::UNAUTHORIZED {
+        // RFC 9110 §15.5.2 wants to be told how.
+        response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }
+    response
 }
 
 /// When to come back, in every form that clients read.

@@ -65,6 +65,7 @@ async fn who_is_not_known_is_told_how_to_be() {
     let nobody = chat_as(&running, &[]).await;
     assert_eq!(nobody.status, StatusCode::UNAUTHORIZED);
     assert_eq!(nobody.json()["error"]["code"], "invalid_api_key");
+    assert_eq!(nobody.header("www-authenticate"), Some("Bearer"));
     let provider_key = chat_as(&running, &[("authorization", "Bearer sk-mine")]).await;
     assert_eq!(provider_key.status, StatusCode::UNAUTHORIZED, "a provider's key names nobody");
     let unknown = chat_as(&running, &[("authorization", "Bearer tg_guess")]).await;

@@ -59,6 +59,17 @@ async fn a_body_over_the_bound_is_not_read() {
 }
 
 #[tokio::test]
+async fn a_long_body_is_scanned_too() {
+    let provider = Provider::json(COMPLETION).await;
+    let running = Running::with(&format!("{}{BUDGET}", up(&provider.base_url()))).await;
+    let long = CHAT.replace("hi", &"x".repeat(700_000));
+    assert_eq!(running.chat(&long).await.status, StatusCode::OK);
+    assert!(provider.request().await.ends_with(&long));
+    let broken = long.replace("]}", "]");
+    assert_eq!(running.chat(&broken).await.status, StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
 async fn an_endless_body_is_cut_at_the_bound() {
     let (_provider, running) = budgeted().await;
     let mut socket = tokio::net::TcpStream::connect(running.address).await.expect("a socket");

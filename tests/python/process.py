@@ -9,7 +9,7 @@ import urllib.request
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-BINARY = Path(os.environ.get("TOLLGATE_BINARY", ROOT / "target/debug/tollgate"))
+BINARY = Path(os.environ.get("BINARY_UNDER_TEST", ROOT / "target/debug/tollgate"))
 START_SECONDS = 30
 URL = re.compile(r"http://127\.0\.0\.1:\d+")
 

@@ -33,9 +33,10 @@ pub(crate) fn prepare() -> Result<()> {
 pub(crate) fn test() -> Result<()> {
     let binary = run::target().join("debug/tollgate");
     let pytest = ["-m", "pytest", "tests/python", "-q", "-p", "no:cacheprovider"];
+    // Names that begin with TOLLGATE_ are settings, and an unknown one is refused.
     run::run(
         run::command(python(), pytest)
-            .env("TOLLGATE_BINARY", binary)
+            .env("BINARY_UNDER_TEST", binary)
             .env("PYTHONDONTWRITEBYTECODE", "1"),
     )
 }

@@ -61,7 +61,20 @@ impl<S: Store + 'static> Tollgate<S> {
     /// # Errors
     /// When the store cannot answer.
     pub async fn admit(&self, who: &Attributes, demand: &Demand) -> Result<Verdict<S>, StoreError> {
-        let policy = self.policy();
+        self.admit_under(self.policy(), who, demand).await
+    }
+
+    /// Asks under a policy of the caller's choice, as one that keeps more with its policy
+    /// than limits and must not mix two of them.
+    ///
+    /// # Errors
+    /// When the store cannot answer.
+    pub async fn admit_under(
+        &self,
+        policy: Arc<Policy>,
+        who: &Attributes,
+        demand: &Demand,
+    ) -> Result<Verdict<S>, StoreError> {
         let now = self.0.clock.now();
         let mut order =
             policy.order(new_id(now.wall), who, demand, now, now.time.after(self.0.hold));

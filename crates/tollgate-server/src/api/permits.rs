@@ -82,6 +82,11 @@ pub(super) async fn create(
     drop(order);
     let decided = decided.map_err(|error| api.store_failed(error).into_response())?;
     let admission = admitted(decided, &live, now).map_err(|refused| api.refuse(&refused, &who))?;
+    // Whoever is told yes may spend at once, so the hold must outlive a crash from here on.
+    if let Err(error) = api.app.gate.store().durable().await {
+        let _ = api.app.gate.store().void(id, now).await;
+        return Err(api.store_failed(error).into_response());
+    }
     let permit = Permit {
         id: uuid(id),
         waited_ms: 0,

@@ -90,7 +90,7 @@ pub(super) async fn status(State(app): State<Arc<App>>) -> Json<Status> {
             Stage::Serving => "serving",
             Stage::Draining => "draining",
         },
-        started_at: Instant::new(app.started.time, now),
+        started_at: Instant::new(app.started.time, app.started),
         uptime_seconds: now.time.since(app.started.time).as_secs(),
         listen: app.listen.to_string(),
         policy: PolicyShown::new(&live),

@@ -104,7 +104,9 @@ impl Exchange {
         model: CompactString,
         rate: Rate,
     ) -> Result<Ticket, Stop> {
-        let deciding: Deciding<'_> = Box::pin(self.app.gate.admit(&self.who, &demand));
+        let policy = Arc::clone(&self.live.policy);
+        let deciding: Deciding<'_> =
+            Box::pin(self.app.gate.admit_under(policy, &self.who, &demand));
         match deciding.await {
             Ok(Verdict::Admit(permit)) => {
                 self.id = Some(permit.id());

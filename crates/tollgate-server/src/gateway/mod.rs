@@ -59,9 +59,9 @@ pub(crate) async fn answer(app: Arc<App>, request: Request<Body>) -> Response<Bo
 }
 
 fn unknown(path: &str, providers: &Providers) -> Failure {
-    let names: Vec<String> =
-        providers.names().iter().map(|name| format!("/{name}/")).collect();
-    let first: String = path.split(['/', '?']).nth(1).unwrap_or_default().chars().take(40).collect();
+    let names: Vec<String> = providers.names().iter().map(|name| format!("/{name}/")).collect();
+    let first: String =
+        path.split(['/', '?']).nth(1).unwrap_or_default().chars().take(40).collect();
     let known = if names.is_empty() {
         "The policy has no providers.".to_owned()
     } else {

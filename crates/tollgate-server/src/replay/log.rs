@@ -28,6 +28,7 @@ struct Entry<'a> {
     user: String,
     stream: bool,
     due_ms: u64,
+    ended_us: u64,
     status: Option<u16>,
     outcome: &'static str,
     /// Whether the answer arrived whole; if not, it may have been charged.
@@ -62,6 +63,7 @@ impl Log {
             user: user_name(outcome.deal.user),
             stream: outcome.deal.stream,
             due_ms: u64::try_from(outcome.due.as_millis()).unwrap_or(u64::MAX),
+            ended_us: u64::try_from(outcome.ended.as_micros()).unwrap_or(u64::MAX),
             status: outcome.status,
             outcome: outcome.ending.name(),
             acknowledged: outcome.ending.acknowledged(),

@@ -12,6 +12,8 @@ pub(crate) struct Outcome {
     pub(crate) deal: Deal,
     /// When it was due, from the start of the replay.
     pub(crate) due: Duration,
+    /// When its answer was whole or its fate was known, from the start of the replay.
+    pub(crate) ended: Duration,
     /// The most that it can have used.
     pub(crate) most: Tokens,
     pub(crate) ending: Ending,

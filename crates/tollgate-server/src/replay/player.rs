@@ -50,10 +50,12 @@ impl Player {
             }
             let deal = dealer.deal();
             let most = self.requests.most(row, deal);
+            let clock = self.client.clock().clone();
             let outcome = move |exchange: Exchange| Outcome {
                 row: number,
                 deal,
                 due,
+                ended: clock.now().time.since(began),
                 most,
                 ending: exchange.ending,
                 status: exchange.status,

@@ -80,10 +80,10 @@ impl Model {
             Kind::Period { start, .. } => start,
             _ => 0,
         };
-        begun.filter(|other| started(other) > start).max_by_key(started).map_or(*charge, |other| Charge {
-            rule: other.rule,
-            ..*charge
-        })
+        begun
+            .filter(|other| started(other) > start)
+            .max_by_key(started)
+            .map_or(*charge, |other| Charge { rule: other.rule, ..*charge })
     }
 
     /// What was taken in the half-open interval of `length` that ends at `now`.
@@ -104,7 +104,8 @@ impl Model {
         charges.iter().all(|from| {
             let taken = charges.iter().filter(|t| t.at.time >= from.at.time).map(|t| t.counts);
             let elapsed = u128::from(now.time.since(from.at.time).as_nanos() as u64);
-            let allowed = u128::from(charge.rule.cap) * u128::from(per_ns) + elapsed * u128::from(rate);
+            let allowed =
+                u128::from(charge.rule.cap) * u128::from(per_ns) + elapsed * u128::from(rate);
             u128::from(taken.sum::<u64>()) * u128::from(per_ns) <= allowed
         })
     }

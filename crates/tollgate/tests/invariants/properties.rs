@@ -14,22 +14,41 @@ use crate::model::{Model, Taken, demand, just_before};
 
 #[derive(Debug, Clone)]
 enum Step {
-    Ask { user: u8, team: u8, amount: u64 },
-    Settle { which: usize, percent: u64 },
-    Void { which: usize },
-    Wait { nanos: u64 },
+    Ask {
+        user: u8,
+        team: u8,
+        amount: u64,
+    },
+    Settle {
+        which: usize,
+        percent: u64,
+    },
+    Void {
+        which: usize,
+    },
+    Wait {
+        nanos: u64,
+    },
     /// The caller's clock lags behind what the store has seen.
-    Lag { nanos: u64 },
-    SetWall { seconds: i64 },
+    Lag {
+        nanos: u64,
+    },
+    SetWall {
+        seconds: i64,
+    },
 }
 
 fn measures() -> impl Strategy<Value = (Unit, Measure)> {
     let unit = prop_oneof![Just(Unit::Requests), Just(Unit::Tokens), Just(Unit::Usd)];
     let length = (1_u64..20_000_000_000).prop_map(Duration::from_nanos);
     let measure = prop_oneof![
-        (1_u64..50, length.clone(), 1_u64..40)
-            .prop_map(|(rate, per, burst)| Measure::Bucket { rate, per, burst }),
-        (length, prop_oneof![1_u64..30, 60_u64..500]).prop_map(|(length, cap)| Measure::Window { length, cap }),
+        (1_u64..50, length.clone(), 1_u64..40).prop_map(|(rate, per, burst)| Measure::Bucket {
+            rate,
+            per,
+            burst
+        }),
+        (length, prop_oneof![1_u64..30, 60_u64..500])
+            .prop_map(|(length, cap)| Measure::Window { length, cap }),
         (1_u64..200).prop_map(|cap| Measure::Period {
             calendar: Arc::new(Calendar::new(PeriodUnit::Day, jiff::tz::TimeZone::UTC)),
             cap
@@ -53,7 +72,11 @@ fn policies() -> impl Strategy<Value = Policy> {
                 name: name.into(),
                 when: When::default(),
                 per,
-                unit: if matches!(measure, Measure::Concurrency { .. }) { Unit::Requests } else { unit },
+                unit: if matches!(measure, Measure::Concurrency { .. }) {
+                    Unit::Requests
+                } else {
+                    unit
+                },
                 measure,
                 tiers: vec![],
                 shadow: false,
@@ -156,7 +179,11 @@ impl Play {
                 self.compare(&order, at);
             }
             Decision::Refuse(refusal) => {
-                assert_eq!(self.store.standings_now(&order, told), before, "a refusal left a trace");
+                assert_eq!(
+                    self.store.standings_now(&order, told),
+                    before,
+                    "a refusal left a trace"
+                );
                 let at = Now { time: told.time.max(self.committed(&order)), wall: told.wall };
                 let just = order.parts().any(|(group, charges)| {
                     charges.iter().any(|charge| self.model.has_no_room(group, charge, at))
@@ -189,7 +216,10 @@ impl Play {
     /// The latest instant committed to any cell of an order, as the model saw it.
     fn committed(&self, order: &Order<'_>) -> Time {
         let is_theirs = |taken: &&Taken| {
-            order.groups.iter().any(|g| (g.scope, g.key.as_str()) == (taken.account.0, taken.account.1.as_str()))
+            order
+                .groups
+                .iter()
+                .any(|g| (g.scope, g.key.as_str()) == (taken.account.0, taken.account.1.as_str()))
         };
         self.model.taken.iter().filter(is_theirs).map(|t| t.touched).max().unwrap_or(Time::ZERO)
     }
@@ -210,7 +240,10 @@ impl Play {
                 assert!(matches!(ask_at(at), Decision::Refuse(_)), "admitted before {promised:?}");
             }
         }
-        assert!(matches!(ask_at(just_before(promised)), Decision::Refuse(_)), "admitted 1 ns early");
+        assert!(
+            matches!(ask_at(just_before(promised)), Decision::Refuse(_)),
+            "admitted 1 ns early"
+        );
         assert!(matches!(ask_at(promised), Decision::Admit(_)), "refused at the promised instant");
     }
 }

@@ -18,6 +18,7 @@ fn outcome(ending: Ending) -> Outcome {
         row: 0,
         deal: Deal { user: 1, stream: false },
         due: Duration::ZERO,
+        ended: Duration::ZERO,
         most: Tokens { input: 1_000, output: 256 },
         ending,
         status: Some(200),

@@ -98,7 +98,17 @@ fn the_log_says_what_was_acknowledged_and_what_may_have_been_charged() {
         let most = Tokens { input: 1_000, output: 256 };
         let (due, id) = (Duration::from_millis(1_500), Some("id-1".to_owned()));
         let status = Some(200);
-        let outcome = Outcome { row: 4, deal: PLAIN, due, most, ending, status, id, timing: None };
+        let outcome = Outcome {
+            row: 4,
+            deal: PLAIN,
+            due,
+            ended: due,
+            most,
+            ending,
+            status,
+            id,
+            timing: None,
+        };
         log.write(&outcome, &tally).unwrap();
     }
     log.finish().unwrap();

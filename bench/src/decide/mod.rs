@@ -54,9 +54,7 @@ pub(crate) fn run() -> Report {
             stopwatch::time(|| governor.two_keyed(&picks)),
             stopwatch::time(|| admitted += seven.decide(&picks)),
             stopwatch::time(|| governor.direct(ROUND)),
-            stopwatch::time(|| {
-                bucket.decide(&picks);
-            }),
+            stopwatch::time(|| bucket.decide_unnamed(ROUND)),
         ];
         if round == 0 {
             admitted = 0; // The first round only fills the tables.

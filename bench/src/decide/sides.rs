@@ -97,17 +97,26 @@ impl Tollgates {
         let mut admitted = 0;
         for pick in picks {
             let name = self.names[*pick as usize].as_str();
-            let who = Attributes::new().with(Attribute::User, name);
-            let now = self.clock.now();
-            let expires = now.time.after(Duration::from_secs(600));
-            let order = self.policy.order(new_id(now.wall), &who, &self.demand, now, expires);
-            if let Ok(Decision::Admit(_)) = self.store.reserve_now(&order, now) {
-                admitted += 1;
-                let settled = self.store.settle_now(order.id, &self.demand, now);
-                std::hint::black_box(settled.is_ok());
-            }
+            admitted += usize::from(self.ask(&Attributes::new().with(Attribute::User, name)));
         }
         admitted
+    }
+
+    /// Decides and settles that many requests of nobody in particular.
+    pub(crate) fn decide_unnamed(&self, count: usize) {
+        let nobody = Attributes::new();
+        for _ in 0..count {
+            std::hint::black_box(self.ask(&nobody));
+        }
+    }
+
+    /// Decides one request, and settles it if it is admitted.
+    fn ask(&self, who: &Attributes) -> bool {
+        let now = self.clock.now();
+        let expires = now.time.after(Duration::from_secs(600));
+        let order = self.policy.order(new_id(now.wall), who, &self.demand, now, expires);
+        let Ok(Decision::Admit(_)) = self.store.reserve_now(&order, now) else { return false };
+        self.store.settle_now(order.id, &self.demand, now).is_ok()
     }
 
     /// Keys that are left two days later, when every shard was looked through.

@@ -6,8 +6,8 @@ use governor::{DefaultDirectRateLimiter, DefaultKeyedRateLimiter, Quota, RateLim
 use rand::{RngExt, SeedableRng};
 use tollgate::{Clock, Memory, new_id};
 use tollgate_core::{
-    Attribute, Attributes, Calendar, Decision, Demand, LimitId, NanoUsd, PeriodUnit, Policy, Unit,
-    policy::{Limit, Measure, When},
+    Attribute, Attributes, Calendar, Decision, Demand, NanoUsd, PeriodUnit, Policy, Unit,
+    policy::{Limit, Measure},
 };
 
 use super::USERS;
@@ -79,7 +79,7 @@ impl Tollgates {
     pub(crate) fn one_bucket() -> Self {
         let per = Duration::from_secs(1);
         let measure = Measure::Bucket { rate: 1 << 32, per, burst: 1 << 32 };
-        Self::new(vec![limit("bucket", &[], Unit::Requests, measure)])
+        Self::new(vec![Limit::new("bucket", &[], Unit::Requests, measure)])
     }
 
     fn new(limits: Vec<Limit>) -> Self {
@@ -134,40 +134,30 @@ fn per_user_limits(a_minute: u64, a_day: u64) -> Vec<Limit> {
     let user = [Attribute::User];
     let window = |seconds, cap| Measure::Window { length: Duration::from_secs(seconds), cap };
     vec![
-        limit("user-minute", &user, Unit::Requests, window(60, a_minute)),
-        limit("user-hour", &user, Unit::Requests, window(3_600, 100)),
-        limit("user-day", &user, Unit::Requests, window(86_400, a_day)),
-        limit("user-spend", &user, Unit::Usd, dollars_a_day(5_000)),
+        Limit::new("user-minute", &user, Unit::Requests, window(60, a_minute)),
+        Limit::new("user-hour", &user, Unit::Requests, window(3_600, 100)),
+        Limit::new("user-day", &user, Unit::Requests, window(86_400, a_day)),
+        Limit::new("user-spend", &user, Unit::Usd, dollars_a_day(5_000)),
     ]
 }
 
 fn global_limits() -> Vec<Limit> {
     let hour = Duration::from_secs(3_600);
     vec![
-        limit("global-slots", &[], Unit::Requests, Measure::Concurrency { cap: 100 }),
-        limit("global-hour", &[], Unit::Requests, Measure::Window { length: hour, cap: 1 << 40 }),
-        limit("global-spend", &[], Unit::Usd, dollars_a_day(100_000_000)),
+        Limit::new("global-slots", &[], Unit::Requests, Measure::Concurrency { cap: 100 }),
+        Limit::new(
+            "global-hour",
+            &[],
+            Unit::Requests,
+            Measure::Window { length: hour, cap: 1 << 40 },
+        ),
+        Limit::new("global-spend", &[], Unit::Usd, dollars_a_day(100_000_000)),
     ]
 }
 
 fn dollars_a_day(dollars: u64) -> Measure {
     let calendar = Calendar::new(PeriodUnit::Day, jiff::tz::TimeZone::UTC);
     Measure::Period { calendar: calendar.into(), cap: dollars * 1_000_000_000 }
-}
-
-fn limit(name: &str, per: &[Attribute], unit: Unit, measure: Measure) -> Limit {
-    Limit {
-        id: LimitId::new(name, per),
-        name: name.into(),
-        when: When::default(),
-        per: per.to_vec(),
-        unit,
-        measure,
-        tiers: vec![],
-        shadow: false,
-        retry_after: Duration::from_secs(5),
-        status: None,
-    }
 }
 
 fn name(nth: usize) -> String {

@@ -9,8 +9,8 @@ use std::{
 use tollgate::{
     Clock, Embedded,
     core::{
-        Amounts, Attributes, LimitId, NanoUsd, Policy, Unit,
-        policy::{Limit, Measure, When},
+        Amounts, Attributes, NanoUsd, Policy, Unit,
+        policy::{Limit, Measure},
     },
     new_id,
     store::embedded::EmbeddedBounds,
@@ -23,18 +23,8 @@ fn verify(ledger: &Path, more: &[&str]) -> Output {
 
 /// A ledger with one settled request of 0.25 dollars under a limit named `spend`.
 fn write_ledger(path: &Path) {
-    let spend = Limit {
-        id: LimitId::new("spend", &[]),
-        name: "spend".into(),
-        when: When::default(),
-        per: Vec::new(),
-        unit: Unit::Usd,
-        measure: Measure::Window { length: Duration::from_secs(60), cap: 1_000_000_000 },
-        tiers: Vec::new(),
-        shadow: false,
-        retry_after: Duration::from_secs(5),
-        status: None,
-    };
+    let measure = Measure::Window { length: Duration::from_secs(60), cap: 1_000_000_000 };
+    let spend = Limit::new("spend", &[], Unit::Usd, measure);
     let policy = Policy::new(vec![spend]).expect("one limit");
     let (store, clock) =
         Embedded::open(path, EmbeddedBounds::default(), Clock::no_earlier_than).expect("a ledger");

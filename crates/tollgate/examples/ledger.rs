@@ -9,8 +9,8 @@ use std::{path::Path, sync::Arc, time::Duration};
 use tollgate::{
     Clock, Embedded, Memory, Store,
     core::{
-        Amounts, Attribute, Attributes, Calendar, LimitId, NanoUsd, PeriodUnit, Policy, Unit,
-        policy::{Limit, Measure, When},
+        Amounts, Attribute, Attributes, Calendar, NanoUsd, PeriodUnit, Policy, Unit,
+        policy::{Limit, Measure},
     },
     new_id,
     store::embedded::{EmbeddedBounds, audit},
@@ -22,18 +22,8 @@ type Failure = Box<dyn std::error::Error>;
 const OPEN: usize = 64;
 
 fn limit(name: &str, per: &[Attribute], unit: Unit, cap: u64, seconds: u64) -> Limit {
-    Limit {
-        id: LimitId::new(name, per),
-        name: name.into(),
-        when: When::default(),
-        per: per.to_vec(),
-        unit,
-        measure: Measure::Window { length: Duration::from_secs(seconds), cap },
-        tiers: Vec::new(),
-        shadow: false,
-        retry_after: Duration::from_secs(5),
-        status: None,
-    }
+    let measure = Measure::Window { length: Duration::from_secs(seconds), cap };
+    Limit::new(name, per, unit, measure)
 }
 
 /// Seven limits, as the assistant's, that refuse nobody.

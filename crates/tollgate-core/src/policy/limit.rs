@@ -75,6 +75,22 @@ pub enum Measure {
 }
 
 impl Limit {
+    /// A limit for every request, the same for all tiers, that refuses; the fields say more.
+    pub fn new(name: &str, per: &[Attribute], unit: Unit, measure: Measure) -> Self {
+        Self {
+            id: LimitId::new(name, per),
+            name: name.into(),
+            when: When::default(),
+            per: per.to_vec(),
+            unit,
+            measure,
+            tiers: Vec::new(),
+            shadow: false,
+            retry_after: Duration::from_secs(5),
+            status: None,
+        }
+    }
+
     /// The charge this limit makes for a demand, if it applies.
     pub(crate) fn charge(&self, who: &Attributes, demand: &Amounts, wall: Time) -> Option<Charge> {
         if !self.when.matches(who) {

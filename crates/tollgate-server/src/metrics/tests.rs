@@ -2,24 +2,14 @@ use std::{sync::Arc, thread, time::Duration};
 
 use tollgate_core::{
     Amounts, LimitId, NanoUsd, Policy, Refusal, Retry, Unit,
-    policy::{Limit, Measure, When},
+    policy::{Limit, Measure},
 };
 
 use super::*;
 
 fn limit(name: &str) -> Limit {
-    Limit {
-        id: LimitId::new(name, &[]),
-        name: name.into(),
-        when: When::default(),
-        per: Vec::new(),
-        unit: Unit::Requests,
-        measure: Measure::Window { length: Duration::from_secs(60), cap: 1 },
-        tiers: Vec::new(),
-        shadow: false,
-        retry_after: Duration::from_secs(5),
-        status: None,
-    }
+    let measure = Measure::Window { length: Duration::from_secs(60), cap: 1 };
+    Limit::new(name, &[], Unit::Requests, measure)
 }
 
 fn refusal(limit: LimitId, shadowed: &[LimitId]) -> Refusal {

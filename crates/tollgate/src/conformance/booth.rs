@@ -11,7 +11,7 @@ use std::{
 use tollgate_core::{
     Amounts, Attribute, Attributes, Calendar, Decision, Demand, LimitId, NanoUsd, Order,
     PeriodUnit, Policy, Refusal, ReservationId, Time, Unit,
-    policy::{Limit, Measure, When},
+    policy::{Limit, Measure},
 };
 
 use crate::{Clock, Receipt, Store};
@@ -48,18 +48,7 @@ pub(super) fn daily(cap: u64) -> Measure {
 }
 
 pub(super) fn limit(name: &str, per: &[Attribute], unit: Unit, measure: Measure) -> Limit {
-    Limit {
-        id: LimitId::new(name, per),
-        name: name.into(),
-        when: When::default(),
-        per: per.to_vec(),
-        unit,
-        measure,
-        tiers: Vec::new(),
-        shadow: false,
-        retry_after: Duration::from_secs(5),
-        status: None,
-    }
+    Limit::new(name, per, unit, measure)
 }
 
 pub(super) fn user(name: &str) -> Attributes {

@@ -143,6 +143,9 @@ pub async fn an_expired_reservation_counts_until_it_is_settled_late<S: Store>(st
     let now = booth.clock.now();
     let extended = booth.store.extend(id, &costs(1), now).await;
     assert_eq!(extended, Err(StoreError::Ended { id: id.0 }));
+    let demand = costs(400);
+    let again = booth.store.reserve(&booth.order(id, &ann, &demand), now).await;
+    assert_eq!(again, Err(StoreError::Ended { id: id.0 }), "its slot is free by now");
     let receipt = booth.settle(id, &costs(150)).await;
     assert_eq!(receipt.usage.cost, NanoUsd(150));
     assert_eq!(booth.remaining(&ann).await, [850, 3]);

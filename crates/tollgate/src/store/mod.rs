@@ -23,7 +23,7 @@ pub trait Store: Send + Sync {
     /// Grants all charges of an order or none, in one step that nothing can come between.
     ///
     /// # Errors
-    /// When the store cannot answer; nothing is charged then.
+    /// When the store cannot answer or the id has expired; nothing is charged then.
     fn reserve(
         &self,
         order: &Order<'_>,

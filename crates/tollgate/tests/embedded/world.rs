@@ -7,9 +7,9 @@ use tempfile::TempDir;
 use tollgate::{
     Clock, Embedded, Store as _,
     core::{
-        Attribute, Attributes, Calendar, Decision, Demand, LimitId, NanoUsd, Now, PeriodUnit,
-        Policy, ReservationId, Standing, Time, Unit,
-        policy::{Limit, Measure, When},
+        Attribute, Attributes, Calendar, Decision, Demand, NanoUsd, Now, PeriodUnit, Policy,
+        ReservationId, Standing, Time, Unit,
+        policy::{Limit, Measure},
     },
     store::embedded::{EmbeddedBounds, LedgerError},
 };
@@ -29,18 +29,7 @@ pub(crate) struct Open {
 }
 
 pub(crate) fn limit(name: &str, per: &[Attribute], unit: Unit, measure: Measure) -> Limit {
-    Limit {
-        id: LimitId::new(name, per),
-        name: name.into(),
-        when: When::default(),
-        per: per.to_vec(),
-        unit,
-        measure,
-        tiers: Vec::new(),
-        shadow: false,
-        retry_after: Duration::from_secs(5),
-        status: None,
-    }
+    Limit::new(name, per, unit, measure)
 }
 
 pub(crate) fn window(cap: u64, seconds: u64) -> Measure {

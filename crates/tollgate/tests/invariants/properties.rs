@@ -5,9 +5,9 @@ use std::{sync::Arc, time::Duration};
 use proptest::{collection::vec, prelude::*};
 use tollgate::Memory;
 use tollgate_core::{
-    Attribute, Attributes, Calendar, Decision, Kind, LimitId, Now, Order, PeriodUnit, Policy,
-    ReservationId, Time, Unit, Usage,
-    policy::{Limit, Measure, When},
+    Attribute, Attributes, Calendar, Decision, Kind, Now, Order, PeriodUnit, Policy, ReservationId,
+    Time, Unit, Usage,
+    policy::{Limit, Measure},
 };
 
 use crate::model::{Model, Taken, demand, just_before};
@@ -67,22 +67,9 @@ fn policies() -> impl Strategy<Value = Policy> {
     vec((measures(), per), 1..6).prop_map(|limits| {
         let limits = limits.into_iter().enumerate().map(|(nth, ((unit, measure), per))| {
             let name = format!("limit-{nth}");
-            Limit {
-                id: LimitId::new(&name, &per),
-                name: name.into(),
-                when: When::default(),
-                per,
-                unit: if matches!(measure, Measure::Concurrency { .. }) {
-                    Unit::Requests
-                } else {
-                    unit
-                },
-                measure,
-                tiers: vec![],
-                shadow: false,
-                retry_after: Duration::from_secs(5),
-                status: None,
-            }
+            let slots = matches!(measure, Measure::Concurrency { .. });
+            let unit = if slots { Unit::Requests } else { unit };
+            Limit::new(&name, &per, unit, measure)
         });
         Policy::new(limits.collect()).expect("names differ")
     })

@@ -13,27 +13,12 @@ use proptest::prelude::*;
 use tollgate::Memory;
 use tollgate_core::{
     Attribute, Attributes, Decision, LimitId, Now, Policy, ReservationId, Time, Unit, Usage,
-    policy::{Limit, Measure, When},
+    policy::{Limit, Measure},
 };
 
 use crate::model::demand;
 
 const THREADS: u64 = 8;
-
-fn limit(name: &str, per: &[Attribute], unit: Unit, measure: Measure) -> Limit {
-    Limit {
-        id: LimitId::new(name, per),
-        name: name.into(),
-        when: When::default(),
-        per: per.to_vec(),
-        unit,
-        measure,
-        tiers: vec![],
-        shadow: false,
-        retry_after: Duration::from_secs(5),
-        status: None,
-    }
-}
 
 const fn window(cap: u64) -> Measure {
     Measure::Window { length: Duration::from_secs(60), cap }
@@ -65,8 +50,8 @@ fn at_once(work: impl Fn(u64) + Sync) {
 fn a_budget_for_ten_admits_exactly_ten() {
     for round in 0..200 {
         let limits = vec![
-            limit("all", &[], Unit::Usd, window(10_000)),
-            limit("each", &[Attribute::User], Unit::Requests, window(100)),
+            Limit::new("all", &[], Unit::Usd, window(10_000)),
+            Limit::new("each", &[Attribute::User], Unit::Requests, window(100)),
         ];
         let policy = Policy::new(limits).expect("names differ");
         let (store, admitted) = (Memory::default(), AtomicU64::new(0));
@@ -92,9 +77,9 @@ proptest! {
     #[test]
     fn all_or_nothing_under_threads(slots in 1_u64..6, own in 5_u64..60, shared in 20_u64..400, turns in 10_u64..200) {
         let limits = vec![
-            limit("slots", &[], Unit::Requests, Measure::Concurrency { cap: slots }),
-            limit("own", &[Attribute::User], Unit::Tokens, window(own)),
-            limit("shared", &[], Unit::Tokens, window(shared)),
+            Limit::new("slots", &[], Unit::Requests, Measure::Concurrency { cap: slots }),
+            Limit::new("own", &[Attribute::User], Unit::Tokens, window(own)),
+            Limit::new("shared", &[], Unit::Tokens, window(shared)),
         ];
         let policy = Policy::new(limits).expect("names differ");
         let store = Memory::default();

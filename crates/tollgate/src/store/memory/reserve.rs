@@ -19,7 +19,7 @@ impl<J: Journal> Memory<J> {
     /// [`Store::reserve`](crate::Store::reserve), which never waits here.
     ///
     /// # Errors
-    /// When the journal can't record it or a named maximum is reached.
+    /// When the journal can't record it, a named maximum is reached, or its id has expired.
     pub fn reserve_now(&self, order: &Order<'_>, now: Now) -> Result<Decision, StoreError> {
         self.journal.ready()?;
         if now.time.as_nanos() >= self.next_expiry.load(Ordering::Relaxed) {
@@ -27,10 +27,13 @@ impl<J: Journal> Memory<J> {
         }
         let id_hash = self.hash_id(order.id);
         let mut reservations = self.reservations_of(id_hash).lock();
-        if order.keep
-            && (reservations.find(order.id, id_hash).is_some()
-                || reservations.receipt(order.id, id_hash).is_some())
-        {
+        let before = reservations.find(order.id, id_hash);
+        if before.is_some_and(|reservation| reservation.expired) {
+            // Its slots are free by now, so it can't run on what it was granted.
+            return Err(StoreError::Ended { id: order.id.0 });
+        }
+        let known = before.is_some() || reservations.receipt(order.id, id_hash).is_some();
+        if order.keep && known {
             // The answer was lost on its way: what was granted is granted, not granted again.
             let standings = self.report(order, now);
             return Ok(Decision::Admit(Admission { standings, ..Admission::default() }));

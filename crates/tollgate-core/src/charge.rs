@@ -4,7 +4,7 @@ use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
-use crate::{Attribute, Attributes, Demand, LimitId, Rule, ScopeId, Time, Unit};
+use crate::{Attribute, Attributes, Demand, LimitId, Retry, Rule, ScopeId, Time, Unit};
 
 /// Names a reservation; chosen by the caller, so that an answer lost in a crash can be
 /// asked for again.
@@ -59,6 +59,22 @@ pub struct Order<'a> {
     pub report: bool,
     /// Whether the id may be asked for again: its answer and its settlement are kept.
     pub keep: bool,
+}
+
+impl Charge {
+    /// How much of its unit a demand asks.
+    #[inline]
+    pub const fn asked(&self, demand: &Demand) -> u64 {
+        if self.rule.kind.is_slot() { 1 } else { demand.of(self.unit) }
+    }
+
+    /// Whether it has room in an account that was never used.
+    ///
+    /// # Errors
+    /// [`Retry::Never`], if it asks for more than the limit ever allows.
+    pub const fn check_empty(&self) -> Result<(), Retry> {
+        if self.amount > self.rule.cap { Err(Retry::Never) } else { Ok(()) }
+    }
 }
 
 impl Order<'_> {

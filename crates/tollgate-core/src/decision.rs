@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 
-use crate::{LimitId, Time};
+use crate::{Charge, LimitId, Time};
 
 /// The answer to an order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,6 +71,14 @@ pub struct Standing {
     /// When more is left, if nothing else happens: the next unit to age out or refill, the
     /// period's end; for slots, no later than this instant is known.
     pub reset: Time,
+}
+
+impl Standing {
+    /// Where an account stands that was never used.
+    pub const fn unused(charge: &Charge, now: Time) -> Self {
+        let cap = charge.rule.cap;
+        Self { limit: charge.limit, cap, remaining: cap, reset: now }
+    }
 }
 
 impl Retry {

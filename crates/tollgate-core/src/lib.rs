@@ -18,6 +18,7 @@ mod hash;
 mod limit;
 mod money;
 pub mod policy;
+pub mod queue;
 mod time;
 
 pub use amounts::{Amounts, Demand, Unit, Usage};

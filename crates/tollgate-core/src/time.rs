@@ -18,7 +18,7 @@ pub struct Time(u64);
 ///
 /// Limits count in [`time`](Now::time), which never runs backwards. Calendar periods alone
 /// look at the [`wall`](Now::wall) clock, which may jump.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Now {
     /// Monotone time.
     pub time: Time,
@@ -67,6 +67,16 @@ impl Now {
     /// A present whose wall clock agrees with its monotone time, as in virtual time.
     pub const fn at(time: Time) -> Self {
         Self { time, wall: time }
+    }
+
+    /// This present, but not before `floor`. Both clocks are moved, since they were read
+    /// together.
+    #[must_use]
+    pub fn no_earlier(self, floor: Time) -> Self {
+        if floor <= self.time {
+            return self;
+        }
+        Self { time: floor, wall: self.wall.after(floor.since(self.time)) }
     }
 
     /// The monotone instant at which the wall clock will show `wall`, if nobody sets it.

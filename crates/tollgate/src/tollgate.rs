@@ -166,7 +166,8 @@ impl Refused {
 
 /// A new id, in the order of time so that ledgers index it well, and not to be guessed.
 pub fn new_id(wall: Time) -> ReservationId {
-    let random: [u8; 10] = rand::random();
+    let mut random = [0; 10];
+    random.copy_from_slice(&rand::random::<u128>().to_le_bytes()[..10]);
     let millis = wall.as_nanos() / 1_000_000;
     let id = uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid();
     ReservationId(id.as_u128())

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     Kind, Now, Retry, Rule, Time,
-    limit::{Bucket, Exact, MAX_EXACT_CAP, Period, Ring, Window},
+    limit::{Bucket, Exact, MAX_EXACT_CAP, Period, Ring, Window, period},
 };
 
 /// One account to look at.
@@ -27,7 +27,7 @@ impl Account<'_> {
     /// and a large window may serve a cap that was lowered below its size until few enough
     /// units are left for a ring.
     #[inline]
-    pub(super) fn fits(self, rule: Rule) -> bool {
+    pub(super) fn fits(self, rule: &Rule) -> bool {
         match (self.head.shape, rule.kind) {
             (Shape::Exact, Kind::Window { .. }) => rule.cap < self.state.len() as u64,
             (Shape::Window { .. }, Kind::Window { length_ns }) => {
@@ -39,7 +39,7 @@ impl Account<'_> {
     }
 
     #[inline]
-    pub(super) const fn is_kind_of(self, rule: Rule) -> bool {
+    pub(super) const fn is_kind_of(self, rule: &Rule) -> bool {
         matches!(
             (self.head.shape, rule.kind),
             (Shape::Bucket, Kind::Bucket { .. })
@@ -50,8 +50,8 @@ impl Account<'_> {
     }
 
     #[inline]
-    pub(super) fn check(self, rule: Rule, amount: u64, now: Now) -> Result<(), Retry> {
-        let Rule { kind, cap } = rule;
+    pub(super) fn check(self, rule: &Rule, amount: u64, now: Now) -> Result<(), Retry> {
+        let Rule { kind, cap } = *rule;
         match kind {
             Kind::Bucket { .. } => bucket_of(rule).check(self.state, amount, now.time),
             Kind::Window { length_ns } => match window(self.head, rule) {
@@ -73,8 +73,8 @@ impl Account<'_> {
     }
 
     /// What is left, and when more is.
-    pub(super) fn standing(self, rule: Rule, now: Now) -> (u64, Time) {
-        let Rule { kind, cap } = rule;
+    pub(super) fn standing(self, rule: &Rule, now: Now) -> (u64, Time) {
+        let Rule { kind, cap } = *rule;
         match kind {
             Kind::Bucket { .. } => {
                 let bucket = bucket_of(rule);
@@ -101,28 +101,43 @@ impl Account<'_> {
 }
 
 impl AccountMut<'_> {
-    /// Takes `amount`; a window whose counts are too narrow answers with the width it needs.
+    /// Takes `amount`, and says in which period, if it is one; a window whose counts are
+    /// too narrow takes nothing and answers with the width it needs.
     #[inline]
-    pub(super) fn hold(&mut self, rule: Rule, amount: u64, now: Now) -> Result<(), u8> {
-        let Rule { kind, cap } = rule;
+    pub(super) fn hold(
+        &mut self,
+        rule: &Rule,
+        amount: u64,
+        now: Now,
+    ) -> Result<Option<(u64, u64)>, u8> {
+        let Rule { kind, cap } = *rule;
         match kind {
             Kind::Bucket { .. } => bucket_of(rule).take(self.state, amount, now.time),
             Kind::Window { length_ns } => match window(*self.head, rule) {
                 Some(window) => window.take(self.state, amount, now.time)?,
                 None => Exact { cap, length_ns }.take(&mut self.ring(length_ns), amount, now.time),
             },
-            Kind::Period { start, end } => Period { cap, start, end }.hold(self.state, amount),
+            Kind::Period { start, end } => {
+                Period { cap, start, end }.hold(self.state, amount);
+                return Ok(Some(period::bounds(self.state)));
+            }
             Kind::Concurrency => self.state[0] = self.state[0].saturating_add(amount),
             Kind::Sessions { .. } => {}
         }
-        Ok(())
+        Ok(None)
+    }
+
+    /// The same account, to look at.
+    #[inline]
+    pub(super) const fn as_ref(&self) -> Account<'_> {
+        Account { head: *self.head, state: self.state }
     }
 
     /// Ends a hold; an overrun of a bucket or window is left to be taken at `now`.
     #[inline]
-    pub(super) fn settle(&mut self, rule: Rule, ending: Ending, now: Now) {
-        let Rule { kind, cap } = rule;
-        let Ending { held, used, at, expired } = ending;
+    pub(super) fn settle(&mut self, rule: &Rule, ending: &Ending, now: Now) {
+        let Rule { kind, cap } = *rule;
+        let Ending { held, used, at, expired } = *ending;
         let back = held.saturating_sub(used);
         match kind {
             Kind::Bucket { .. } => {
@@ -130,7 +145,7 @@ impl AccountMut<'_> {
             }
             Kind::Window { .. } if back == 0 => {}
             Kind::Window { length_ns } => match window(*self.head, rule) {
-                Some(window) => window.give_back(self.state, back, at.time, now.time),
+                Some(window) => window.give_back(self.state, back, at.time),
                 None => {
                     Exact { cap, length_ns }.give_back(&mut self.ring(length_ns), back, at.time);
                 }
@@ -154,7 +169,7 @@ impl AccountMut<'_> {
     }
 }
 
-const fn bucket_of(rule: Rule) -> Bucket {
+const fn bucket_of(rule: &Rule) -> Bucket {
     match rule.kind {
         Kind::Bucket { rate, per_ns } => Bucket { rate, per_ns, burst: rule.cap },
         _ => Bucket { rate: 1, per_ns: 1, burst: rule.cap },
@@ -162,7 +177,7 @@ const fn bucket_of(rule: Rule) -> Bucket {
 }
 
 /// The large window that a head and a rule describe, if they do.
-pub(super) const fn window(head: Head, rule: Rule) -> Option<Window> {
+pub(super) const fn window(head: Head, rule: &Rule) -> Option<Window> {
     match (head.shape, rule.kind) {
         (Shape::Window { bits }, Kind::Window { length_ns }) => {
             Some(Window { cap: rule.cap, length_ns, bits })

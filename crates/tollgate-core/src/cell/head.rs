@@ -34,7 +34,7 @@ pub(super) enum Shape {
 
 impl Head {
     /// The head of a new account under `rule`.
-    pub(super) const fn of(rule: Rule) -> Self {
+    pub(super) const fn of(rule: &Rule) -> Self {
         let (shape, len) = match rule.kind {
             Kind::Bucket { .. } => (Shape::Bucket, bucket::WORDS),
             Kind::Window { .. } if rule.cap <= MAX_EXACT_CAP => {
@@ -79,6 +79,23 @@ impl Head {
         };
         let place = u16::from_le_bytes([place_low, place_high]);
         Self { shape, place, len: u16::from_le_bytes([len_low, len_high]), start, count }
+    }
+
+    /// Whether it could have been made by [`pack`](Self::pack), for words from elsewhere.
+    pub(super) const fn is_sound(self) -> bool {
+        let len = self.len as usize;
+        match self.shape {
+            Shape::Bucket => len == bucket::WORDS,
+            // The ring may be empty, for a limit of nothing.
+            Shape::Exact => {
+                let ring = len.saturating_sub(1);
+                let starts = (self.start as usize) < ring || self.start == 0;
+                len > 0 && ring <= MAX_EXACT_CAP as usize && self.count as usize <= ring && starts
+            }
+            Shape::Window { bits } => 0 < bits && bits <= 64 && len == Window::words(bits),
+            Shape::Period => len == period::WORDS,
+            Shape::Slots => len == 1,
+        }
     }
 
     /// Where the state is.

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use packed::Packed;
 pub use sessions::Sessions;
 
-use crate::{Charge, Kind, LimitId, Now, Retry, Rule, Standing, Time};
+use crate::{Charge, Kind, LimitId, Now, Retry, Standing, Time};
 
 /// The accounts of one scope and one combination of its values.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,69 +50,69 @@ impl Cell {
         self.latest
     }
 
-    /// Whether a charge has room at `now`, and if not when it will. Takes nothing, and
-    /// forgets nothing that counts at an earlier instant.
+    /// Whether a charge, the `nth` of its order for this cell, has room at `now`, and if not
+    /// when it will. Takes nothing, and forgets nothing that counts at an earlier instant.
     ///
     /// # Errors
     /// When to ask again, if it has no room.
-    pub fn check(&mut self, charge: &Charge, session: &str, now: Now) -> Result<(), Retry> {
-        match charge.rule.kind {
-            Kind::Sessions { .. } => match self.sessions_mut(charge.limit) {
+    #[inline]
+    pub fn check(
+        &mut self,
+        nth: usize,
+        charge: &Charge,
+        session: &str,
+        now: Now,
+    ) -> Result<(), Retry> {
+        if let Kind::Sessions { .. } = charge.rule.kind {
+            return match self.sessions_mut(charge.limit) {
                 Some(sessions) => sessions.check(session, charge.rule.cap, now.time),
-                None => Self::check_empty(charge),
-            },
-            _ => match self.packed.account(charge.limit, charge.rule, now) {
-                Some(account) => account.check(charge.rule, charge.amount, now),
-                None => Self::check_empty(charge),
-            },
+                None => charge.check_empty(),
+            };
         }
-    }
-
-    /// Whether a charge has room in an account that was never used.
-    ///
-    /// # Errors
-    /// [`Retry::Never`], if it asks for more than the limit ever allows.
-    pub const fn check_empty(charge: &Charge) -> Result<(), Retry> {
-        if charge.amount > charge.rule.cap { Err(Retry::Never) } else { Ok(()) }
+        self.packed.check(nth, charge, now)
     }
 
     /// Takes a charge, whether or not it has room. A period charge is told in which period
     /// it was taken: not an earlier one than has begun, even if the wall clock was set back.
-    pub fn hold(&mut self, charge: &mut Charge, session: &str, now: Now) {
+    #[inline]
+    pub fn hold(&mut self, nth: usize, charge: &mut Charge, session: &str, now: Now) {
         self.latest = self.latest.max(now.time);
         if let Kind::Sessions { idle_ns } = charge.rule.kind {
             self.sessions_or_new(charge.limit).touch(session, idle_ns, now.time);
-        } else {
-            let period = self.packed.hold(charge.limit, charge.rule, charge.amount, now);
-            if let (Kind::Period { start, end }, Some(held_in)) = (&mut charge.rule.kind, period) {
-                (*start, *end) = held_in;
-            }
+            return;
+        }
+        let held_in = self.packed.hold(nth, charge.limit, &charge.rule, charge.amount, now);
+        if let (Kind::Period { start, end }, Some(held_in)) = (&mut charge.rule.kind, held_in) {
+            (*start, *end) = held_in;
         }
     }
 
     /// Ends what was held for a charge.
-    pub fn settle(&mut self, charge: &Charge, ending: Ending, now: Now) {
+    #[inline]
+    pub fn settle(&mut self, nth: usize, charge: &Charge, ending: &Ending, now: Now) {
         self.latest = self.latest.max(now.time);
-        if !matches!(charge.rule.kind, Kind::Sessions { .. }) {
-            self.packed.settle(charge.limit, charge.rule, ending, now);
+        // A session lives on; what counts since it was held, and was all used, stays as it is.
+        let kind = charge.rule.kind;
+        if matches!(kind, Kind::Sessions { .. })
+            || kind.counts_at_once() && ending.used == ending.held
+        {
+            return;
         }
+        self.packed.settle(nth, charge, ending, now);
     }
 
     /// Where the account of a charge stands.
-    pub fn standing(&mut self, charge: &Charge, now: Now) -> Standing {
-        let Rule { kind, cap } = charge.rule;
-        let (remaining, reset) = if let Kind::Sessions { .. } = kind {
-            self.sessions_mut(charge.limit).map_or((cap, now.time), |sessions| {
+    pub fn standing(&mut self, nth: usize, charge: &Charge, now: Now) -> Standing {
+        let mut standing = Standing::unused(charge, now.time);
+        if let Kind::Sessions { .. } = charge.rule.kind {
+            if let Some(sessions) = self.sessions_mut(charge.limit) {
                 let live = sessions.live(now.time);
-                (cap.saturating_sub(live), sessions.next_expiry(now.time).unwrap_or(now.time))
-            })
-        } else {
-            match self.packed.account(charge.limit, charge.rule, now) {
-                Some(account) => account.standing(charge.rule, now),
-                None => (cap, now.time),
+                standing.remaining = standing.cap.saturating_sub(live);
+                standing.reset = sessions.next_expiry(now.time).unwrap_or(now.time);
             }
-        };
-        Standing { limit: charge.limit, cap, remaining, reset }
+            return standing;
+        }
+        self.packed.standing(nth, charge, now).unwrap_or(standing)
     }
 
     /// Whether nothing here would be missed: every account is as if never used.

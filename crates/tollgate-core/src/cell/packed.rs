@@ -3,78 +3,137 @@
 //! The directory of a user with four limits is one cache line, and it says where every
 //! state is; so the states are fetched side by side and not one after the other.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::{
     Ending,
     account::{Account, AccountMut, window},
-    head::Head,
+    head::{Head, Shape},
 };
 use crate::{
-    Kind, LimitId, Now, Rule, Time,
-    limit::{MAX_EXACT_CAP, period},
+    Charge, Kind, LimitId, Now, Retry, Rule, Standing,
+    limit::{MAX_EXACT_CAP, Window},
 };
 
 /// Words of a directory entry: the limit's id and the head.
 const ENTRY: usize = 2;
 
 /// The accounts of a cell but for its sessions.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "Box<[u64]>")]
 pub(crate) struct Packed {
     words: Box<[u64]>,
 }
 
-impl Packed {
-    /// The account of a limit, if it was ever used, laid out for the rule of today.
-    #[inline]
-    pub(super) fn account(&mut self, limit: LimitId, rule: Rule, now: Now) -> Option<Account<'_>> {
-        let mut entry = self.find(limit)?;
-        if !self.look(entry).fits(rule) {
-            entry = self.reshape(entry, rule, now);
+/// Words that are no accounts.
+#[derive(Debug, thiserror::Error)]
+#[error("these words are not accounts: they were damaged, or written by another version")]
+pub(crate) struct NotAccounts;
+
+impl Serialize for Packed {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.words.serialize(serializer)
+    }
+}
+
+impl TryFrom<Box<[u64]>> for Packed {
+    type Error = NotAccounts;
+
+    /// Takes words only if every state is where its head says, one after the other.
+    fn try_from(words: Box<[u64]>) -> Result<Self, NotAccounts> {
+        let directory = words.get(1).map_or(0, |first| Head::unpack(*first).range().start);
+        let mut place = directory;
+        for entry in words.get(..directory).ok_or(NotAccounts)?.chunks(ENTRY) {
+            let head = Head::unpack(*entry.get(1).ok_or(NotAccounts)?);
+            if head.range().start != place || !head.is_sound() {
+                return Err(NotAccounts);
+            }
+            place = head.range().end;
         }
-        Some(self.look(entry))
+        if place == words.len() { Ok(Self { words }) } else { Err(NotAccounts) }
+    }
+}
+
+impl Packed {
+    /// Whether a charge has room. Its account is looked for at entry `nth` first.
+    #[inline]
+    pub(super) fn check(&mut self, nth: usize, charge: &Charge, now: Now) -> Result<(), Retry> {
+        let Some(entry) = self.find(nth, charge.limit) else { return charge.check_empty() };
+        let account = self.look(entry);
+        if account.fits(&charge.rule) {
+            return account.check(&charge.rule, charge.amount, now);
+        }
+        let entry = self.reshape(entry, &charge.rule, now);
+        self.look(entry).check(&charge.rule, charge.amount, now)
     }
 
     /// Takes `amount`. For a period, in which one it was taken.
     #[inline]
     pub(super) fn hold(
         &mut self,
+        nth: usize,
         limit: LimitId,
-        rule: Rule,
+        rule: &Rule,
         amount: u64,
         now: Now,
     ) -> Option<(u64, u64)> {
-        let entry = match self.find(limit) {
+        let found = self.find(nth, limit);
+        if let Some(entry) = found
+            && let Some(Ok(held_in)) = self.change(entry, |account| {
+                account.as_ref().fits(rule).then(|| account.hold(rule, amount, now))
+            })
+        {
+            return held_in;
+        }
+        self.hold_anew(found, limit, rule, amount, now)
+    }
+
+    /// Takes `amount` from an account that is not there yet, or must be laid out anew.
+    #[cold]
+    fn hold_anew(
+        &mut self,
+        found: Option<usize>,
+        limit: LimitId,
+        rule: &Rule,
+        amount: u64,
+        now: Now,
+    ) -> Option<(u64, u64)> {
+        let entry = match found {
             Some(entry) if self.look(entry).fits(rule) => entry,
             Some(entry) => self.reshape(entry, rule, now),
             None => self.append(limit, rule),
         };
-        self.take(entry, rule, amount, now);
-        let is_period = matches!(rule.kind, Kind::Period { .. });
-        is_period.then(|| period::bounds(self.look(entry).state))
+        self.take(entry, rule, amount, now)
     }
 
-    pub(crate) fn settle(&mut self, limit: LimitId, rule: Rule, ending: Ending, now: Now) {
-        let counted_later = !matches!(rule.kind, Kind::Period { .. } | Kind::Concurrency);
-        if counted_later && ending.used == ending.held {
-            return;
-        }
+    #[inline]
+    pub(crate) fn settle(&mut self, nth: usize, charge: &Charge, ending: &Ending, now: Now) {
+        let Charge { limit, rule, .. } = charge;
+        let counts_at_once = rule.kind.counts_at_once();
         // An account that is gone was idle: there is nothing to give back, and an overrun
         // is counted in a new one.
-        let Some(entry) = self.find(limit) else {
-            if ending.used > ending.held {
-                self.hold(limit, rule, ending.used - ending.held, now);
+        if let Some(entry) = self.find(nth, *limit) {
+            if !self.look(entry).is_kind_of(rule) {
+                return;
             }
-            return;
-        };
-        if !self.look(entry).is_kind_of(rule) {
-            return;
+            self.change(entry, |account| account.settle(rule, ending, now));
+            if !counts_at_once {
+                return;
+            }
         }
-        self.change(entry, |account| account.settle(rule, ending, now));
-        if counted_later && ending.used > ending.held {
-            self.hold(limit, rule, ending.used - ending.held, now);
+        if ending.used > ending.held {
+            self.hold(nth, *limit, rule, ending.used - ending.held, now);
         }
+    }
+
+    /// Where a charge's account stands, if it was ever used: what is left, and when more is.
+    pub(super) fn standing(&mut self, nth: usize, charge: &Charge, now: Now) -> Option<Standing> {
+        let mut entry = self.find(nth, charge.limit)?;
+        if !self.look(entry).fits(&charge.rule) {
+            entry = self.reshape(entry, &charge.rule, now);
+        }
+        let (remaining, reset) = self.look(entry).standing(&charge.rule, now);
+        Some(Standing { limit: charge.limit, cap: charge.rule.cap, remaining, reset })
     }
 
     pub(crate) fn is_idle(&self, now: Now) -> bool {
@@ -89,14 +148,20 @@ impl Packed {
     }
 
     /// How many accounts there are: the first state begins where the directory ends.
+    #[inline]
     fn accounts(&self) -> usize {
         self.words.get(1).map_or(0, |first| Head::unpack(*first).range().start / ENTRY)
     }
 
+    /// The entry of a limit. Charges come in the order in which their accounts were made,
+    /// nearly always, so `nth` is nearly always the one.
     #[inline]
-    fn find(&self, limit: LimitId) -> Option<usize> {
-        let directory = &self.words[..self.accounts() * ENTRY];
-        directory.chunks_exact(ENTRY).position(|entry| entry[0] == limit.0)
+    fn find(&self, nth: usize, limit: LimitId) -> Option<usize> {
+        let accounts = self.accounts();
+        if nth < accounts && self.words[nth * ENTRY] == limit.0 {
+            return Some(nth);
+        }
+        (0..accounts).find(|entry| self.words[entry * ENTRY] == limit.0)
     }
 
     #[inline]
@@ -113,25 +178,29 @@ impl Packed {
     /// Changes an account, its head with it.
     #[inline]
     fn change<T>(&mut self, entry: usize, change: impl FnOnce(&mut AccountMut<'_>) -> T) -> T {
-        let before = self.head(entry);
-        let mut head = before;
-        let state = &mut self.words[before.range()];
+        let mut head = self.head(entry);
+        let state = &mut self.words[head.range()];
         let changed = change(&mut AccountMut { head: &mut head, state });
-        if head != before {
+        // Of the others, the head never changes.
+        if head.shape == Shape::Exact {
             self.words[entry * ENTRY + 1] = head.pack();
         }
         changed
     }
 
     /// Adds an account that was never used.
-    fn append(&mut self, limit: LimitId, rule: Rule) -> usize {
+    fn append(&mut self, limit: LimitId, rule: &Rule) -> usize {
         let head = Head::of(rule);
         let mut state = vec![0; usize::from(head.len)];
         if let Some(window) = window(head, rule) {
             window.clear(&mut state);
         }
+        self.append_state(limit, head, &state)
+    }
+
+    fn append_state(&mut self, limit: LimitId, head: Head, state: &[u64]) -> usize {
         let entry = self.accounts();
-        self.rebuild(Some((limit, head, &state)), None);
+        self.rebuild(Some((limit, head, state)), None);
         entry
     }
 
@@ -165,7 +234,8 @@ impl Packed {
 
     /// Lays an account out anew because its limit was changed. What had been counted is
     /// counted on wherever the kinds agree, each unit no earlier than it really was.
-    fn reshape(&mut self, entry: usize, rule: Rule, now: Now) -> usize {
+    #[cold]
+    fn reshape(&mut self, entry: usize, rule: &Rule, now: Now) -> usize {
         let limit = LimitId(self.words[entry * ENTRY]);
         let same_kind = self.look(entry).is_kind_of(rule);
         let (head, state) = self.remove(entry);
@@ -176,38 +246,36 @@ impl Packed {
             cap if counted <= cap || cap > MAX_EXACT_CAP => cap,
             _ => counted.max(MAX_EXACT_CAP),
         };
-        let entry = self.append(limit, Rule { cap: room, ..rule });
+        let roomy = Rule { cap: room, ..*rule };
+        let entry = self.append(limit, &roomy);
         for (at, amount) in units {
-            let at = Now::at(at.min(now.time));
-            self.take(entry, Rule { cap: room, ..rule }, amount, at);
+            self.take(entry, &roomy, amount, Now::at(at.min(now.time)));
         }
         entry
     }
 
-    fn widen(&mut self, entry: usize, rule: Rule, bits: u8) -> usize {
+    /// Lays a window out with packed counts so many bits wide. It becomes the last entry.
+    #[cold]
+    fn widen(&mut self, entry: usize, rule: &Rule, bits: u8) -> usize {
         let limit = LimitId(self.words[entry * ENTRY]);
         let (head, state) = self.remove(entry);
-        let entry = self.append_window(limit, rule, bits);
-        for (at, amount) in head.dated(&state) {
-            // Sub-buckets are the same, so each count goes where it was.
-            let at = Now::at(Time::from_nanos(at.as_nanos() - 1));
-            let _ = self.change(entry, |account| account.hold(rule, amount, at));
+        let mut wider = vec![0; Window::words(bits)];
+        if let Some(window) = window(head, rule) {
+            window.widen(&state, &mut wider, bits);
         }
-        entry
+        let head = Head { shape: Shape::Window { bits }, len: wider.len() as u16, ..head };
+        self.append_state(limit, head, &wider)
     }
 
-    fn append_window(&mut self, limit: LimitId, rule: Rule, bits: u8) -> usize {
-        let wide = Rule { cap: u64::MAX >> (64 - bits), ..rule };
-        self.append(limit, wide)
-    }
-
-    /// Takes `amount`, in wider counts if it does not fit into those that are there.
-    fn take(&mut self, entry: usize, rule: Rule, amount: u64, now: Now) {
-        let taken = self.change(entry, |account| account.hold(rule, amount, now));
-        if let Err(bits) = taken {
-            let entry = self.widen(entry, rule, bits);
-            // As wide as it asked for, it does not ask again.
-            let _ = self.change(entry, |account| account.hold(rule, amount, now));
+    /// Takes `amount`, in wider counts if those that are there are too narrow.
+    fn take(&mut self, entry: usize, rule: &Rule, amount: u64, now: Now) -> Option<(u64, u64)> {
+        match self.change(entry, |account| account.hold(rule, amount, now)) {
+            Ok(held_in) => held_in,
+            Err(bits) => {
+                let entry = self.widen(entry, rule, bits);
+                // As wide as it asked for, it does not ask again.
+                self.change(entry, |account| account.hold(rule, amount, now)).unwrap_or_default()
+            }
         }
     }
 }

@@ -20,29 +20,29 @@ fn at(nanos: u64) -> Now {
 fn an_overrun_widens_the_counts_and_loses_none() {
     let (mut cell, cap) = (Cell::default(), 200);
     let charge = window(cap, 60_000, 150);
-    cell.hold(&mut charge.clone(), "", at(0));
+    cell.hold(0, &mut charge.clone(), "", at(0));
     let ending = Ending { held: 150, used: 1_000_000, at: at(0), expired: false };
-    cell.settle(&charge, ending, at(500));
+    cell.settle(0, &charge, &ending, at(500));
     // Held in the first sub-bucket and overrun in the same one: free when it is gone.
     let one = window(cap, 60_000, 1);
     let free = 1_790_000_000_000_000_000 / 1_000 * 1_000 + 61_000;
-    assert_eq!(cell.check(&one, "", at(501)), Err(Retry::At(Time::from_nanos(free))));
+    assert_eq!(cell.check(0, &one, "", at(501)), Err(Retry::At(Time::from_nanos(free))));
     let all = window(2_000_000, 60_000, 1_000_000);
-    assert_eq!(cell.check(&all, "", at(501)), Ok(()), "exactly a million are counted");
-    assert!(cell.check(&window(2_000_000, 60_000, 1_000_001), "", at(501)).is_err());
+    assert_eq!(cell.check(0, &all, "", at(501)), Ok(()), "exactly a million are counted");
+    assert!(cell.check(0, &window(2_000_000, 60_000, 1_000_001), "", at(501)).is_err());
 }
 
 #[test]
 fn another_kind_begins_anew() {
     let mut cell = Cell::default();
-    cell.hold(&mut window(5, 60_000, 5), "", at(0));
+    cell.hold(0, &mut window(5, 60_000, 5), "", at(0));
     let slots = Charge { rule: Rule { kind: Kind::Concurrency, cap: 2 }, ..window(2, 1, 1) };
-    assert_eq!(cell.check(&slots, "", at(1)), Ok(()));
-    cell.hold(&mut slots.clone(), "", at(1));
+    assert_eq!(cell.check(0, &slots, "", at(1)), Ok(()));
+    cell.hold(0, &mut slots.clone(), "", at(1));
     // What the window still had to settle does not disturb the slots.
     let ending = Ending { held: 5, used: 0, at: at(0), expired: false };
-    cell.settle(&window(5, 60_000, 5), ending, at(2));
-    assert_eq!(cell.standing(&slots, at(2)).remaining, 1);
+    cell.settle(0, &window(5, 60_000, 5), &ending, at(2));
+    assert_eq!(cell.standing(0, &slots, at(2)).remaining, 1);
 }
 
 #[test]
@@ -52,12 +52,36 @@ fn a_bucket_keeps_its_instant_when_the_rate_changes() {
         ..window(10, 1, amount)
     };
     let mut cell = Cell::default();
-    cell.hold(&mut bucket(1, 10), "", at(0));
+    cell.hold(0, &mut bucket(1, 10), "", at(0));
     // Full again after 10,000 ns, also for a faster rate: half of it is free half-way.
     let free = Time::from_nanos(at(5_000).time.as_nanos());
-    assert_eq!(cell.check(&bucket(1, 5), "", at(0)), Err(Retry::At(free)));
+    assert_eq!(cell.check(0, &bucket(1, 5), "", at(0)), Err(Retry::At(free)));
     let free = Time::from_nanos(at(7_500).time.as_nanos());
-    assert_eq!(cell.check(&bucket(2, 5), "", at(0)), Err(Retry::At(free)));
+    assert_eq!(cell.check(0, &bucket(2, 5), "", at(0)), Err(Retry::At(free)));
+}
+
+#[test]
+fn words_that_are_no_accounts_are_refused() {
+    let mut cell = Cell::default();
+    for (limit, cap) in [(1, 5), (2, 500), (3, 0)] {
+        let charge = Charge { limit: LimitId(limit), ..window(cap, 60_000, 1) };
+        cell.hold(0, &mut charge.clone(), "", at(0));
+    }
+    let good = serde_json::to_value(&cell).expect("a cell is plain data");
+    assert_eq!(serde_json::from_value::<Cell>(good.clone()).expect("its own words"), cell);
+    let words = good["packed"].as_array().expect("a list").len();
+    for damaged in (0..words).step_by(2).map(|even| even + 1).take(3) {
+        for wrong in [0_u64, 7, u64::MAX] {
+            let mut bad = good.clone();
+            bad["packed"][damaged] = wrong.into();
+            assert!(serde_json::from_value::<Cell>(bad).is_err(), "word {damaged} is {wrong}");
+        }
+    }
+    for kept in 1..words {
+        let mut cut = good.clone();
+        cut["packed"].as_array_mut().expect("a list").truncate(kept);
+        assert!(serde_json::from_value::<Cell>(cut).is_err(), "{kept} words of {words}");
+    }
 }
 
 proptest! {
@@ -76,9 +100,9 @@ proptest! {
             now += wait;
             let charge = window(cap, length, amount);
             taken.retain(|(at, _)| at + length > now);
-            match cell.check(&charge, "", at(now)) {
+            match cell.check(0, &charge, "", at(now)) {
                 Ok(()) => {
-                    cell.hold(&mut charge.clone(), "", at(now));
+                    cell.hold(0, &mut charge.clone(), "", at(now));
                     taken.push((now, amount));
                     let sum: u64 = taken.iter().map(|(_, amount)| amount).sum();
                     // A cap that was lowered below what is taken admits only nothing.
@@ -86,7 +110,7 @@ proptest! {
                 }
                 Err(Retry::At(promised)) => {
                     let promised = Now::at(promised);
-                    prop_assert_eq!(cell.check(&charge, "", promised), Ok(()));
+                    prop_assert_eq!(cell.check(0, &charge, "", promised), Ok(()));
                 }
                 Err(Retry::Never) => prop_assert!(amount > cap),
                 Err(other) => prop_assert!(false, "a window promises an instant: {other:?}"),

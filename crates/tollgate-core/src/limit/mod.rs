@@ -70,7 +70,15 @@ pub struct Rule {
 }
 
 impl Kind {
+    /// Whether what is held counts as used from the start, so that nothing is left to do
+    /// where all of it was used.
+    #[inline]
+    pub const fn counts_at_once(&self) -> bool {
+        matches!(self, Self::Bucket { .. } | Self::Window { .. } | Self::Sessions { .. })
+    }
+
     /// Whether it counts slots: one for each request or session, given back when it ends.
+    #[inline]
     pub const fn is_slot(&self) -> bool {
         matches!(self, Self::Concurrency | Self::Sessions { .. })
     }

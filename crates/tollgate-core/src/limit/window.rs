@@ -2,22 +2,25 @@
 //!
 //! A sub-bucket is a sixtieth of the window, rounded up. Counting 61 of them covers every
 //! interval of the window's length, so the cap is never passed; a unit is free again at
-//! most a sixtieth late. Counts are packed as narrowly as the cap allows.
+//! most a sixtieth late. The newest count has a word of its own, so that nearly every
+//! request finds all it needs there; the others are packed as narrowly as the cap allows.
 
 use crate::{Retry, Time};
 
-/// Sub-buckets that make up one window.
+/// Sub-buckets that make up one window, and are kept beside the newest.
 const PARTS: u64 = 60;
-/// Sub-buckets kept.
+/// Sub-buckets counted.
 const KEPT: u64 = PARTS + 1;
 
-/// Words before the counts: the window's length, the newest sub-bucket's number, the sum.
+/// Words before the packed counts: the window's length, the instant at which the newest
+/// sub-bucket began, its count, and the sum of all counts.
 const LENGTH: usize = 0;
-const NEWEST: usize = 1;
-const TOTAL: usize = 2;
-const COUNTS: usize = 3;
+const START: usize = 1;
+const CURRENT: usize = 2;
+const TOTAL: usize = 3;
+const COUNTS: usize = 4;
 
-/// At most `cap` units in every interval of `length_ns`; each count is `bits` wide.
+/// At most `cap` units in every interval of `length_ns`; each packed count is `bits` wide.
 #[derive(Clone, Copy)]
 pub(crate) struct Window {
     pub(crate) cap: u64,
@@ -28,17 +31,12 @@ pub(crate) struct Window {
 impl Window {
     /// Words of state for counts of `bits`.
     pub(crate) const fn words(bits: u8) -> usize {
-        COUNTS + (KEPT as usize).div_ceil(64 / bits as usize)
+        COUNTS + (PARTS as usize).div_ceil(64 / bits as usize)
     }
 
     /// The narrowest counts that hold `most` each.
     pub(crate) const fn bits_for(most: u64) -> u8 {
-        match most {
-            0..=0xff => 8,
-            0x100..=0xffff => 16,
-            0x1_0000..=0xffff_ffff => 32,
-            _ => 64,
-        }
+        if most == 0 { 1 } else { 64 - most.leading_zeros() as u8 }
     }
 
     /// The window that made `state`, for looking at it without its rule.
@@ -47,7 +45,7 @@ impl Window {
     }
 
     pub(crate) const fn is_idle(self, state: &[u64], now: Time) -> bool {
-        state[TOTAL] == 0 || self.part(now).saturating_sub(state[NEWEST]) >= KEPT
+        state[TOTAL] == 0 || self.part(now).saturating_sub(self.newest(state)) >= KEPT
     }
 
     pub(crate) fn clear(self, state: &mut [u64]) {
@@ -64,11 +62,17 @@ impl Window {
         state[TOTAL]
     }
 
+    #[inline]
     pub(crate) fn check(self, state: &[u64], amount: u64, now: Time) -> Result<(), Retry> {
         // Nearly always there is room even if nothing has left, which needs no counts.
         if state[TOTAL].saturating_add(amount) <= self.cap || amount == 0 {
             return Ok(());
         }
+        self.check_all(state, amount, now)
+    }
+
+    #[cold]
+    fn check_all(self, state: &[u64], amount: u64, now: Time) -> Result<(), Retry> {
         if amount > self.cap {
             return Err(Retry::Never);
         }
@@ -86,35 +90,51 @@ impl Window {
         Err(Retry::Never)
     }
 
-    /// Counts `amount` at `at`, unless that instant has aged out; a sum that the counts
-    /// cannot hold is refused with the width that can.
+    /// Counts `amount` at `at`, unless that instant has aged out. Where a count does not
+    /// fit into the packed ones, nothing is done and the width that it needs is told.
+    #[inline]
     pub(crate) fn take(self, state: &mut [u64], amount: u64, at: Time) -> Result<(), u8> {
-        self.advance(state, at);
+        if !self.is_current(state, at) {
+            if at.as_nanos() < state[START] {
+                return self.take_late(state, amount, at);
+            }
+            self.advance(state, at)?;
+        }
+        state[CURRENT] = state[CURRENT].saturating_add(amount);
+        state[TOTAL] = state[TOTAL].saturating_add(amount);
+        Ok(())
+    }
+
+    /// Counts `amount` in a sub-bucket that has passed.
+    #[cold]
+    fn take_late(self, state: &mut [u64], amount: u64, at: Time) -> Result<(), u8> {
         let part = self.part(at);
         if part < self.oldest(state) {
             return Ok(());
         }
         let sum = self.count(state, part).saturating_add(amount);
-        if self.bits < 64 && sum >> self.bits != 0 {
+        if sum > self.mask() {
             return Err(Self::bits_for(sum));
         }
-        let before = self.count(state, part);
-        self.set(state, part, sum);
-        state[TOTAL] = state[TOTAL].saturating_add(sum - before);
+        self.pack(state, part, sum);
+        state[TOTAL] = state[TOTAL].saturating_add(amount);
         Ok(())
     }
 
-    /// Gives back `back` units that were taken at `at`, if they have not aged out.
-    pub(crate) fn give_back(self, state: &mut [u64], back: u64, at: Time, now: Time) {
-        self.advance(state, now);
+    /// Gives back `back` units that were taken at `at`, if they are still counted.
+    pub(crate) fn give_back(self, state: &mut [u64], back: u64, at: Time) {
         let part = self.part(at);
-        if part < self.oldest(state) || part > state[NEWEST] {
+        if part < self.oldest(state) || part > self.newest(state) {
             return;
         }
         let count = self.count(state, part);
         let back = back.min(count);
-        self.set(state, part, count - back);
-        state[TOTAL] -= back;
+        if part == self.newest(state) {
+            state[CURRENT] -= back;
+        } else {
+            self.pack(state, part, count - back);
+        }
+        state[TOTAL] = state[TOTAL].saturating_sub(back);
     }
 
     pub(crate) fn remaining(self, state: &[u64], now: Time) -> u64 {
@@ -130,44 +150,59 @@ impl Window {
     /// The counts with an instant each at which they may safely be taken to have happened:
     /// the end of their sub-bucket.
     pub(crate) fn dated(self, state: &[u64]) -> impl Iterator<Item = (Time, u64)> {
-        let parts = self.oldest(state)..=state[NEWEST];
+        let parts = self.oldest(state)..=self.newest(state);
         let dated = parts.map(move |part| (self.start(part + 1), self.count(state, part)));
         dated.filter(|(_, count)| *count > 0)
     }
 
+    /// Copies `state` into the larger `wider`, whose packed counts are `bits` wide.
+    pub(crate) fn widen(self, state: &[u64], wider: &mut [u64], bits: u8) {
+        wider[..COUNTS].copy_from_slice(&state[..COUNTS]);
+        let wide = Self { bits, ..self };
+        for part in self.oldest(state)..self.newest(state) {
+            wide.pack(wider, part, self.count(state, part));
+        }
+    }
+
     /// What is counted at `now`, which may be later than the newest sub-bucket.
     fn total(self, state: &[u64], now: Time) -> u64 {
-        let part = self.part(now);
-        if part <= state[NEWEST] || state[TOTAL] == 0 {
+        let (part, newest) = (self.part(now), self.newest(state));
+        if part <= newest || state[TOTAL] == 0 {
             return state[TOTAL];
         }
-        if part - state[NEWEST] >= KEPT {
+        if part - newest >= KEPT {
             return 0;
         }
         let left = self.oldest(state)..part.saturating_sub(PARTS);
-        state[TOTAL] - left.map(|part| self.count(state, part)).sum::<u64>()
+        state[TOTAL].saturating_sub(left.map(|part| self.count(state, part)).sum())
     }
 
     /// The sub-buckets that hold anything at `now`, oldest first.
     fn kept(self, state: &[u64], now: Time) -> std::ops::RangeInclusive<u64> {
-        let newest = state[NEWEST];
+        let newest = self.newest(state);
         newest.max(self.part(now)).saturating_sub(PARTS)..=newest
     }
 
-    fn advance(self, state: &mut [u64], now: Time) {
-        let part = self.part(now);
-        if part <= state[NEWEST] {
-            return;
-        }
-        if part - state[NEWEST] >= KEPT || state[TOTAL] == 0 {
-            state[TOTAL..].fill(0);
+    /// Begins the sub-bucket of `now`, a later one than the newest.
+    #[cold]
+    fn advance(self, state: &mut [u64], now: Time) -> Result<(), u8> {
+        let (part, newest) = (self.part(now), self.newest(state));
+        if part - newest >= KEPT || state[TOTAL] == 0 {
+            state[CURRENT..].fill(0);
         } else {
-            for passed in state[NEWEST] + 1..=part {
-                state[TOTAL] -= self.count(state, passed);
-                self.set(state, passed, 0);
+            let current = state[CURRENT];
+            if current > self.mask() {
+                return Err(Self::bits_for(current));
             }
+            for passed in self.oldest(state)..part.saturating_sub(PARTS) {
+                state[TOTAL] = state[TOTAL].saturating_sub(self.count(state, passed));
+                self.pack(state, passed, 0);
+            }
+            self.pack(state, newest, current);
+            state[CURRENT] = 0;
         }
-        state[NEWEST] = part;
+        state[START] = self.start(part).as_nanos();
+        Ok(())
     }
 
     const fn part_ns(self) -> u64 {
@@ -186,26 +221,40 @@ impl Window {
         self.start(part.saturating_add(KEPT))
     }
 
+    /// Whether an instant falls into the newest sub-bucket.
+    const fn is_current(self, state: &[u64], at: Time) -> bool {
+        at.as_nanos().wrapping_sub(state[START]) < self.part_ns()
+    }
+
+    const fn newest(self, state: &[u64]) -> u64 {
+        state[START] / self.part_ns()
+    }
+
     const fn oldest(self, state: &[u64]) -> u64 {
-        state[NEWEST].saturating_sub(PARTS)
+        self.newest(state).saturating_sub(PARTS)
     }
 
     const fn slot(self, part: u64) -> (usize, u32) {
         let per_word = 64 / self.bits as u64;
-        let slot = part % KEPT;
+        let slot = part % PARTS;
         (COUNTS + (slot / per_word) as usize, (slot % per_word) as u32 * self.bits as u32)
     }
 
+    /// The most that a packed count holds.
     const fn mask(self) -> u64 {
         u64::MAX >> (64 - self.bits)
     }
 
     const fn count(self, state: &[u64], part: u64) -> u64 {
+        if part == self.newest(state) {
+            return state[CURRENT];
+        }
         let (word, shift) = self.slot(part);
         state[word] >> shift & self.mask()
     }
 
-    const fn set(self, state: &mut [u64], part: u64, count: u64) {
+    /// Sets the packed count of a sub-bucket that has passed.
+    const fn pack(self, state: &mut [u64], part: u64, count: u64) {
         let (word, shift) = self.slot(part);
         state[word] = state[word] & !(self.mask() << shift) | count << shift;
     }

@@ -6,7 +6,8 @@ use compact_str::CompactString;
 
 use crate::{
     Amounts, Attribute, Attributes, Calendar, Charge, Kind, LimitId, NanoUsd, PeriodUnit, Rule,
-    Time, Unit, policy::When,
+    Time, Unit,
+    policy::{Queue, When},
 };
 
 /// One rule: when it applies, per which attributes it is kept, what it counts, how much.
@@ -32,6 +33,11 @@ pub struct Limit {
     pub retry_after: Duration,
     /// The status of its refusals, where the policy chooses one.
     pub status: Option<u16>,
+    /// Where requests wait that it would refuse; without one they are refused at once.
+    pub queue: Option<Queue>,
+    /// What is left of it when it is dialed down, in its unit as it is counted; a tier that
+    /// has less keeps that.
+    pub minimum: u64,
 }
 
 /// How a limit counts and how much it allows.
@@ -77,6 +83,7 @@ pub enum Measure {
 impl Limit {
     /// A limit for every request, the same for all tiers, that refuses; the fields say more.
     pub fn new(name: &str, per: &[Attribute], unit: Unit, measure: Measure) -> Self {
+        let minimum = measure.least();
         Self {
             id: LimitId::new(name, per),
             name: name.into(),
@@ -88,6 +95,8 @@ impl Limit {
             shadow: false,
             retry_after: Duration::from_secs(5),
             status: None,
+            queue: None,
+            minimum,
         }
     }
 
@@ -96,21 +105,20 @@ impl Limit {
         if !self.when.matches(who) {
             return None;
         }
-        let rule = self.measure_for(who).rule(wall);
-        Some(self.charge_under(rule, demand))
+        let mut charge = self.charge_under(self.measure_for(who).rule(wall));
+        charge.amount = charge.asked(demand);
+        Some(charge)
     }
 
-    /// The charge this limit makes under a rule of its own.
-    pub(crate) const fn charge_under(&self, rule: Rule, demand: &Amounts) -> Charge {
-        let amount = if rule.kind.is_slot() { 1 } else { demand.of(self.unit) };
-        Charge { limit: self.id, rule, unit: self.unit, amount, shadow: self.shadow }
-    }
-
-    /// The rule that holds for every request at every time, if there is one.
-    pub(crate) fn fixed_rule(&self) -> Option<Rule> {
+    /// The charge that it makes of everybody, at the beginning of time and but for the
+    /// amount; none if it depends on who asks.
+    pub(crate) fn charge_of_all(&self) -> Option<Charge> {
         let depends = !self.when.conditions().is_empty() || !self.tiers.is_empty();
-        let varies = matches!(self.measure, Measure::Period { .. });
-        (!depends && !varies).then(|| self.measure.rule(Time::ZERO))
+        (!depends).then(|| self.charge_under(self.measure.rule(Time::ZERO)))
+    }
+
+    const fn charge_under(&self, rule: Rule) -> Charge {
+        Charge { limit: self.id, rule, unit: self.unit, amount: 0, shadow: self.shadow }
     }
 
     /// The measure for a caller: its tier's where the limit names it, else the general one.
@@ -141,6 +149,11 @@ impl Measure {
             | Self::Concurrency { cap }
             | Self::Sessions { cap, .. } => *cap,
         }
+    }
+
+    /// One unit or one slot, if it allows as much.
+    pub(crate) fn least(&self) -> u64 {
+        self.cap().min(1)
     }
 
     /// The rule at an instant of the wall clock.

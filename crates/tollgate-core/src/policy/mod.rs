@@ -11,6 +11,7 @@ mod limits;
 mod load;
 mod order;
 mod presets;
+mod queue;
 mod render;
 mod schema;
 pub mod settings;
@@ -22,7 +23,7 @@ mod tree;
 mod values;
 mod when;
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use compact_str::CompactString;
 
@@ -32,12 +33,13 @@ pub use error::PolicyError;
 pub use limit::{Limit, Measure};
 pub use load::Sources;
 pub use presets::{preset, preset_names};
+pub use queue::Queue;
 pub use schema::json_schema;
 pub use settings::Settings;
-pub use values::{BaseUrl, KeyHash, Secret, Share, Size};
+pub use values::{BaseUrl, KeyHash, Path, PathPattern, Secret, Share, Size, Word};
 pub use when::{Pattern, When};
 
-use crate::{Attribute, LimitId, Rule, ScopeId};
+use crate::{Attribute, Calendar, Charge, LimitId, ScopeId};
 
 /// A compiled set of limits, ready to turn requests into orders.
 #[derive(Debug, Default)]
@@ -52,8 +54,12 @@ pub struct Policy {
 struct Scope {
     id: ScopeId,
     per: Vec<Attribute>,
-    /// Places in `Policy::limits`, with the rule where it is always the same.
-    limits: Vec<(usize, Option<Rule>)>,
+    /// What limits that apply to everybody charge, but for the amounts.
+    charges: Vec<Charge>,
+    /// Beside each of these, what cuts its periods, where it has any.
+    calendars: Vec<Option<Arc<Calendar>>>,
+    /// Places in `Policy::limits` of those that depend on who asks.
+    dependent: Vec<usize>,
 }
 
 /// Why limits do not make a policy.
@@ -73,14 +79,12 @@ impl Policy {
             if by_id.insert(limit.id, place).is_some() {
                 return Err(DuplicateLimit(limit.name.clone()));
             }
-            match scopes.iter_mut().find(|scope| scope.per == limit.per) {
-                Some(scope) => scope.limits.push((place, limit.fixed_rule())),
-                None => scopes.push(Scope {
-                    id: ScopeId::new(&limit.per),
-                    per: limit.per.clone(),
-                    limits: vec![(place, limit.fixed_rule())],
-                }),
-            }
+            let known = scopes.iter().position(|scope| scope.per == limit.per);
+            let known = known.unwrap_or_else(|| {
+                scopes.push(Scope::new(&limit.per));
+                scopes.len() - 1
+            });
+            scopes[known].add(place, limit);
         }
         scopes.sort_by_key(|scope| std::cmp::Reverse(scope.per.len()));
         Ok(Self { limits, scopes, by_id })
@@ -94,5 +98,24 @@ impl Policy {
     /// The limit of that id.
     pub fn limit(&self, id: LimitId) -> Option<&Limit> {
         self.by_id.get(&id).map(|place| &self.limits[*place])
+    }
+}
+
+impl Scope {
+    fn new(per: &[Attribute]) -> Self {
+        let (id, per) = (ScopeId::new(per), per.to_vec());
+        Self { id, per, charges: Vec::new(), calendars: Vec::new(), dependent: Vec::new() }
+    }
+
+    fn add(&mut self, place: usize, limit: &Limit) {
+        let Some(charge) = limit.charge_of_all() else {
+            self.dependent.push(place);
+            return;
+        };
+        self.charges.push(charge);
+        self.calendars.push(match &limit.measure {
+            Measure::Period { calendar, .. } => Some(Arc::clone(calendar)),
+            _ => None,
+        });
     }
 }

@@ -28,15 +28,16 @@ impl Policy {
         let mut charges: SmallVec<[Charge; 8]> = SmallVec::new();
         for scope in &self.scopes {
             let before = charges.len();
-            for (place, fixed) in &scope.limits {
-                let limit = &self.limits[*place];
-                let charge = match fixed {
-                    Some(rule) => Some(limit.charge_under(*rule, demand)),
-                    None => limit.charge(who, demand, now.wall),
-                };
-                if let Some(charge) = charge {
-                    charges.push(charge);
+            // Most scopes' charges are the same for everybody, and copied in one go.
+            charges.extend_from_slice(&scope.charges);
+            for (charge, calendar) in charges[before..].iter_mut().zip(&scope.calendars) {
+                if let Some(calendar) = calendar {
+                    charge.rule.kind = calendar.period(now.wall);
                 }
+                charge.amount = charge.asked(demand);
+            }
+            for place in &scope.dependent {
+                charges.extend(self.limits[*place].charge(who, demand, now.wall));
             }
             if charges.len() > before {
                 let charges = u8::try_from(charges.len() - before).unwrap_or(u8::MAX);

@@ -9,11 +9,12 @@ use super::{
     entry::LimitEntry,
     forms::Zone,
     measure::{Said, shape},
+    queue::QueueForm,
 };
 use crate::{
     Attribute, LimitId,
     policy::{
-        Limit, Measure, Pattern, PolicyError, When,
+        Limit, Measure, Pattern, PolicyError, Queue, When,
         suggest::nearest,
         tree::{Node, Secrets, Step, read},
         values::Span,
@@ -85,7 +86,8 @@ impl One<'_> {
             self.wrong_value("timezone", why);
         }
         let tiers = self.tiers(key, &said, &measure, &zone)?;
-        self.minimum(&entry, &said, &measure);
+        let minimum = self.minimum(&entry, &said, &measure);
+        let queue = self.queue(entry.queue.take(), entry.shadow, &measure);
         let name = CompactString::from(entry.name.0);
         Some(Limit {
             id: LimitId::new(&name, &per),
@@ -107,6 +109,8 @@ impl One<'_> {
             shadow: entry.shadow,
             retry_after: entry.retry_after.map_or(RETRY_AFTER, |Span(after)| after),
             status: entry.status.map(|status| status.0),
+            queue,
+            minimum,
         })
     }
 
@@ -198,28 +202,50 @@ impl One<'_> {
         Some(tiers.into_iter().map(|(tier, form)| (tier, said(form))).collect())
     }
 
-    fn minimum(&mut self, entry: &LimitEntry, said: &Said, measure: &Measure) {
-        let Some(minimum) = entry.minimum else { return };
+    fn minimum(&mut self, entry: &LimitEntry, said: &Said, measure: &Measure) -> u64 {
+        let Some(minimum) = entry.minimum else { return measure.least() };
         match minimum.count(said.unit()) {
             Err(why) => self.wrong_value("minimum", &why),
             Ok(minimum) if minimum > measure.cap() => {
                 self.wrong_value("minimum", "it is more than the limit itself allows");
             }
-            Ok(_) => {
+            Ok(minimum) => {
                 let message = "`minimum` has no effect yet: limits are not dialed in this version";
                 let warning = PolicyError::warning(message);
                 self.findings.warnings.push(warning.at(self.node.key_origin("minimum")));
+                return minimum;
             }
         }
+        measure.least()
     }
 
-    fn warn(&mut self, entry: &LimitEntry) {
-        if entry.queue.is_some() {
-            let message = "waiting rooms come with a later version; a full limit refuses at once";
+    fn queue(&mut self, form: Option<QueueForm>, shadow: bool, measure: &Measure) -> Option<Queue> {
+        let node = self.node.child("queue")?;
+        let queue = match form?.queue(measure) {
+            Ok(queue) => queue?,
+            Err((key, why)) => {
+                let message = format!("`{}.queue.{key}`: {why}", self.name());
+                self.findings.errors.push(PolicyError::new(message).at(node.value_origin(key)));
+                return None;
+            }
+        };
+        if shadow {
+            let message = "a limit in shadow never refuses, so nobody waits for it";
             let warning = PolicyError::warning(message).at(self.node.key_origin("queue"));
             self.findings.warnings.push(warning);
         }
+        if queue.rules.per_tenant.is_some_and(|most| most > queue.rules.size) {
+            let message = "one tenant may have more places than the whole queue has";
+            let warning = PolicyError::warning(message).at(node.value_origin("per_tenant"));
+            self.findings.warnings.push(warning);
+        }
+        Some(queue)
+    }
+
+    fn warn(&mut self, entry: &LimitEntry) {
+        let tenant = entry.queue.as_ref().and_then(|queue| queue.tenant.as_ref());
         let named = entry.per.iter().map(|name| (name, "per"));
+        let named = named.chain(tenant.map(|name| (name, "queue")));
         for (name, key) in named.chain(entry.when.keys().map(|name| (name, "when"))) {
             let known: Vec<&str> = Attribute::known_names().collect();
             if known.contains(&name.0.as_str()) {

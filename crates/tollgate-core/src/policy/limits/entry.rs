@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::forms::{AttributeName, LaterRead, LimitName, ShortOr, Status, Texts, Zone};
+use super::{
+    forms::{AttributeName, LaterRead, LimitName, ShortOr, Status, Texts, Zone},
+    queue::QueueForm,
+};
 use crate::{
     Unit,
     policy::values::{Decimal, Every, Rate, Span},
@@ -59,8 +62,8 @@ pub(crate) struct LimitEntry {
     /// The status of its refusals.
     pub(crate) status: Option<Status>,
     /// A waiting room before it.
-    pub(crate) queue: Option<Queue>,
-    /// What is left of it for critical work when it is dialed down.
+    pub(crate) queue: Option<QueueForm>,
+    /// What is left of it for critical work when it is dialed down; one if not given.
     pub(crate) minimum: Option<Decimal>,
 }
 
@@ -112,33 +115,6 @@ pub(crate) struct SessionsForm {
     pub(crate) max: Decimal,
     /// How long a session lives without activity; 30 minutes if not given.
     pub(crate) idle: Option<Span>,
-}
-
-/// A waiting room.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[allow(dead_code, reason = "checked here, built by a later version")]
-pub(crate) struct Queue {
-    /// How many may wait.
-    pub(crate) size: u32,
-    /// How long each may wait.
-    pub(crate) timeout: Span,
-    /// What happens when it is full.
-    #[serde(default)]
-    pub(crate) overflow: Overflow,
-}
-
-/// What happens when a waiting room is full.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Overflow {
-    /// The one who comes is refused.
-    #[default]
-    DropNewest,
-    /// The one who has waited the longest is refused.
-    DropOldest,
-    /// The one who comes waits for a place.
-    Block,
 }
 
 /// The names of units, for the schema.

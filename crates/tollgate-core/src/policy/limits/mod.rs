@@ -4,6 +4,7 @@ mod compile;
 mod entry;
 mod forms;
 mod measure;
+mod queue;
 
 pub(crate) use compile::{Findings, compile};
 pub(crate) use entry::LimitEntry;

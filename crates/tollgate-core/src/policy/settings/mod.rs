@@ -5,8 +5,10 @@
 //! that is written here.
 
 mod access;
+mod methods;
 mod prices;
 mod provider;
+mod route;
 mod sandbox;
 mod server;
 
@@ -16,8 +18,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use access::{Access, Identity, StaticKey};
+pub use methods::Methods;
 pub use prices::{Assumed, ModelPrice, PricePerMillion, Prices, Unpriced};
 pub use provider::{Dialect, Mount, Provider};
+pub use route::{Route, Routes, SessionUse};
 pub use sandbox::Sandbox;
 pub use server::{Log, LogFormat, LogLevel, Server, Store, StoreKind};
 

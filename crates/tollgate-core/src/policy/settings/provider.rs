@@ -5,6 +5,7 @@ use std::{fmt, num::NonZeroU32, str::FromStr, time::Duration};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::Routes;
 use crate::policy::{
     Settings,
     values::{BaseUrl, Secret, Size, Span, excerpt, span, written_as_text},
@@ -38,6 +39,9 @@ pub struct Provider {
     /// Connections to it at once.
     #[serde(default = "max_connections")]
     pub max_connections: NonZeroU32,
+    /// What the paths of an application are; the first that fits a request counts.
+    #[serde(default, skip_serializing_if = "Routes::are_none")]
+    pub routes: Routes,
 }
 
 /// What an upstream speaks.

@@ -67,8 +67,9 @@ fn the_example_of_the_design_holds() {
     assert_eq!(openai.base_url.to_string(), "https://api.openai.com/v1");
     assert_eq!(openai.api_key.as_ref().map(|key| key.expose()), Some("sk-secret"));
     assert_eq!(openai.body_bound(&config.settings), Some(32 << 20));
-    assert_eq!(config.warnings.len(), 1, "{:?}", config.warnings);
-    assert!(config.warnings[0].to_string().starts_with("waiting rooms come with a later version"));
+    assert!(config.warnings.is_empty(), "{:?}", config.warnings);
+    let queue = config.policy.limits()[2].queue.as_ref().expect("a queue");
+    assert_eq!((queue.rules.size, queue.rules.timeout), (10, Duration::from_secs(30)));
     assert!(!config.allows_anonymous(), "there are limits per user");
 }
 

@@ -5,6 +5,7 @@ mod good;
 mod overlays;
 mod presets;
 mod properties;
+mod queues;
 mod schema;
 
 use super::{Config, Environment, PolicyError, Sources};

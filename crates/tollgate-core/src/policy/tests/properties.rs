@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::{good::EXAMPLE, limits, load, load_with};
-use crate::policy::{Environment, Measure};
+use crate::policy::{Config, Environment, Measure};
 
 /// Pieces of policies, so that random texts come near to good ones.
 fn piece() -> impl Strategy<Value = String> {
@@ -49,6 +49,10 @@ fn stays_the_same(text: &str) {
     let again = load_with(config.to_toml(), &[("OPENAI_API_KEY", "k")]).expect("the same policy");
     assert_eq!(again.settings, config.settings);
     assert_eq!(limits(&again), limits(&config));
+    let queues = |config: &Config| -> Vec<_> {
+        config.policy.limits().iter().map(|limit| limit.queue.clone()).collect()
+    };
+    assert_eq!(queues(&again), queues(&config));
 }
 
 proptest! {
@@ -88,7 +92,7 @@ proptest! {
 
     #[test]
     fn no_value_panics(value in "[ -~]{0,24}") {
-        for key in ["requests", "usd", "bucket", "concurrency", "sessions", "tiers", "per", "when"] {
+        for key in ["requests", "usd", "bucket", "concurrency", "sessions", "tiers", "per", "when", "queue"] {
             let _ = load(&format!("[[limits]]\nname = \"a\"\n{key} = {value:?}\n"));
             stays_the_same(&format!("[[limits]]\nname = \"a\"\n{key} = {value}\n"));
         }

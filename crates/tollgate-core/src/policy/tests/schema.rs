@@ -51,6 +51,11 @@ fn every_form_is_described() {
         usd = { amount = "0.5", per = "month", kind = "period" }
         when = { model = ["a", "b*"], user = "c" }
         timezone = "Europe/Berlin"
+        queue = { size = 9, per_tenant = 3, timeout = "5s", overflow = "block", ageing = "0s", bypass = 1, tenant = "team", weights = { x = 2 }, status = 503 }
+        [[limits]]
+        name = "d"
+        sessions = 3
+        queue = { size = 9, bypass = "high", claim = "30s" }
         "#,
     );
 }
@@ -66,6 +71,9 @@ fn what_the_reader_refuses_the_schema_refuses() {
         "[[limits]]\nname = \"A B\"",
         "[[limits]]\nname = \"a\"\nrequests = 10",
         "[[limits]]\nname = \"a\"\nstatus = 200",
+        "[[limits]]\nname = \"a\"\nconcurrency = 1\nqueue = { size = 1, status = 429 }",
+        "[[limits]]\nname = \"a\"\nconcurrency = 1\nqueue = { size = 100001 }",
+        "[[limits]]\nname = \"a\"\nconcurrency = 1\nqueue = { size = 1, bypass = 10 }",
         "[store]\nkind = \"redis\"",
         "[admin]\ntoken = \"secret\"",
         "[profile.x]\nunknown = 1",

@@ -3,15 +3,18 @@
 
 pub(crate) mod address;
 mod decimal;
+mod path;
 mod rate;
 mod secret;
 mod share;
 pub(crate) mod size;
 pub(crate) mod span;
 mod url;
+mod word;
 
 pub(crate) use address::Address;
 pub(crate) use decimal::Decimal;
+pub use path::{Path, PathPattern};
 pub(crate) use rate::{Every, Rate};
 pub use secret::{KeyHash, Secret};
 pub(crate) use secret::{SECRET, SECRET_FORMAT};
@@ -19,6 +22,7 @@ pub use share::Share;
 pub use size::Size;
 pub(crate) use span::Span;
 pub use url::BaseUrl;
+pub use word::Word;
 
 use std::{borrow::Cow, fmt, marker::PhantomData, str::FromStr};
 

@@ -57,6 +57,25 @@ pub(crate) fn serialize<S: Serializer>(length: &Duration, s: S) -> Result<S::Ok,
     Span(*length).serialize(s)
 }
 
+/// Reads and shows an [`Option`] of a [`Duration`], which is left out if there is none.
+pub(crate) mod optional {
+    use super::{Deserialize, Deserializer, Duration, Serialize, Serializer, Span};
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+        d: D,
+    ) -> Result<Option<Duration>, D::Error> {
+        Ok(Option::<Span>::deserialize(d)?.map(|Span(length)| length))
+    }
+
+    #[allow(clippy::ref_option, reason = "the shape that serde asks for")]
+    pub(crate) fn serialize<S: Serializer>(
+        length: &Option<Duration>,
+        s: S,
+    ) -> Result<S::Ok, S::Error> {
+        length.map(Span).serialize(s)
+    }
+}
+
 impl FromStr for Span {
     type Err = String;
 

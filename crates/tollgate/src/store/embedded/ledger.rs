@@ -84,10 +84,10 @@ impl Pending {
     fn hold(&mut self, held: Holds<'_>) -> usize {
         let before = self.batch.charges.len();
         let charges = held.iter();
-        self.batch.charges.extend(charges.map(|(cell, held)| RowCharge {
+        self.batch.charges.extend(charges.map(|(cell, charge, used)| RowCharge {
             cell,
-            charge: held.charge,
-            used: held.used,
+            charge: *charge,
+            used,
         }));
         self.batch.charges.len() - before
     }

@@ -191,7 +191,7 @@ impl Replay {
                 self.make_cell(connection, *cell)?;
             }
             if let Some(cell) = self.cell_behind(*cell, entry.seq) {
-                cell.hold(&mut charge, &entry.session, entry.now);
+                cell.hold(0, &mut charge, &entry.session, entry.now);
             }
             if let Some(open) = self.reservations.get_mut(&entry.id) {
                 open.restored.parcels.push(Parcel { cell: *cell, charge, at: entry.now });
@@ -210,7 +210,7 @@ impl Replay {
             let Parcel { cell, charge, at } = parcel;
             let ending = Ending { held: charge.amount, used: ended.used, at: *at, expired };
             if let Some(cell) = self.cell_behind(*cell, entry.seq) {
-                cell.settle(charge, ending, entry.now);
+                cell.settle(0, charge, &ending, entry.now);
             }
         }
         if entry.kind == EntryKind::Expire {

@@ -1,10 +1,10 @@
 //! What happens to reservations, told in the order in which it happened.
 
 use tollgate_core::{
-    Amounts, Attributes, Cell, Demand, LimitId, Now, ReservationId, ScopeId, Time, Usage,
+    Amounts, Attributes, Cell, Charge, Demand, LimitId, Now, ReservationId, ScopeId, Time, Usage,
 };
 
-use super::reservation::{CellRef, Held};
+use super::reservation::{Added, CellRef, Shares};
 use crate::StoreError;
 
 /// Hears of every change while the cells it concerns are locked, so that the order of
@@ -118,18 +118,29 @@ pub enum End {
     Expire,
 }
 
-/// What a reservation holds, with the number of the cell of each.
+/// What a reservation holds, or what was added to it.
 #[derive(Debug, Clone, Copy)]
 pub struct Holds<'a> {
     pub(super) cells: &'a [CellRef],
-    pub(super) held: &'a [Held],
+    pub(super) charges: &'a [Charge],
+    pub(super) added: &'a [Added],
+    /// What each ends with; nothing while none has ended.
+    pub(super) shares: Option<&'a Shares<'a>>,
 }
 
 impl<'a> Holds<'a> {
-    /// Each hold with the number of its cell.
-    pub fn iter(&self) -> impl Iterator<Item = (u32, &'a Held)> + use<'a> {
-        let cells = self.cells;
-        self.held.iter().map(move |held| (cells[usize::from(held.group)].number, held))
+    /// The number of each cell, what is held there, and what that ends with: all of it,
+    /// while it has not ended.
+    pub fn iter(&self) -> impl Iterator<Item = (u32, &'a Charge, u64)> + use<'a> {
+        let Self { cells, charges, added, shares } = *self;
+        let cell_of = cells
+            .iter()
+            .flat_map(|cell| std::iter::repeat_n(cell.number, usize::from(cell.charges)));
+        let added =
+            added.iter().map(|added| (cells[usize::from(added.cell)].number, &added.charge));
+        cell_of.zip(charges).chain(added).enumerate().map(move |(nth, (cell, charge))| {
+            (cell, charge, shares.map_or(charge.amount, |shares| shares.of(nth, charge)))
+        })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use parking_lot::MutexGuard;
 use smallvec::SmallVec;
-use tollgate_core::{Cell, Charge, LimitId, Now, Order, Retry, Standing, Time};
+use tollgate_core::{Cell, Charge, Group, LimitId, Now, Order, Retry, Standing, Time};
 
 use super::{
     Memory,
@@ -14,16 +14,19 @@ use crate::StoreError;
 
 /// Guards of the shards that an order's groups are in, and each group's place in them.
 pub(super) struct Locked<'a> {
-    guards: SmallVec<[MutexGuard<'a, Shard>; 3]>,
-    places: SmallVec<[Place; 3]>,
+    guards: Guards<'a>,
+    places: Places,
 }
+
+type Guards<'a> = SmallVec<[MutexGuard<'a, Shard>; 3]>;
+type Places = SmallVec<[Place; 3]>;
 
 #[derive(Clone, Copy)]
 struct Place {
-    guard: u8,
-    shard: u16,
     hash: u64,
     slot: Option<u32>,
+    shard: u16,
+    guard: u8,
 }
 
 /// What stands in the way of an order.
@@ -34,14 +37,51 @@ pub(super) struct Obstacles {
 }
 
 impl<J: Journal> Memory<J> {
+    /// Locks an order's cells and asks every charge whether it has room. The present that
+    /// comes back is the one to decide in: no earlier than anything that was committed to
+    /// these cells. Both clocks are moved, since they were read together.
+    ///
+    /// Each cell is asked as soon as it is locked, so that the global one, which is last,
+    /// is not kept locked while a user's is fetched. What had room a moment earlier has
+    /// room still; what had none is asked again.
+    pub(super) fn lock_and_check(
+        &self,
+        order: &Order<'_>,
+        mut now: Now,
+    ) -> (Locked<'_>, Now, Obstacles) {
+        let (mut guards, mut places) = (Guards::new(), self.places(order));
+        let in_order = places.is_sorted_by_key(|place| place.shard);
+        if !in_order {
+            guards = self.lock_shards(&mut places);
+        }
+        let session = order.session();
+        let mut obstacles = Obstacles::default();
+        let (mut last, mut asked_from) = (u16::MAX, now.time);
+        for (place, (group, charges)) in places.iter_mut().zip(order.parts()) {
+            if in_order {
+                self.lock_next(&mut guards, place, &mut last);
+            }
+            let shard = &mut *guards[usize::from(place.guard)];
+            place.slot = shard.find(group.scope, &group.key, place.hash);
+            let slot = place.slot.map(|slot| shard.at_mut(slot));
+            if let Some(slot) = &slot {
+                now = now.no_earlier(slot.cell.latest());
+            }
+            if obstacles.is_none() {
+                asked_from = now.time;
+            }
+            obstacles.ask(slot, charges, session, now);
+        }
+        let mut locked = Locked { guards, places };
+        if !obstacles.is_none() && asked_from != now.time {
+            obstacles = locked.check(order, now);
+        }
+        (locked, now, obstacles)
+    }
+
     /// Locks the shards of an order's groups, in the order of all locks.
     pub(super) fn lock(&self, order: &Order<'_>) -> Locked<'_> {
-        let mut places: SmallVec<[Place; 3]> = SmallVec::new();
-        for group in &order.groups {
-            let hash = self.hash_key(group.scope, &group.key);
-            let shard = Self::shard_of(group.scope, hash);
-            places.push(Place { guard: 0, shard, hash, slot: None });
-        }
+        let mut places = self.places(order);
         let guards = self.lock_shards(&mut places);
         for (place, group) in places.iter_mut().zip(&order.groups) {
             let shard = &guards[usize::from(place.guard)];
@@ -50,11 +90,21 @@ impl<J: Journal> Memory<J> {
         Locked { guards, places }
     }
 
+    fn places(&self, order: &Order<'_>) -> Places {
+        let mut places = Places::new();
+        for Group { scope, key, .. } in &order.groups {
+            let hash = self.hash_key(*scope, key);
+            let shard = Self::shard_of(*scope, hash);
+            places.push(Place { hash, slot: None, shard, guard: 0 });
+        }
+        places
+    }
+
     /// Locks the cells of a reservation that are still there.
     pub(super) fn lock_cells(&self, reservation: &Reservation) -> Locked<'_> {
-        let mut places: SmallVec<[Place; 3]> = SmallVec::new();
-        for cell in &reservation.cells {
-            places.push(Place { guard: 0, shard: cell.shard, hash: 0, slot: None });
+        let mut places = Places::new();
+        for CellRef { shard, .. } in &reservation.cells {
+            places.push(Place { hash: 0, slot: None, shard: *shard, guard: 0 });
         }
         let guards = self.lock_shards(&mut places);
         for (place, cell) in places.iter_mut().zip(&reservation.cells) {
@@ -65,8 +115,15 @@ impl<J: Journal> Memory<J> {
     }
 
     /// Locks the shards of places by number, each once, and tells each place its guard.
-    fn lock_shards(&self, places: &mut [Place]) -> SmallVec<[MutexGuard<'_, Shard>; 3]> {
-        let mut guards = SmallVec::new();
+    fn lock_shards(&self, places: &mut [Place]) -> Guards<'_> {
+        let mut guards = Guards::new();
+        if places.is_sorted_by_key(|place| place.shard) {
+            let mut last = u16::MAX;
+            for place in places {
+                self.lock_next(&mut guards, place, &mut last);
+            }
+            return guards;
+        }
         let mut from = 0;
         // There are a few places at most, so the next shard is found by looking at all.
         while let Some(shard) = places.iter().map(|p| p.shard).filter(|s| *s >= from).min() {
@@ -77,6 +134,16 @@ impl<J: Journal> Memory<J> {
             from = shard + 1;
         }
         guards
+    }
+
+    /// Locks the shard of a place that comes after those in `guards`, of which it may be
+    /// the last one.
+    fn lock_next<'a>(&'a self, guards: &mut Guards<'a>, place: &mut Place, last: &mut u16) {
+        if place.shard != *last {
+            guards.push(self.shards[usize::from(place.shard)].lock());
+            *last = place.shard;
+        }
+        place.guard = guards.len() as u8 - 1;
     }
 
     /// Makes the cells that an order needs and are not there yet.
@@ -111,28 +178,17 @@ impl<J: Journal> Memory<J> {
 }
 
 impl Locked<'_> {
-    /// The present, but no earlier than anything that was committed to these cells. Both
-    /// clocks are moved, since they were read together.
+    /// The present, but no earlier than anything that was committed to these cells.
     pub(super) fn no_earlier(&self, now: Now) -> Now {
-        let latest = |place: &Place| Some(self.slot_ref(place)?.cell.latest());
-        let latest = self.places.iter().filter_map(latest).max().unwrap_or(Time::ZERO);
-        Now { time: now.time.max(latest), wall: now.wall.after(latest.since(now.time)) }
+        let slots = self.places.iter().filter_map(|place| self.slot_ref(place));
+        slots.fold(now, |now, slot| now.no_earlier(slot.cell.latest()))
     }
 
     /// Asks every charge whether it has room.
-    pub(super) fn check(&mut self, order: &Order<'_>, now: Now) -> Obstacles {
+    fn check(&mut self, order: &Order<'_>, now: Now) -> Obstacles {
         let mut obstacles = Obstacles::default();
         for (nth, (_, charges)) in order.parts().enumerate() {
-            let mut cell = self.slot_mut(nth).map(|slot| &mut slot.cell);
-            for charge in charges {
-                let answer = match &mut cell {
-                    Some(cell) => cell.check(charge, order.session(), now),
-                    None => Cell::check_empty(charge),
-                };
-                if let Err(retry) = answer {
-                    obstacles.add(charge, retry);
-                }
-            }
+            obstacles.ask(self.slot_mut(nth), charges, order.session(), now);
         }
         obstacles
     }
@@ -141,15 +197,10 @@ impl Locked<'_> {
         let mut standings = SmallVec::new();
         for (nth, (_, charges)) in order.parts().enumerate() {
             let mut cell = self.slot_mut(nth).map(|slot| &mut slot.cell);
-            for charge in charges {
+            for (nth, charge) in charges.iter().enumerate() {
                 standings.push(match &mut cell {
-                    Some(cell) => cell.standing(charge, now),
-                    None => Standing {
-                        limit: charge.limit,
-                        cap: charge.rule.cap,
-                        remaining: charge.rule.cap,
-                        reset: now.time,
-                    },
+                    Some(cell) => cell.standing(nth, charge, now),
+                    None => Standing::unused(charge, now.time),
                 });
             }
         }
@@ -171,11 +222,11 @@ impl Locked<'_> {
         }
     }
 
-    /// How to find the cell of the nth group again.
-    pub(super) fn cell_ref(&self, nth: usize) -> Option<CellRef> {
-        let place = self.places[nth];
-        let number = self.slot_ref(&place)?.number();
-        Some(CellRef { shard: place.shard, slot: place.slot?, number })
+    /// The cell of the order's nth group, and how to find it again.
+    pub(super) fn cell(&mut self, nth: usize) -> Option<(CellRef, &mut Slot)> {
+        let Place { shard, slot, guard, .. } = self.places[nth];
+        let found = self.guards[usize::from(guard)].at_mut(slot?);
+        Some((CellRef { shard, slot: slot?, number: found.number(), charges: 0 }, found))
     }
 
     fn slot_ref(&self, place: &Place) -> Option<&Slot> {
@@ -184,6 +235,27 @@ impl Locked<'_> {
 }
 
 impl Obstacles {
+    fn is_none(&self) -> bool {
+        self.binding.is_none() && self.shadowed.is_empty()
+    }
+
+    /// Asks the charges of one cell whether they have room.
+    fn ask(&mut self, slot: Option<&mut Slot>, charges: &[Charge], session: &str, now: Now) {
+        let Some(slot) = slot else {
+            for charge in charges {
+                if let Err(retry) = charge.check_empty() {
+                    self.add(charge, retry);
+                }
+            }
+            return;
+        };
+        for (nth, charge) in charges.iter().enumerate() {
+            if let Err(retry) = slot.cell.check(nth, charge, session, now) {
+                self.add(charge, retry);
+            }
+        }
+    }
+
     fn add(&mut self, charge: &Charge, retry: Retry) {
         if charge.shadow {
             self.shadowed.push(charge.limit);

@@ -23,7 +23,6 @@ use smallvec::SmallVec;
 use tollgate_core::{Amounts, Decision, Now, Order, ReservationId, ScopeId, Standing, Time, Usage};
 
 pub use journal::{End, Forget, Holds, Journal, Record};
-pub use reservation::Held;
 use reservation::Reservations;
 pub(crate) use restore::{Parcel, Progress, RestoredCell, RestoredReservation};
 pub(crate) use settle::LATE;

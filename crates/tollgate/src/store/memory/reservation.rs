@@ -4,8 +4,9 @@ use std::collections::VecDeque;
 
 use hashbrown::HashTable;
 use smallvec::SmallVec;
-use tollgate_core::{Charge, Demand, Now, ReservationId, Time};
+use tollgate_core::{Charge, Demand, Now, ReservationId, Time, Unit, Usage};
 
+use super::journal::End;
 use crate::Receipt;
 
 /// The charges held under one id.
@@ -14,36 +15,46 @@ pub(super) struct Reservation {
     pub(super) id: ReservationId,
     pub(super) expires: Time,
     pub(super) demand: Demand,
-    /// The cells of its groups.
+    /// When it was made.
+    pub(super) at: Now,
     pub(super) cells: SmallVec<[CellRef; 3]>,
-    /// One hold for each of its accounts, then those it was extended by.
-    pub(super) held: SmallVec<[Held; 8]>,
-    pub(super) accounts: u8,
+    /// What it was made with, in the order of its cells.
+    pub(super) charges: SmallVec<[Charge; 8]>,
+    /// What it was extended by.
+    pub(super) added: Vec<Added>,
     /// Whether the id may be asked for again after it ended.
     pub(super) keep: bool,
     /// Whether it expired: its slots are free and what it held counts as used.
     pub(super) expired: bool,
 }
 
-/// An amount held on one account.
-#[derive(Debug, Clone, Copy)]
-pub struct Held {
-    /// Which of the reservation's cells.
-    pub(super) group: u8,
-    /// The charge.
-    pub charge: Charge,
-    /// When it was taken.
-    pub at: Now,
-    /// What it ends with; equal to the charge's amount until it ends.
-    pub used: u64,
-}
-
 /// Where a cell is, as long as its number is still the one it had.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct CellRef {
-    pub(super) shard: u16,
     pub(super) slot: u32,
     pub(super) number: u32,
+    pub(super) shard: u16,
+    /// How many of the reservation's charges are its own.
+    pub(super) charges: u8,
+}
+
+/// What a reservation was extended by on one account.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Added {
+    /// Which of the reservation's cells.
+    pub(super) cell: u8,
+    pub(super) charge: Charge,
+    pub(super) at: Now,
+}
+
+/// What each parcel of a reservation ends with.
+#[derive(Debug)]
+pub(super) struct Shares<'a> {
+    how: End,
+    usage: &'a Usage,
+    /// For each charge, then for each addition, where there are any: what was taken of one
+    /// account in several parcels is used up in their order, the last one bears an overrun.
+    parcels: Vec<u64>,
 }
 
 /// The reservations of one shard of ids, and the receipts of those that ended.
@@ -66,6 +77,74 @@ const MAX_SPARE: usize = 16;
 
 /// Ids are chosen by callers, so they are mixed with a key before they pick a bucket.
 pub(super) type IdHash<'a> = &'a dyn Fn(ReservationId) -> u64;
+
+impl Reservation {
+    /// The charges by cell: which of the cells, and which charges.
+    pub(super) fn parts(&self) -> impl Iterator<Item = (usize, &[Charge])> {
+        let mut rest = self.charges.as_slice();
+        self.cells.iter().enumerate().map(move |(place, cell)| {
+            let (own, others) = rest.split_at(usize::from(cell.charges).min(rest.len()));
+            rest = others;
+            (place, own)
+        })
+    }
+
+    /// Shares what was used among what was held.
+    pub(super) fn share_out<'a>(&self, how: End, usage: &'a Usage) -> Shares<'a> {
+        let mut shares = Shares { how, usage, parcels: Vec::new() };
+        if !self.added.is_empty() {
+            let added = self.added.iter().map(|added| &added.charge);
+            let whole = self.charges.iter().chain(added).map(|charge| shares.whole(charge));
+            shares.parcels = whole.collect();
+            if how == End::Settle {
+                self.share_parcels(&mut shares.parcels);
+            }
+        }
+        shares
+    }
+
+    /// Shares what was used of an account, which each of its parcels says now, among them.
+    fn share_parcels(&self, used: &mut [u64]) {
+        for (place, (cell, charge)) in self.accounts().enumerate() {
+            if charge.unit == Unit::Requests {
+                continue;
+            }
+            let (mut left, mut last) = (used[place], place);
+            used[place] = left.min(charge.amount);
+            left -= used[place];
+            for (nth, added) in self.added.iter().enumerate() {
+                if usize::from(added.cell) == cell && added.charge.limit == charge.limit {
+                    last = self.charges.len() + nth;
+                    used[last] = left.min(added.charge.amount);
+                    left -= used[last];
+                }
+            }
+            used[last] += left;
+        }
+    }
+
+    /// Every charge it was made with, with the place of its cell.
+    pub(super) fn accounts(&self) -> impl Iterator<Item = (usize, &Charge)> {
+        self.parts().flat_map(|(place, charges)| charges.iter().map(move |charge| (place, charge)))
+    }
+}
+
+impl Shares<'_> {
+    /// What the nth parcel, a charge or an addition, ends with.
+    #[inline]
+    pub(super) fn of(&self, nth: usize, charge: &Charge) -> u64 {
+        if self.parcels.is_empty() { self.whole(charge) } else { self.parcels[nth] }
+    }
+
+    #[inline]
+    fn whole(&self, charge: &Charge) -> u64 {
+        match (self.how, charge.unit) {
+            (End::Void, _) => 0,
+            (End::Expire, _) | (End::Settle, Unit::Requests) => charge.amount,
+            (End::Settle, unit) => self.usage.of(unit),
+        }
+    }
+}
 
 impl Reservations {
     pub(super) fn len(&self) -> usize {
@@ -93,7 +172,8 @@ impl Reservations {
     pub(super) fn recycle(&mut self, mut ended: Box<Reservation>) {
         if self.spare.len() < MAX_SPARE {
             ended.cells.clear();
-            ended.held.clear();
+            ended.charges.clear();
+            ended.added.clear();
             self.spare.push(ended);
         }
     }

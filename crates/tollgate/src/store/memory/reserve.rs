@@ -4,14 +4,14 @@ use std::sync::atomic::Ordering;
 
 use smallvec::SmallVec;
 use tollgate_core::{
-    Admission, Amounts, Decision, Now, Order, Refusal, ReservationId, Retry, Standing,
+    Admission, Amounts, Charge, Decision, Now, Order, Refusal, ReservationId, Retry, Standing,
 };
 
 use super::{
     Memory,
     journal::{Holds, Journal, Record},
     locked::{Locked, Obstacles},
-    reservation::{Held, Reservation},
+    reservation::{Added, CellRef, Reservation},
 };
 use crate::StoreError;
 
@@ -32,8 +32,7 @@ impl<J: Journal> Memory<J> {
             // Its slots are free by now, so it can't run on what it was granted.
             return Err(StoreError::Ended { id: order.id.0 });
         }
-        let known = before.is_some() || reservations.receipt(order.id, id_hash).is_some();
-        if order.keep && known {
+        if order.keep && (before.is_some() || reservations.receipt(order.id, id_hash).is_some()) {
             // The answer was lost on its way: what was granted is granted, not granted again.
             let standings = self.report(order, now);
             return Ok(Decision::Admit(Admission { standings, ..Admission::default() }));
@@ -42,9 +41,7 @@ impl<J: Journal> Memory<J> {
         if reservations.len() >= most.div_ceil(self.reservations.len()) {
             return Err(StoreError::Full { what: "reservations", most });
         }
-        let mut locked = self.lock(order);
-        let now = locked.no_earlier(now);
-        let obstacles = locked.check(order, now);
+        let (mut locked, now, obstacles) = self.lock_and_check(order, now);
         if let Some((limit, retry)) = obstacles.binding {
             return Ok(refuse(&mut locked, order, now, (limit, retry), obstacles));
         }
@@ -61,9 +58,7 @@ impl<J: Journal> Memory<J> {
 
     /// [`Store::check`](crate::Store::check), which never waits here.
     pub fn check_now(&self, order: &Order<'_>, now: Now) -> Decision {
-        let mut locked = self.lock(order);
-        let now = locked.no_earlier(now);
-        let obstacles = locked.check(order, now);
+        let (mut locked, now, obstacles) = self.lock_and_check(order, now);
         match obstacles.binding {
             Some(binding) => refuse(&mut locked, order, now, binding, obstacles),
             None => Decision::Admit(Admission {
@@ -106,36 +101,36 @@ impl<J: Journal> Memory<J> {
         let mut cells = self.lock_cells(reservation);
         let now = cells.no_earlier(now);
         let mut obstacles = Obstacles::default();
-        let mut added: SmallVec<[Held; 8]> = SmallVec::new();
-        for held in &reservation.held[..usize::from(reservation.accounts)] {
-            let mut charge = held.charge;
-            charge.amount = if charge.rule.kind.is_slot() { 0 } else { more.of(charge.unit) };
-            let Some(slot) = cells.slot_mut(usize::from(held.group)) else { continue };
-            if charge.amount == 0 {
+        let mut added: Vec<Added> = Vec::with_capacity(reservation.charges.len());
+        for (cell, charge) in reservation.accounts() {
+            let amount = if charge.rule.kind.is_slot() { 0 } else { more.of(charge.unit) };
+            let charge = Charge { amount, ..*charge };
+            let Some(slot) = cells.slot_mut(cell) else { continue };
+            if amount == 0 {
                 continue;
             }
-            match slot.cell.check(&charge, "", now) {
+            match slot.cell.check(0, &charge, "", now) {
                 Err(_) if charge.shadow => obstacles.shadowed.push(charge.limit),
                 Err(retry) => obstacles.block(charge.limit, retry),
                 Ok(()) => {}
             }
-            added.push(Held { group: held.group, charge, at: now, used: charge.amount });
+            added.push(Added { cell: cell as u8, charge, at: now });
         }
         if let Some((limit, retry)) = obstacles.binding {
             let standings = SmallVec::new();
             let shadowed = obstacles.shadowed;
             return Ok(Decision::Refuse(Refusal { limit, retry, standings, shadowed }));
         }
-        for held in &mut added {
-            if let Some(slot) = cells.slot_mut(usize::from(held.group)) {
-                slot.cell.hold(&mut held.charge, "", now);
+        for added in &mut added {
+            if let Some(slot) = cells.slot_mut(usize::from(added.cell)) {
+                slot.cell.hold(0, &mut added.charge, "", now);
                 slot.set_dirty(true);
             }
         }
-        let held = Holds { cells: &reservation.cells, held: &added };
+        let held = Holds { cells: &reservation.cells, charges: &[], added: &added, shares: None };
         self.journal.record(Record::Extend { id, now, more, held });
         reservation.demand = reservation.demand.plus(more);
-        reservation.held.extend(added);
+        reservation.added.extend(added);
         let shadowed = obstacles.shadowed;
         Ok(Decision::Admit(Admission { standings: SmallVec::new(), shadowed }))
     }
@@ -154,22 +149,24 @@ impl<J: Journal> Memory<J> {
         reservation.id = order.id;
         reservation.expires = order.expires;
         reservation.demand = order.demand;
-        reservation.accounts = order.charges.len() as u8;
+        reservation.at = now;
         reservation.keep = order.keep;
         reservation.expired = false;
-        for (nth, (_, charges)) in order.parts().enumerate() {
-            let Some(cell) = locked.cell_ref(nth) else { continue };
-            let Some(slot) = locked.slot_mut(nth) else { continue };
-            let group = reservation.cells.len() as u8;
-            reservation.cells.push(cell);
+        reservation.charges.extend_from_slice(&order.charges);
+        let session = order.session();
+        let mut rest = reservation.charges.as_mut_slice();
+        for (nth, group) in order.groups.iter().enumerate() {
+            let (own, others) = rest.split_at_mut(usize::from(group.charges));
+            rest = others;
+            let Some((cell, slot)) = locked.cell(nth) else { continue };
+            reservation.cells.push(CellRef { charges: group.charges, ..cell });
             slot.references += 1;
             slot.set_dirty(true);
-            for charge in charges {
-                let mut charge = *charge;
-                slot.cell.hold(&mut charge, order.session(), now);
-                reservation.held.push(Held { group, charge, at: now, used: charge.amount });
+            for (nth, charge) in own.iter_mut().enumerate() {
+                slot.cell.hold(nth, charge, session, now);
             }
         }
+        let Reservation { cells, charges, .. } = &*reservation;
         self.journal.record(Record::Reserve {
             id: order.id,
             now,
@@ -177,7 +174,7 @@ impl<J: Journal> Memory<J> {
             attributes: order.attributes,
             demand: &order.demand,
             keep: order.keep,
-            held: Holds { cells: &reservation.cells, held: &reservation.held },
+            held: Holds { cells, charges, added: &[], shares: None },
         });
         reservation
     }

@@ -7,9 +7,9 @@ use smallvec::SmallVec;
 use tollgate_core::{Cell, Charge, Demand, Now, ReservationId, ScopeId, Time};
 
 use super::{
-    Held, Memory,
+    Memory,
     journal::{Journal, Record},
-    reservation::{CellRef, Reservation},
+    reservation::{Added, CellRef, Reservation},
 };
 use crate::Receipt;
 
@@ -81,7 +81,7 @@ impl<J: Journal> Memory<J> {
             let rehash = |scope, key: &str| self.hash_key(scope, key);
             let slot = shard.insert((scope, key), (number, cell), hash, rehash);
             shard.at_mut(slot).set_dirty(is_dirty);
-            places.insert(number, CellRef { shard: nth, slot, number });
+            places.insert(number, CellRef { shard: nth, slot, number, charges: 0 });
         }
         *self.cells.get_mut() = places.len();
         for restored in reservations {
@@ -134,15 +134,21 @@ impl<J: Journal> Memory<J> {
         let RestoredReservation { id, expires, demand, keep, expired, accounts, parcels } =
             restored;
         let mut cells: SmallVec<[CellRef; 3]> = SmallVec::new();
-        let mut held = SmallVec::new();
-        for Parcel { cell, charge, at } in parcels {
+        let (mut charges, mut added) = (SmallVec::new(), Vec::new());
+        let at = parcels.first().map(|parcel| parcel.at).unwrap_or_default();
+        for (nth, Parcel { cell, charge, at }) in parcels.into_iter().enumerate() {
             let known = cells.iter().position(|known| known.number == cell);
-            let group = known.unwrap_or_else(|| {
-                let gone = CellRef { shard: 0, slot: u32::MAX, number: cell };
+            let place_of = known.unwrap_or_else(|| {
+                let gone = CellRef { shard: 0, slot: u32::MAX, number: cell, charges: 0 };
                 cells.push(place(cell).unwrap_or(gone));
                 cells.len() - 1
             });
-            held.push(Held { group: group as u8, charge, at, used: charge.amount });
+            if nth < usize::from(accounts) {
+                cells[place_of].charges += 1;
+                charges.push(charge);
+            } else {
+                added.push(Added { cell: place_of as u8, charge, at });
+            }
         }
         for cell in &cells {
             let mut shard = self.shards[usize::from(cell.shard)].lock();
@@ -152,7 +158,8 @@ impl<J: Journal> Memory<J> {
         }
         let hash = self.hash_id(id);
         self.next_expiry.fetch_min(expires.as_nanos(), Ordering::Relaxed);
-        let reservation = Reservation { id, expires, demand, cells, held, accounts, keep, expired };
+        let reservation =
+            Reservation { id, expires, demand, at, cells, charges, added, keep, expired };
         let mut shard = self.reservations_of(hash).lock();
         shard.insert(Box::new(reservation), hash, &|id| self.hash_id(id));
     }

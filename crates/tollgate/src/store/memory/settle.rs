@@ -2,12 +2,12 @@
 
 use std::sync::atomic::Ordering;
 
-use tollgate_core::{Amounts, Ending, Kind, Now, Order, ReservationId, Time, Unit, Usage};
+use tollgate_core::{Amounts, Charge, Ending, Kind, Now, Order, ReservationId, Time, Usage};
 
 use super::{
     Memory, SWEPT,
     journal::{End, Holds, Journal, Record},
-    reservation::Reservation,
+    reservation::{Added, Reservation},
 };
 use crate::{Receipt, StoreError};
 
@@ -118,7 +118,7 @@ impl<J: Journal> Memory<J> {
     ) -> Result<Receipt, StoreError> {
         let hash = self.hash_id(id);
         let mut reservations = self.reservations_of(hash).lock();
-        let Some(mut reservation) = reservations.remove(id, hash) else {
+        let Some(reservation) = reservations.remove(id, hash) else {
             return reservations.receipt(id, hash).ok_or(StoreError::Unknown { id: id.0 });
         };
         let (how, usage) = match usage {
@@ -127,7 +127,7 @@ impl<J: Journal> Memory<J> {
         };
         let overrun = usage.beyond(&reservation.demand);
         let receipt = Receipt { usage, overrun };
-        self.end_holds(&mut reservation, how, receipt, now);
+        self.end_holds(&reservation, how, &receipt, now);
         if reservation.keep {
             reservations.file(id, receipt, &|id| self.hash_id(id));
         }
@@ -137,32 +137,41 @@ impl<J: Journal> Memory<J> {
 
     fn expire_one(&self, reservation: &mut Reservation, now: Now) {
         let receipt = Receipt { usage: reservation.demand, overrun: Amounts::default() };
-        self.end_holds(reservation, End::Expire, receipt, now);
+        self.end_holds(reservation, End::Expire, &receipt, now);
         reservation.expired = true;
         reservation.expires = now.time.after(LATE);
     }
 
-    fn end_holds(&self, reservation: &mut Reservation, how: End, receipt: Receipt, now: Now) {
-        let mut cells = self.lock_cells(reservation);
-        let now = cells.no_earlier(now);
-        reservation.share_out(how, &receipt.usage);
-        for held in &reservation.held {
-            let Some(slot) = cells.slot_mut(usize::from(held.group)) else { continue };
-            let ending = Ending {
-                held: held.charge.amount,
-                used: held.used,
-                at: held.at,
-                expired: reservation.expired,
-            };
-            slot.cell.settle(&held.charge, ending, now);
-            slot.set_dirty(true);
+    fn end_holds(&self, reservation: &Reservation, how: End, receipt: &Receipt, now: Now) {
+        let mut locked = self.lock_cells(reservation);
+        let now = locked.no_earlier(now);
+        let Reservation { id, at, ref cells, ref charges, ref added, expired, .. } = *reservation;
+        let shares = reservation.share_out(how, &receipt.usage);
+        let ending = |nth, charge: &Charge, at| Ending {
+            held: charge.amount,
+            used: shares.of(nth, charge),
+            at,
+            expired,
+        };
+        let mut from = 0;
+        for (place, own) in reservation.parts() {
+            if let Some(slot) = locked.slot_mut(place) {
+                for (nth, charge) in own.iter().enumerate() {
+                    slot.cell.settle(nth, charge, &ending(from + nth, charge, at), now);
+                }
+                slot.set_dirty(true);
+                slot.references -= u32::from(how != End::Expire);
+            }
+            from += own.len();
         }
-        if how != End::Expire {
-            cells.release();
+        for (nth, Added { cell, charge, at }) in added.iter().enumerate() {
+            if let Some(slot) = locked.slot_mut(usize::from(*cell)) {
+                slot.cell.settle(0, charge, &ending(charges.len() + nth, charge, *at), now);
+            }
         }
-        let held = Holds { cells: &reservation.cells, held: &reservation.held };
-        let Receipt { usage, overrun } = &receipt;
-        self.journal.record(Record::End { id: reservation.id, now, how, usage, overrun, held });
+        let held = Holds { cells, charges, added, shares: Some(&shares) };
+        let Receipt { usage, overrun } = receipt;
+        self.journal.record(Record::End { id, now, how, usage, overrun, held });
     }
 
     /// Forgets idle cells of a few shards, and goes on with the next ones the next time.
@@ -174,47 +183,6 @@ impl<J: Journal> Memory<J> {
                 self.journal.record(Record::Close { cell });
             });
             self.cells.fetch_sub(forgotten, Ordering::Relaxed);
-        }
-    }
-}
-
-impl Reservation {
-    /// Says of each hold what it ends with. What was taken in several parcels is used up
-    /// in their order; the last one bears an overrun.
-    fn share_out(&mut self, how: End, usage: &Usage) {
-        let accounts = usize::from(self.accounts);
-        if self.held.len() == accounts {
-            for held in &mut self.held {
-                held.used = match (how, held.charge.unit) {
-                    (End::Void, _) => 0,
-                    (End::Expire, _) | (End::Settle, Unit::Requests) => held.charge.amount,
-                    (End::Settle, unit) => usage.of(unit),
-                };
-            }
-            return;
-        }
-        for account in 0..accounts {
-            let first = self.held[account];
-            let mut left = match (how, first.charge.unit) {
-                (End::Void, _) => 0,
-                (End::Expire, _) => u64::MAX,
-                (End::Settle, Unit::Requests) => u64::MAX,
-                (End::Settle, unit) => usage.of(unit),
-            };
-            let is_same = |held: &super::Held| {
-                held.group == first.group && held.charge.limit == first.charge.limit
-            };
-            let last = self.held.iter().rposition(is_same).unwrap_or(account);
-            for (place, held) in self.held.iter_mut().enumerate() {
-                if !is_same(held) {
-                    continue;
-                }
-                let bears_overrun = place == last && left != u64::MAX;
-                held.used = if bears_overrun { left } else { left.min(held.charge.amount) };
-                if left != u64::MAX {
-                    left -= held.used;
-                }
-            }
         }
     }
 }

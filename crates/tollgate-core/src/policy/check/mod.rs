@@ -1,18 +1,16 @@
 //! What no single value shows: names, and settings that do not go together.
 
+mod providers;
+mod routes;
+
 use std::collections::BTreeSet;
 
 use super::{
     PolicyError, Settings,
-    limits::{Findings, is_name},
-    settings::{Dialect, Mount},
+    limits::Findings,
     source::Origin,
-    suggest::suggestion,
     tree::{Entry, Node},
 };
-
-/// First segments of paths that no provider may have.
-const RESERVED: [&str; 6] = ["v1", "tollgate", "livez", "readyz", "sandbox", "metrics"];
 
 /// Keys that steer the overlays, and so cannot stand in one.
 const STEERING: [&str; 3] = ["extends", "environment", "profile"];
@@ -51,7 +49,8 @@ pub(super) fn profile(name: &str, entry: &Entry, errors: &mut Vec<PolicyError>) 
 
 /// Notes settings that do not go together.
 pub(super) fn settings(tree: &Node, settings: &Settings, findings: &mut Findings) {
-    providers(tree, settings, findings);
+    providers::check(tree, settings, findings);
+    keys(tree, settings, findings);
     let server = &settings.server;
     let at = |table: &str, key: &str| {
         tree.child(table).map_or(&tree.origin, |table| table.value_origin(key)).clone()
@@ -99,51 +98,6 @@ fn exposed(settings: &Settings, listen: &Origin, trust: &Origin, findings: &mut 
     }
 }
 
-fn providers(tree: &Node, settings: &Settings, findings: &mut Findings) {
-    let mut root = None;
-    for (name, provider) in &settings.providers {
-        let node = tree.child("providers").unwrap_or(tree);
-        let mut wrong = |key: Option<&str>, message: String| {
-            let origin = match key {
-                Some(key) => node.child(name).unwrap_or(node).value_origin(key),
-                None => node.key_origin(name),
-            };
-            findings.errors.push(PolicyError::new(message).at(origin));
-        };
-        if RESERVED.contains(&name.as_str()) {
-            wrong(
-                None,
-                format!("`{name}` is a path of Tollgate's own: give the provider another name"),
-            );
-        } else if !is_name(name) {
-            wrong(
-                None,
-                format!(
-                    "`{name}` is no name of a provider: use small letters, digits, `-` and `_`"
-                ),
-            );
-        }
-        if provider.mount == Mount::AtRoot {
-            if provider.dialect != Dialect::Http {
-                wrong(
-                    Some("mount"),
-                    format!(
-                        "`providers.{name}.mount`: only a provider of dialect http is mounted at \"/\""
-                    ),
-                );
-            }
-            if let Some(other) = root.replace(name) {
-                wrong(
-                    Some("mount"),
-                    format!("`{other}` and `{name}` cannot both be mounted at \"/\""),
-                );
-            }
-        }
-    }
-    keys(tree, settings, findings);
-    conditions(tree, settings, findings);
-}
-
 fn keys(tree: &Node, settings: &Settings, findings: &mut Findings) {
     let named = settings.keys.iter().enumerate();
     for (place, key) in named.filter(|(_, key)| key.id.is_empty() || key.id.len() > 64) {
@@ -151,26 +105,5 @@ fn keys(tree: &Node, settings: &Settings, findings: &mut Findings) {
         let origin = keys.get(place).map_or(&tree.origin, |entry| entry.value_origin("id"));
         let message = format!("a key's id has 1 to 64 characters, this one has {}", key.id.len());
         findings.errors.push(PolicyError::new(message).at(origin));
-    }
-}
-
-/// Notes limits that wait for a provider that is not there.
-fn conditions(tree: &Node, settings: &Settings, findings: &mut Findings) {
-    for limit in tree.child("limits").map(Node::list).unwrap_or_default() {
-        let Some(when) = limit.child("when").and_then(|when| when.child("provider")) else {
-            continue;
-        };
-        let known: Vec<&str> =
-            settings.providers.keys().map(String::as_str).chain(["sandbox"]).collect();
-        let unknown = |name: &&str| !name.contains('*') && !known.contains(name);
-        for name in
-            when.text().into_iter().chain(when.list().iter().filter_map(Node::text)).filter(unknown)
-        {
-            let message = format!(
-                "this policy has no provider `{name}`, so the limit never applies to the gateway's requests"
-            );
-            let warning = PolicyError::warning(message).at(&when.origin);
-            findings.warnings.push(warning.help(suggestion(name, &known, "the providers are")));
-        }
     }
 }

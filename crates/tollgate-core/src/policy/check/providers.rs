@@ -1,0 +1,80 @@
+//! Providers: their names and mounts, and the limits that wait for them.
+
+use super::routes;
+use crate::policy::{
+    PolicyError, Settings,
+    limits::{Findings, is_name},
+    settings::{Dialect, Mount},
+    suggest::suggestion,
+    tree::Node,
+};
+
+/// First segments of paths that are Tollgate's own.
+pub(super) const RESERVED: [&str; 6] = ["v1", "tollgate", "livez", "readyz", "sandbox", "metrics"];
+
+/// Notes providers at paths that are not theirs, and limits and routes that miss theirs.
+pub(super) fn check(tree: &Node, settings: &Settings, findings: &mut Findings) {
+    let mut root = None;
+    for (name, provider) in &settings.providers {
+        let node = tree.child("providers").unwrap_or(tree);
+        let mut wrong = |key: Option<&str>, message: String| {
+            let origin = match key {
+                Some(key) => node.child(name).unwrap_or(node).value_origin(key),
+                None => node.key_origin(name),
+            };
+            findings.errors.push(PolicyError::new(message).at(origin));
+        };
+        if RESERVED.contains(&name.as_str()) {
+            wrong(
+                None,
+                format!("`{name}` is a path of Tollgate's own: give the provider another name"),
+            );
+        } else if !is_name(name) {
+            wrong(
+                None,
+                format!(
+                    "`{name}` is no name of a provider: use small letters, digits, `-` and `_`"
+                ),
+            );
+        }
+        if provider.mount == Mount::AtRoot {
+            if provider.dialect != Dialect::Http {
+                wrong(
+                    Some("mount"),
+                    format!(
+                        "`providers.{name}.mount`: only a provider of dialect http is mounted at \"/\""
+                    ),
+                );
+            }
+            if let Some(other) = root.replace(name) {
+                wrong(
+                    Some("mount"),
+                    format!("`{other}` and `{name}` cannot both be mounted at \"/\""),
+                );
+            }
+        }
+        routes::check(tree, name, provider, findings);
+    }
+    conditions(tree, settings, findings);
+}
+
+/// Notes limits that wait for a provider that is not there.
+fn conditions(tree: &Node, settings: &Settings, findings: &mut Findings) {
+    for limit in tree.child("limits").map(Node::list).unwrap_or_default() {
+        let Some(when) = limit.child("when").and_then(|when| when.child("provider")) else {
+            continue;
+        };
+        let known: Vec<&str> =
+            settings.providers.keys().map(String::as_str).chain(["sandbox"]).collect();
+        let unknown = |name: &&str| !name.contains('*') && !known.contains(name);
+        for name in
+            when.text().into_iter().chain(when.list().iter().filter_map(Node::text)).filter(unknown)
+        {
+            let message = format!(
+                "this policy has no provider `{name}`, so the limit never applies to the gateway's requests"
+            );
+            let warning = PolicyError::warning(message).at(&when.origin);
+            findings.warnings.push(warning.help(suggestion(name, &known, "the providers are")));
+        }
+    }
+}

@@ -4,7 +4,7 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc,
-        atomic::{AtomicU8, Ordering},
+        atomic::{AtomicU8, AtomicU64, Ordering},
     },
 };
 
@@ -12,7 +12,7 @@ use arc_swap::ArcSwap;
 use tollgate::{AnyStore, Clock, Tollgate};
 use tollgate_core::{Now, policy::Config};
 
-use crate::{gateway::Renewals, live::Live, metrics::Metrics, reload::Reloads};
+use crate::{live::Live, metrics::Metrics, renewals::Renewals};
 
 /// What every part of the process shares.
 #[derive(Debug)]
@@ -33,6 +33,13 @@ pub(crate) struct App {
     pub(crate) admin_listen: SocketAddr,
     live: ArcSwap<Live>,
     stage: AtomicU8,
+}
+
+/// How often the policy was loaded again.
+#[derive(Debug, Default)]
+pub(crate) struct Reloads {
+    good: AtomicU64,
+    bad: AtomicU64,
 }
 
 /// How far the life of the process has come.
@@ -116,5 +123,27 @@ impl App {
     /// Enters a stage; there is no way back.
     pub(crate) fn enter(&self, stage: Stage) {
         self.stage.fetch_max(stage as u8, Ordering::Relaxed);
+    }
+}
+
+impl Reloads {
+    /// How often another policy was put in force.
+    pub(crate) fn good(&self) -> u64 {
+        self.good.load(Ordering::Relaxed)
+    }
+
+    /// How often a policy was refused, so that the old one stayed.
+    pub(crate) fn bad(&self) -> u64 {
+        self.bad.load(Ordering::Relaxed)
+    }
+
+    /// Counts another policy in force.
+    pub(crate) fn note_good(&self) {
+        self.good.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts a policy that was refused.
+    pub(crate) fn note_bad(&self) {
+        self.bad.fetch_add(1, Ordering::Relaxed);
     }
 }

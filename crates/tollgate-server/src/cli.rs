@@ -19,6 +19,8 @@ enum Command {
     #[command(visible_alias = "validate")]
     Check(commands::check::CheckArgs),
     Keys(commands::keys::KeysArgs),
+    Load(Box<commands::load::LoadArgs>),
+    Plan(commands::plan::PlanArgs),
     Replay(Box<commands::replay::ReplayArgs>),
     Sandbox(commands::sandbox::SandboxArgs),
     Serve(commands::serve::ServeArgs),
@@ -32,6 +34,8 @@ pub(crate) fn run() -> ExitCode {
     let result = match &Cli::parse().command {
         Command::Check(args) => commands::check::run(args),
         Command::Keys(args) => commands::keys::run(args),
+        Command::Load(args) => commands::load::run(args),
+        Command::Plan(args) => commands::plan::run(args),
         Command::Replay(args) => commands::replay::run(args),
         Command::Sandbox(args) => commands::sandbox::run(args),
         Command::Serve(args) => commands::serve::run(args),

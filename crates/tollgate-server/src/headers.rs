@@ -7,13 +7,17 @@
 //! way, or the one on requests of which the least is left. Budgets that are not the caller's
 //! own are nobody else's business and are left out.
 
+mod list;
+
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
-use sfv::{KeyRef, ListSerializer, StringRef, key_ref};
 use tollgate_core::{
     Attribute, Attributes, Kind, LimitId, Now, Policy, Standing, Time, Unit, policy::Limit,
 };
+
+use list::{List, MAX_INTEGER};
 
 /// What an answer tells about limits.
 #[derive(Debug, Clone, Copy)]
@@ -30,9 +34,6 @@ pub(crate) struct Told<'a> {
     pub(crate) now: Now,
 }
 
-/// A list field that is being written.
-type List<'a> = ListSerializer<&'a mut String>;
-
 /// One account, as the headers tell of it.
 struct Shown<'a> {
     limit: &'a Limit,
@@ -43,11 +44,11 @@ struct Shown<'a> {
     reset: Time,
 }
 
-const QUOTA: &KeyRef = key_ref("q");
-const UNIT: &KeyRef = key_ref("qu");
-const WINDOW: &KeyRef = key_ref("w");
-const LEFT: &KeyRef = key_ref("r");
-const RESET: &KeyRef = key_ref("t");
+const QUOTA: &str = "q";
+const UNIT: &str = "qu";
+const WINDOW: &str = "w";
+const LEFT: &str = "r";
+const RESET: &str = "t";
 
 const RATELIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 const RATELIMIT: HeaderName = HeaderName::from_static("ratelimit");
@@ -67,8 +68,6 @@ pub(crate) const RETRY_AT: HeaderName = HeaderName::from_static("x-tollgate-retr
 /// About how much is written of each limit.
 const BYTES_PER_LIMIT: usize = 56;
 
-/// No structured integer is larger.
-const MAX_INTEGER: u64 = 999_999_999_999_999;
 const NANOS_PER_CENT: u64 = 10_000_000;
 const NANOS_PER_SECOND: u64 = 1_000_000_000;
 
@@ -76,21 +75,17 @@ const NANOS_PER_SECOND: u64 = 1_000_000_000;
 pub(crate) fn add(headers: &mut HeaderMap, told: &Told<'_>) {
     let shown = told.standings.iter().filter_map(|standing| Shown::new(standing, told));
     let room = told.standings.len() * BYTES_PER_LIMIT;
-    let (mut policies, mut states) = (String::with_capacity(room), String::with_capacity(room));
-    let mut list =
-        (ListSerializer::with_buffer(&mut policies), ListSerializer::with_buffer(&mut states));
+    let (mut policies, mut states) = (List::with_capacity(room), List::with_capacity(room));
     let mut single: Option<Shown<'_>> = None;
     for shown in shown {
-        shown.write(&mut list, told.now.time);
+        shown.write(&mut policies, &mut states, told.now.time);
         if single.as_ref().is_none_or(|other| shown.rank(told) < other.rank(told)) {
             single = Some(shown);
         }
     }
-    if single.is_some() {
-        set(headers, RATELIMIT_POLICY, Some(policies));
-        set(headers, RATELIMIT, Some(states));
-    }
     if let Some(shown) = single {
+        set(headers, RATELIMIT_POLICY, Some(policies.into_bytes()));
+        set(headers, RATELIMIT, Some(states.into_bytes()));
         headers.insert(X_LIMIT, shown.quota.into());
         headers.insert(X_REMAINING, shown.left.into());
         headers.insert(X_RESET, epoch_seconds(shown.reset, told.now).into());
@@ -108,9 +103,11 @@ pub(crate) fn seconds_up(duration: Duration) -> u64 {
 }
 
 /// Sets a header to a text that was just made.
-pub(crate) fn set(headers: &mut HeaderMap, name: HeaderName, text: Option<String>) {
+pub(crate) fn set(headers: &mut HeaderMap, name: HeaderName, text: Option<impl Into<Vec<u8>>>) {
     // A text that no header can bear is left out rather than sent broken.
-    if let Some(value) = text.and_then(|text| HeaderValue::try_from(text).ok()) {
+    if let Some(value) =
+        text.and_then(|text| HeaderValue::from_maybe_shared(Bytes::from(text.into())).ok())
+    {
         headers.insert(name, value);
     }
 }
@@ -144,18 +141,21 @@ impl<'a> Shown<'a> {
         })
     }
 
-    fn write(&self, (policies, states): &mut (List<'_>, List<'_>), now: Time) {
-        let Ok(name) = StringRef::from_str(&self.limit.name) else { return };
-        let mut policy = policies.bare_item(name).parameter(QUOTA, integer(self.quota));
-        if let Some(unit) = self.unit.and_then(|unit| StringRef::from_str(unit).ok()) {
-            policy = policy.parameter(UNIT, unit);
+    fn write(&self, policies: &mut List, states: &mut List, now: Time) {
+        let name = &self.limit.name;
+        if let Some(mut policy) = policies.string(name) {
+            policy.integer(QUOTA, self.quota);
+            if let Some(unit) = self.unit {
+                policy.word(UNIT, unit);
+            }
+            if let Some(seconds) = self.window_seconds {
+                policy.integer(WINDOW, seconds);
+            }
         }
-        if let Some(seconds) = self.window_seconds {
-            policy = policy.parameter(WINDOW, integer(seconds));
+        if let Some(mut state) = states.string(name) {
+            let seconds = seconds_up(self.reset.since(now));
+            state.integer(LEFT, self.left).integer(RESET, seconds);
         }
-        let _ = policy.finish();
-        let state = states.bare_item(name).parameter(LEFT, integer(self.left));
-        let _ = state.parameter(RESET, integer(seconds_up(self.reset.since(now)))).finish();
     }
 
     /// The least is the one that `X-RateLimit-*` tells of.
@@ -186,15 +186,14 @@ fn window_seconds(kind: &Kind, cap: u64) -> Option<u64> {
         Kind::Bucket { rate, per_ns } => {
             u128::from(cap) * u128::from(per_ns) / u128::from(rate.max(1))
         }
-        Kind::Window { length_ns } => length_ns.into(),
-        Kind::Period { start, end } => end.saturating_sub(start).into(),
+        Kind::Window { length_ns } => return Some(whole_seconds(length_ns)),
+        Kind::Period { start, end } => return Some(whole_seconds(end.saturating_sub(start))),
         Kind::Concurrency | Kind::Sessions { .. } => return None,
     };
     let seconds = nanos.div_ceil(u128::from(NANOS_PER_SECOND)).max(1);
     Some(u64::try_from(seconds).unwrap_or(MAX_INTEGER))
 }
 
-fn integer(number: u64) -> sfv::Integer {
-    let number = i64::try_from(number.min(MAX_INTEGER)).unwrap_or(i64::MAX);
-    sfv::Integer::try_from(number).unwrap_or(sfv::Integer::MAX)
+fn whole_seconds(nanos: u64) -> u64 {
+    nanos.div_ceil(NANOS_PER_SECOND).max(1)
 }

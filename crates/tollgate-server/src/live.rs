@@ -9,10 +9,7 @@ use tollgate_core::{
     policy::{Config, PolicyError, Settings},
 };
 
-use crate::{
-    gateway::{Prices, Providers},
-    identity::KeyRing,
-};
+use crate::{keys::KeyRing, prices::Prices, providers::Providers};
 
 /// One policy, ready for requests.
 #[derive(Debug)]

@@ -2,6 +2,7 @@
 
 mod api;
 mod app;
+mod browser;
 mod cli;
 mod commands;
 mod config;
@@ -9,13 +10,19 @@ mod control;
 mod gateway;
 mod headers;
 mod identity;
+mod keys;
 mod live;
+mod load;
 mod logging;
 mod metrics;
 mod net;
 mod output;
+mod plan;
+mod prices;
+mod providers;
 mod refusal;
 mod reload;
+mod renewals;
 mod replay;
 mod sandbox;
 mod server;

@@ -3,15 +3,7 @@
 //! A good policy takes the place of the old one whole; a bad one is told of and changes
 //! nothing.
 
-use std::{
-    collections::BTreeMap,
-    path::PathBuf,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 use tokio::sync::mpsc;
@@ -22,13 +14,6 @@ use crate::{
     config::{self, Locations},
     live::Live,
 };
-
-/// How often the policy was loaded again.
-#[derive(Debug, Default)]
-pub(crate) struct Reloads {
-    good: AtomicU64,
-    bad: AtomicU64,
-}
 
 /// Loads the policy again when it may have changed.
 #[derive(Debug)]
@@ -57,18 +42,6 @@ const QUIET: Duration = Duration::from_millis(100);
 
 /// How often it is looked whether a missing file is there.
 const MISSING_INTERVAL: Duration = Duration::from_secs(1);
-
-impl Reloads {
-    /// How often another policy was put in force.
-    pub(crate) fn good(&self) -> u64 {
-        self.good.load(Ordering::Relaxed)
-    }
-
-    /// How often a policy was refused, so that the old one stayed.
-    pub(crate) fn bad(&self) -> u64 {
-        self.bad.load(Ordering::Relaxed)
-    }
-}
 
 impl Reloader {
     /// Begins to watch the files of the policy.
@@ -108,11 +81,11 @@ pub(crate) fn reload(app: &App, locations: &Locations) -> bool {
     match &replaced {
         Ok((old, new)) => {
             app.gate.store().note_policy(&new.policy);
-            reloads.good.fetch_add(1, Ordering::Relaxed);
+            reloads.note_good();
             tell(old, new, reloads.good());
         }
         Err(why) => {
-            reloads.bad.fetch_add(1, Ordering::Relaxed);
+            reloads.note_bad();
             let times = reloads.bad();
             tracing::error!(times, "the policy is bad, so the old one stays in force:\n{why}");
         }

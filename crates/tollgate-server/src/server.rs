@@ -19,7 +19,7 @@ use tower::ServiceExt as _;
 use crate::{
     api,
     app::{App, Stage},
-    control, gateway,
+    browser, control, gateway,
     net::{self, Body, Drained, Peer, Serving, Timeouts},
 };
 
@@ -71,7 +71,8 @@ impl Server {
         let Self { app, data, control } = self;
         let settings = app.live().settings.server.clone();
         let mut beside = beside(&app);
-        let (controls, public) = (control::router(Arc::clone(&app)), api::router(Arc::clone(&app)));
+        let controls = control::router(Arc::clone(&app));
+        let public = api::router(Arc::clone(&app)).merge(browser::router());
         // The control plane goes last, so that the drain can be watched.
         let (done, until_done) = watch::channel(());
         beside.spawn(serve_control(control, serving(&settings), controls, until_done));

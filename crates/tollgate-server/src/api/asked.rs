@@ -15,8 +15,8 @@ use super::{
     input::{Count, Dollars, Millis},
 };
 use crate::{
-    gateway::{Rate, counts},
     live::Live,
+    prices::{Rate, counts},
 };
 
 /// What a permit is asked for.

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use tollgate_core::{Amounts, Attributes, Demand, ReservationId, Time};
 
-use crate::{gateway::Rate, metrics::Running};
+use crate::{metrics::Running, prices::Rate};
 
 /// The permits of `/v1`.
 #[derive(Debug, Default)]

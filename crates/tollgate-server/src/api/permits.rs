@@ -21,9 +21,9 @@ use super::{
     uuid, would_refuse,
 };
 use crate::{
-    gateway::Rate,
     headers::{self, Told},
     live::Live,
+    prices::Rate,
 };
 
 /// A permit that was given.

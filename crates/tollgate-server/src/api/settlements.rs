@@ -18,7 +18,7 @@ use super::{
     input::{Count, Dollars, Input, Millis, PermitId},
     uuid, would_refuse,
 };
-use crate::gateway::Rate;
+use crate::prices::Rate;
 
 /// A permit that lives on.
 #[derive(Debug, Serialize, utoipa::ToSchema)]

@@ -3,6 +3,8 @@
 mod ask;
 pub(crate) mod check;
 pub(crate) mod keys;
+pub(crate) mod load;
+pub(crate) mod plan;
 pub(crate) mod replay;
 pub(crate) mod sandbox;
 pub(crate) mod serve;

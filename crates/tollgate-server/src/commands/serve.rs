@@ -13,8 +13,8 @@ use tollgate_core::policy::{
 use crate::{
     app::{App, VERSION},
     config::{self, Locations, PolicyArgs},
-    gateway::SANDBOX,
     logging, output,
+    providers::SANDBOX,
     reload::Reloader,
     server::Server,
 };

@@ -10,10 +10,12 @@ use super::{
     body,
     exchange::{Exchange, Incoming, Stop},
     openai::unanswered,
-    price::Rate,
     ticket::Outcome,
 };
-use crate::net::{self, Body, OnEnd};
+use crate::{
+    net::{self, Body, OnEnd},
+    prices::Rate,
+};
 
 /// What a request cost: a decimal number of dollars. Callers do not see it.
 const COST: HeaderName = HeaderName::from_static("x-tollgate-cost-usd");

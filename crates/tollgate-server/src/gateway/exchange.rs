@@ -7,13 +7,15 @@ use http::{HeaderMap, HeaderValue, Response, request::Parts, uri::PathAndQuery};
 use tollgate::{AnyStore, Refused, StoreError, Verdict, new_id};
 use tollgate_core::{Attribute, Attributes, Demand, Now, ReservationId};
 
-use super::{price::Rate, provider::Provider, ticket::Ticket};
+use super::ticket::Ticket;
 use crate::{
     app::App,
     headers::{self, Told},
     identity,
     live::Live,
     net::Body,
+    prices::Rate,
+    providers::Provider,
     refusal::{self, Failure, Form},
 };
 

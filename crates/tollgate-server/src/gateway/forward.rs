@@ -11,13 +11,11 @@ use bytes::Bytes;
 use http::{HeaderMap, Request, Response, Uri, header::AUTHORIZATION, request::Parts};
 use http_body::{Frame, SizeHint};
 
-use super::{
-    body::Sent,
-    provider::{Provider, Reach},
-};
+use super::body::Sent;
 use crate::{
     identity::KEY_HEADERS,
     net::{self, Body, TooLong, UpstreamBody, UpstreamError},
+    providers::{Provider, Reach},
     refusal::{Failure, What},
     sandbox::SandboxBody,
 };

@@ -16,9 +16,6 @@ mod exchange;
 mod forward;
 mod metered;
 mod openai;
-mod price;
-mod provider;
-mod renewal;
 #[cfg(test)]
 mod tests;
 mod ticket;
@@ -30,13 +27,10 @@ use http::{Request, Response};
 use crate::{
     app::App,
     net::Body,
+    providers::Providers,
     refusal::{Failure, Form, What},
 };
 use exchange::{Exchange, Incoming};
-
-pub(crate) use price::{Prices, Rate, counts};
-pub(crate) use provider::{Providers, SANDBOX};
-pub(crate) use renewal::Renewals;
 
 /// Answers a request for a provider.
 pub(crate) async fn answer(app: Arc<App>, request: Request<Body>) -> Response<Body> {

@@ -19,11 +19,11 @@ use super::{
     exchange::{Exchange, Incoming, Stop},
     forward::ProviderBody,
     metered::{Stream, plain},
-    price::{self, Rate},
     ticket::{Outcome, Ticket},
 };
 use crate::{
     net::{self, Body, OnEnd, UpstreamError},
+    prices::{self, Rate},
     refusal::{Failure, What},
 };
 
@@ -210,7 +210,7 @@ fn check_unmetered(exchange: &Exchange, path: &str) -> Result<(), Failure> {
 }
 
 fn is_counted(exchange: &Exchange, units: &[Unit]) -> bool {
-    price::counts(&exchange.live.policy, &exchange.who, exchange.arrived, units)
+    prices::counts(&exchange.live.policy, &exchange.who, exchange.arrived, units)
 }
 
 fn is_event_stream(headers: &HeaderMap) -> bool {

@@ -10,10 +10,13 @@ use tollgate::{AnyStore, Permit};
 use tollgate_core::{Amounts, NanoUsd, Now, Usage};
 use tollgate_meter::{Ending, Metered};
 
-use super::{exchange::Exchange, price::Rate, provider::Provider, renewal::Renewed};
+use super::exchange::Exchange;
 use crate::{
     app::App,
     metrics::{Finished, Running},
+    prices::Rate,
+    providers::Provider,
+    renewals::Renewed,
 };
 
 /// What a running request holds.

@@ -2,11 +2,9 @@
 
 use std::{error::Error, io};
 
-use hyper_util::client::legacy;
-
 use super::{
     connector::{Forbidden, Late},
-    outgoing::Broken,
+    link::Broken,
 };
 use crate::net::{BoxError, Stalled};
 
@@ -62,18 +60,15 @@ impl UpstreamError {
         )
     }
 
-    /// What a client's failure means.
-    pub(super) fn from_client(error: legacy::Error) -> Self {
-        if find::<Forbidden>(&error).is_some() {
-            return Self::Blocked;
+    /// What it means that no connection came about.
+    pub(super) fn from_connecting(error: BoxError) -> Self {
+        if find::<Forbidden>(&*error).is_some() {
+            Self::Blocked
+        } else if find::<Late>(&*error).is_some() {
+            Self::Timeout(TooLong::Connect)
+        } else {
+            Self::Connect(error)
         }
-        if find::<Late>(&error).is_some() {
-            return Self::Timeout(TooLong::Connect);
-        }
-        if error.is_connect() {
-            return Self::Connect(error.into());
-        }
-        Self::of_message(error.into())
     }
 
     /// What the failure of an answer's body means.
@@ -81,7 +76,8 @@ impl UpstreamError {
         if error.is::<Stalled>() { Self::Timeout(TooLong::Body) } else { Self::of_message(error) }
     }
 
-    fn of_message(error: BoxError) -> Self {
+    /// What it means that there was no whole answer.
+    pub(super) fn of_message(error: BoxError) -> Self {
         if find::<Broken>(&*error).is_some() {
             return Self::Request(error);
         }

@@ -1,12 +1,15 @@
 //! The client towards one provider: its pool, its deadlines and where it may connect to.
 //!
-//! Nothing is retried, unless a pooled connection turned out to be gone before a byte was
-//! sent; redirects are not followed; nothing is decompressed.
+//! Nothing is retried, unless a connection that waited in the pool turned out to be gone before
+//! a byte was sent; redirects are not followed; nothing is decompressed.
 
 mod address;
+mod answer;
 mod connector;
 mod error;
+mod link;
 mod outgoing;
+mod pool;
 mod target;
 
 use std::{
@@ -18,17 +21,19 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Request, Response, Uri};
+use http::{HeaderValue, Request, Response, Uri};
 use http_body::{Frame, SizeHint};
-use hyper::body::Incoming;
-use hyper_util::{
-    client::legacy::{Client, connect::dns::GaiResolver},
-    rt::{TokioExecutor, TokioTimer},
-};
+use hyper_util::client::legacy::connect::dns::GaiResolver;
 use pin_project_lite::pin_project;
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tower::ServiceExt as _;
 
-use self::connector::Connector;
+use self::{
+    answer::Answer,
+    connector::Connector,
+    link::{Link, Upload},
+    pool::Pool,
+};
 pub(crate) use self::{
     error::{TooLong, UpstreamError},
     target::BadPath,
@@ -52,7 +57,10 @@ pub(crate) struct UpstreamSettings {
 #[derive(Debug, Clone)]
 pub(crate) struct Upstream {
     settings: Arc<UpstreamSettings>,
-    client: Client<Connector, Body>,
+    connector: Connector,
+    /// What it is called in `Host`.
+    host: HeaderValue,
+    pool: Arc<Pool>,
     slots: Arc<Semaphore>,
 }
 
@@ -61,15 +69,10 @@ pin_project! {
     #[derive(Debug)]
     pub(crate) struct UpstreamBody {
         #[pin]
-        body: Idle<Incoming>,
+        body: Idle<Answer>,
         slot: OwnedSemaphorePermit,
     }
 }
-
-/// How long a connection is kept for a next request: less than servers usually keep theirs.
-const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(30);
-/// The bound of an answer's head and of each buffer of a connection.
-const MAX_HEAD_BYTES: usize = 64 * 1024;
 
 impl Upstream {
     /// Connects to nobody yet.
@@ -78,14 +81,9 @@ impl Upstream {
     /// When TLS cannot be set up, which is a fault of the build.
     pub(crate) fn new(settings: UpstreamSettings) -> Result<Self, UpstreamError> {
         let connector = Connector::new(GaiResolver::new(), settings.connect_timeout)?;
-        let client = Client::builder(TokioExecutor::new())
-            .timer(TokioTimer::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(POOL_IDLE_TIMEOUT)
-            .http1_max_buf_size(MAX_HEAD_BYTES)
-            .build(connector);
         let slots = Arc::new(Semaphore::new(settings.max_connections.get() as usize));
-        Ok(Self { settings: Arc::new(settings), client, slots })
+        let (host, pool) = (outgoing::host(&settings.base), Arc::default());
+        Ok(Self { settings: Arc::new(settings), connector, host, pool, slots })
     }
 
     /// What it was made of.
@@ -114,22 +112,60 @@ impl Upstream {
     ) -> Result<Response<UpstreamBody>, UpstreamError> {
         let slot = self.slot().await?;
         let limit = self.settings.read_timeout;
-        let taken = Arc::new(Notify::new());
-        let head = self.client.request(outgoing::prepare(request, &taken));
-        let response = outgoing::until_silent(head, &taken, limit)
-            .await
-            .ok_or(UpstreamError::Timeout(TooLong::Head))?
-            .map_err(UpstreamError::from_client)?;
-        Ok(response.map(|body| UpstreamBody { body: Idle::new(body, limit), slot }))
+        let upload = Arc::new(Upload::default());
+        let mut request = outgoing::prepare(request, &self.host, &upload);
+        loop {
+            let waiting = self.pool.take();
+            let is_used = waiting.is_some();
+            let mut link = match waiting {
+                Some(link) => link,
+                None => Box::pin(self.connect()).await?,
+            };
+            let head = link.send(request);
+            let answered = link.answered(head, &upload, limit).await;
+            match answered.ok_or(UpstreamError::Timeout(TooLong::Head))? {
+                Ok(response) => {
+                    let link = driven(link, &upload);
+                    let body = |body| Answer::new(body, link, Arc::clone(&self.pool));
+                    return Ok(
+                        response.map(|it| UpstreamBody { body: Idle::new(body(it), limit), slot })
+                    );
+                }
+                Err(mut error) => match error.take_message() {
+                    // Its peer closed it while it waited, and nothing was sent.
+                    Some(unsent) if is_used => request = unsent,
+                    _ => return Err(UpstreamError::of_message(error.into_error().into())),
+                },
+            }
+        }
+    }
+
+    async fn connect(&self) -> Result<Box<Link>, UpstreamError> {
+        let connecting = self.connector.clone().oneshot(self.settings.base.clone());
+        let stream = connecting.await.map_err(UpstreamError::from_connecting)?;
+        Link::new(stream).await.map_err(|error| UpstreamError::Connect(error.into()))
     }
 
     async fn slot(&self) -> Result<OwnedSemaphorePermit, UpstreamError> {
+        if let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() {
+            return Ok(slot);
+        }
         let slot = Arc::clone(&self.slots).acquire_owned();
         match tokio::time::timeout(self.settings.connect_timeout, slot).await {
             Ok(Ok(slot)) => Ok(slot),
             Ok(Err(_)) | Err(_) => Err(UpstreamError::Busy),
         }
     }
+}
+
+/// The link, if its answer's reader is to drive it. One whose request is still being sent
+/// goes on by itself: a caller may well send all before it reads any of the answer.
+fn driven(link: Box<Link>, upload: &Upload) -> Option<Box<Link>> {
+    if upload.is_over() {
+        return Some(link);
+    }
+    link.detach();
+    None
 }
 
 impl http_body::Body for UpstreamBody {

@@ -3,22 +3,25 @@
 use std::{error::Error as _, num::NonZeroU32, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use futures_util::{FutureExt as _, stream};
-use http::{Method, Request, StatusCode};
+use futures_util::stream;
+use http::{HeaderValue, Method, Request, StatusCode};
 use http_body::Frame;
 use http_body_util::{BodyExt as _, StreamBody};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpListener,
-    sync::{Notify, oneshot},
 };
 
 use super::{
-    super::outgoing::{prepare, until_silent},
+    super::{
+        link::{Upload, until_silent},
+        outgoing::prepare,
+    },
     provider::{LONG, Provider, SHORT, Then, ask, provider, settings, upstream},
 };
 use crate::net::{
     BoxError, TooLong, Upstream, UpstreamError, UpstreamSettings, body::empty, boxed, full,
+    timer::Timer,
 };
 
 async fn get(settings: UpstreamSettings) -> Result<Bytes, UpstreamError> {
@@ -167,32 +170,34 @@ async fn the_connections_that_are_allowed_are_given_back() {
 
 #[tokio::test(start_paused = true)]
 async fn a_caller_that_sends_slowly_is_no_silence_of_the_provider() {
-    let (answer, answering) = oneshot::channel();
-    let taken = Arc::new(Notify::new());
-    let taking = Arc::clone(&taken);
-    tokio::spawn(async move {
+    let (upload, mut silence) = (Upload::default(), Timer::new());
+    let answering = async {
         for _ in 0..5 {
             tokio::time::sleep(LONG - Duration::from_secs(1)).await;
-            taking.notify_one();
+            upload.note_piece();
         }
         tokio::time::sleep(LONG - Duration::from_secs(1)).await;
-        let _ = answer.send(());
-    });
-    assert_eq!(until_silent(answering, &taken, LONG).await, Some(Ok(())));
-    let silent = until_silent(std::future::pending::<()>(), &taken, LONG);
+    };
+    assert_eq!(until_silent(answering, &mut silence, &upload, LONG).await, Some(()));
+    let silent = until_silent(std::future::pending::<()>(), &mut silence, &upload, LONG);
     let early = tokio::time::timeout(LONG - Duration::from_secs(1), silent).await;
     assert!(early.is_err());
-    assert_eq!(until_silent(std::future::pending::<()>(), &taken, LONG).await, None);
+    silence.rest();
+    let silent = until_silent(std::future::pending::<()>(), &mut silence, &upload, LONG);
+    assert_eq!(silent.await, None);
 }
 
 #[tokio::test]
-async fn each_piece_that_is_taken_is_told() {
-    let taken = Arc::new(Notify::new());
+async fn each_piece_that_is_taken_is_told_and_so_is_the_end() {
+    let upload = Arc::new(Upload::default());
     let request = Request::post("http://provider/a").body(full("abc")).expect("a request");
-    let mut body = prepare(request, &taken).into_body();
-    assert!(taken.notified().now_or_never().is_none());
+    let host = HeaderValue::from_static("provider");
+    let mut body = prepare(request, &host, &upload).into_body();
+    assert_eq!((upload.pieces(), upload.is_over()), (0, false));
     assert!(body.frame().await.is_some());
-    assert!(taken.notified().now_or_never().is_some());
+    assert_eq!((upload.pieces(), upload.is_over()), (1, false));
+    drop(body);
+    assert!(upload.is_over());
 }
 
 #[test]

@@ -4,4 +4,5 @@ mod addresses;
 mod failures;
 mod passing;
 mod paths;
+mod pool;
 mod provider;

@@ -50,6 +50,12 @@ impl Cell {
         self.latest
     }
 
+    /// Asks for its memory ahead of the checks, so that they wait for it together.
+    #[inline]
+    pub fn fetch(&self) {
+        self.packed.fetch();
+    }
+
     /// Whether a charge, the `nth` of its order for this cell, has room at `now`, and if not
     /// when it will. Takes nothing, and forgets nothing that counts at an earlier instant.
     ///

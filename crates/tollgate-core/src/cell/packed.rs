@@ -18,6 +18,12 @@ use crate::{
 /// Words of a directory entry: the limit's id and the head.
 const ENTRY: usize = 2;
 
+/// Words of a cache line.
+const WORDS_PER_LINE: usize = 8;
+
+/// Lines that are asked for at once: about as many as a core waits for at the same time.
+const MAX_FETCHED: usize = 16;
+
 /// The accounts of a cell but for its sessions.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "Box<[u64]>")]
@@ -141,6 +147,14 @@ impl Packed {
             let account = self.look(entry);
             account.head.is_idle(account.state, now)
         })
+    }
+
+    /// Asks for all of its memory at once. A user that was not here for a while is in no
+    /// cache, and each account would be waited for in turn.
+    #[inline]
+    pub(super) fn fetch(&self) {
+        let lines = self.words.chunks(WORDS_PER_LINE).take(MAX_FETCHED);
+        std::hint::black_box(lines.fold(0, |all, line| all ^ line[0]));
     }
 
     pub(crate) fn bytes(&self) -> usize {

@@ -118,3 +118,30 @@ proptest! {
         }
     }
 }
+
+proptest! {
+    /// What is told of a large window is the instant at which the next units come free.
+    #[test]
+    fn more_is_left_at_the_reset_and_not_before(
+        cap in 65..100_000_u64,
+        takes in vec((0..30_000_u64, 1..40_u64), 1..40),
+        later in 0..70_000_u64,
+    ) {
+        let (mut cell, mut time) = (Cell::default(), 0);
+        for (pause, amount) in takes {
+            time += pause;
+            cell.hold(0, &mut window(cap, 60_000, amount), "", at(time));
+        }
+        let asked = window(cap, 60_000, 1);
+        let now = at(time + later);
+        let told = cell.standing(0, &asked, now);
+        let left_at = |cell: &mut Cell, time| cell.standing(0, &asked, Now::at(time)).remaining;
+        if told.reset > now.time {
+            let before = Time::from_nanos(told.reset.as_nanos() - 1);
+            prop_assert_eq!(left_at(&mut cell, before), told.remaining);
+            prop_assert!(left_at(&mut cell, told.reset) > told.remaining || told.remaining == 0);
+        } else {
+            prop_assert_eq!(told.remaining, cap);
+        }
+    }
+}

@@ -143,8 +143,22 @@ impl Window {
 
     /// When the oldest units leave.
     pub(crate) fn next_unit(self, state: &[u64], now: Time) -> Time {
-        let used = self.kept(state, now).find(|part| self.count(state, *part) > 0);
-        used.map_or(now, |part| self.leaves(part))
+        let kept = self.kept(state, now);
+        let (mut part, newest) = (*kept.start(), *kept.end());
+        if state[TOTAL] == state[CURRENT] {
+            part = part.max(newest);
+        }
+        while part < newest {
+            let (word, shift) = self.slot(part);
+            let left = state[word] >> shift;
+            if left & self.mask() > 0 {
+                return self.leaves(part);
+            }
+            // The rest of a word is passed in one step where it is empty.
+            let step = if left == 0 { self.slots_left(part) } else { 1 };
+            part = newest.min(part + step);
+        }
+        if part == newest && state[CURRENT] > 0 { self.leaves(newest) } else { now }
     }
 
     /// The counts with an instant each at which they may safely be taken to have happened:
@@ -238,6 +252,14 @@ impl Window {
         let per_word = 64 / self.bits as u64;
         let slot = part % PARTS;
         (COUNTS + (slot / per_word) as usize, (slot % per_word) as u32 * self.bits as u32)
+    }
+
+    /// How many sub-buckets from this one on are in the same word, this one included.
+    const fn slots_left(self, part: u64) -> u64 {
+        let per_word = 64 / self.bits as u64;
+        let slot = part % PARTS;
+        let (in_word, in_ring) = (per_word - slot % per_word, PARTS - slot);
+        if in_word < in_ring { in_word } else { in_ring }
     }
 
     /// The most that a packed count holds.

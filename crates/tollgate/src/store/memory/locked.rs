@@ -65,6 +65,7 @@ impl<J: Journal> Memory<J> {
             place.slot = shard.find(group.scope, &group.key, place.hash);
             let slot = place.slot.map(|slot| shard.at_mut(slot));
             if let Some(slot) = &slot {
+                slot.cell.fetch();
                 now = now.no_earlier(slot.cell.latest());
             }
             if obstacles.is_none() {

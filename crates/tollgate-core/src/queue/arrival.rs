@@ -33,6 +33,9 @@ pub struct Arrival<T> {
     pub priority: Priority,
     /// When it gives up at the latest; sooner if the room's timeout is.
     pub deadline: Time,
+    /// Whether something else than this room's account stands in its way: it takes a place,
+    /// and its turn only when it [joins](super::Room::join) the others.
+    pub aside: bool,
     /// What the layer above needs to wake it.
     pub payload: T,
 }

@@ -53,7 +53,7 @@ pub(super) struct Tenants {
     virtual_time: Counter,
     /// How much of virtual time settlements may yet take back.
     unsettled: Counter,
-    /// The weight of all tenants with a place.
+    /// The weight of all tenants that compete.
     weight: u128,
     /// Places, waiters in the second line and running work, of all.
     busy: usize,
@@ -64,12 +64,20 @@ pub(super) struct Tenant {
     name: CompactString,
     pub(super) counter: Counter,
     pub(super) weight: NonZeroU32,
+    /// Waiters with a place that compete for their turn.
     pub(super) placed: u32,
+    /// Waiters with a place that stand aside.
+    pub(super) aside: u32,
     pub(super) blocked: u32,
     running: u32,
 }
 
 impl Tenant {
+    /// Its waiters with a place.
+    pub(super) const fn places(&self) -> usize {
+        (self.placed + self.aside) as usize
+    }
+
     pub(super) fn name(&self) -> &str {
         &self.name
     }
@@ -127,6 +135,7 @@ impl Tenants {
             counter: 0,
             weight: work.weight,
             placed: 0,
+            aside: 0,
             blocked: 0,
             running: 0,
         };
@@ -143,7 +152,7 @@ impl Tenants {
         slot
     }
 
-    /// It gets a place. `least` is the least counter of the tenants that have one.
+    /// It gets a place and competes. `least` is the least counter of the tenants that do.
     pub(super) fn place(&mut self, slot: Slot, least: Option<Counter>) {
         self.busy += 1;
         self.lift(slot, least);
@@ -154,13 +163,29 @@ impl Tenants {
         tenant.placed += 1;
     }
 
-    /// A place of it is free again.
+    /// The place of one that competed is free again.
     pub(super) fn unplace(&mut self, slot: Slot) {
         self.busy -= 1;
         let Some(tenant) = self.slots[slot as usize].as_mut() else { return };
         tenant.placed -= 1;
         if tenant.placed == 0 {
             self.weight -= u128::from(tenant.weight.get());
+        }
+    }
+
+    /// It gets a place and stands aside.
+    pub(super) fn place_aside(&mut self, slot: Slot) {
+        self.busy += 1;
+        if let Some(tenant) = self.slots[slot as usize].as_mut() {
+            tenant.aside += 1;
+        }
+    }
+
+    /// The place of one that stood aside is free again.
+    pub(super) fn unplace_aside(&mut self, slot: Slot) {
+        self.busy -= 1;
+        if let Some(tenant) = self.slots[slot as usize].as_mut() {
+            tenant.aside -= 1;
         }
     }
 
@@ -178,7 +203,7 @@ impl Tenants {
         }
     }
 
-    /// Nobody saves up: a tenant without a place is credited with what it did not use.
+    /// Nobody saves up: a tenant that does not compete is credited with what it did not use.
     pub(super) fn lift(&mut self, slot: Slot, least: Option<Counter>) {
         self.virtual_time = self.virtual_time.max(least.unwrap_or(0));
         let Some(tenant) = self.slots[slot as usize].as_mut() else { return };
@@ -230,7 +255,7 @@ impl Tenants {
             return;
         }
         if let Some(tenant) = self.tenant(slot)
-            && tenant.placed + tenant.blocked + tenant.running == 0
+            && tenant.placed + tenant.aside + tenant.blocked + tenant.running == 0
         {
             self.resting.insert((tenant.counter, slot));
         }

@@ -32,13 +32,17 @@ struct Act {
 impl<T> Room<T> {
     /// The place of a waiter: 1 for the next one to be started, if starts followed each
     /// other from now on and nobody came or went. In the second line it counts from the end
-    /// of the first.
+    /// of the first. Who stands aside has none.
     ///
     /// It rehearses the starts: `O(n log n)` for `n` waiters in front, with memory for each
     /// tenant.
     pub fn place(&self, id: u64, now: Time) -> Option<usize> {
-        if self.waiters.get(&id)?.blocked {
-            return Some(self.places.len() + self.blocked.before(id) + 1);
+        let waiter = self.waiters.get(&id)?;
+        if waiter.blocked {
+            return Some(self.places.competing() + self.blocked.before(id) + 1);
+        }
+        if waiter.aside {
+            return None;
         }
         Rehearsal::new(self, now.max(self.now)).position(|started| started == id).map(|at| at + 1)
     }

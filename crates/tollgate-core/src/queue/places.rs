@@ -14,6 +14,8 @@ use crate::Time;
 pub(super) struct Places {
     /// Each tenant's line in each class, in order of arrival.
     lines: BTreeSet<(Slot, Priority, u64)>,
+    /// Who stands aside, the same way.
+    aside: BTreeSet<(Slot, Priority, u64)>,
     /// The classes that have had waiters, the most urgent first.
     classes: Vec<Class>,
 }
@@ -25,14 +27,22 @@ pub(super) struct Class {
     /// When one of it was started last. It is kept while the class is empty: who comes in
     /// from the second line may have waited longer.
     pub(super) served: Time,
-    /// Its waiters, in order of arrival.
+    /// Its waiters that do not stand aside, in order of arrival.
     pub(super) ids: BTreeSet<u64>,
+    /// Its waiters that do.
+    aside: BTreeSet<u64>,
     /// Its lines in order of service: counter of the tenant, first waiter, tenant.
     pub(super) order: BTreeSet<(Counter, u64, Slot)>,
 }
 
 impl Places {
+    /// All that have a place.
     pub(super) fn len(&self) -> usize {
+        self.lines.len() + self.aside.len()
+    }
+
+    /// Those that do not stand aside.
+    pub(super) fn competing(&self) -> usize {
         self.lines.len()
     }
 
@@ -99,6 +109,28 @@ impl Places {
         }
     }
 
+    /// Adds a waiter that stands aside.
+    pub(super) fn insert_aside(&mut self, slot: Slot, priority: Priority, id: u64) {
+        self.aside.insert((slot, priority, id));
+        self.class_mut(priority).aside.insert(id);
+    }
+
+    /// Removes a waiter that stands aside.
+    pub(super) fn remove_aside(&mut self, slot: Slot, priority: Priority, id: u64) {
+        self.aside.remove(&(slot, priority, id));
+        self.class_mut(priority).aside.remove(&id);
+    }
+
+    /// The oldest waiter of a class, or of a tenant in it.
+    pub(super) fn oldest(&self, class: &Class, slot: Option<Slot>) -> Option<u64> {
+        let Some(slot) = slot else {
+            return class.ids.first().into_iter().chain(class.aside.first()).min().copied();
+        };
+        let line = (slot, class.priority, 0)..=(slot, class.priority, u64::MAX);
+        let firsts = [self.lines.range(line.clone()).next(), self.aside.range(line).next()];
+        firsts.into_iter().flatten().map(|(.., id)| *id).min()
+    }
+
     /// The counter of a tenant has changed.
     pub(super) fn reorder(&mut self, slot: Slot, from: Counter, to: Counter) {
         let heads: smallvec::SmallVec<[_; 4]> = self.heads(slot).collect();
@@ -118,8 +150,9 @@ impl Places {
         let at = match self.classes.binary_search_by_key(&priority, |class| class.priority) {
             Ok(at) => at,
             Err(at) => {
-                let (ids, order) = (BTreeSet::new(), BTreeSet::new());
-                self.classes.insert(at, Class { priority, served: Time::ZERO, ids, order });
+                let (ids, aside, order) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+                let served = Time::ZERO;
+                self.classes.insert(at, Class { priority, served, ids, aside, order });
                 at
             }
         };

@@ -6,7 +6,7 @@ use super::{
     Arrival, Bill, Bound, Departed, Entry, MAX_BLOCKED, MAX_BLOCKED_PER_TENANT, Overflow, Priority,
     Rules, Started, Work,
     blocked::Blocked,
-    fair::{Slot, Tenants},
+    fair::{Slot, Tenant, Tenants},
     pace::Pace,
     places::Places,
 };
@@ -41,6 +41,8 @@ pub(super) struct Waiter<T> {
     priority: Priority,
     /// It stands in the second line.
     pub(super) blocked: bool,
+    /// Something else stands in its way.
+    pub(super) aside: bool,
 }
 
 /// What becomes of an arrival.
@@ -94,7 +96,7 @@ impl<T> Room<T> {
 
     /// How many waiters a tenant has, with and without a place.
     pub fn waiting_of(&self, tenant: &str) -> usize {
-        self.tenants.find(tenant).map_or(0, |(_, t)| (t.placed + t.blocked) as usize)
+        self.tenants.find(tenant).map_or(0, |(_, t)| t.places() + t.blocked as usize)
     }
 
     /// How many tenants are remembered: those that wait or run, and at most
@@ -119,11 +121,12 @@ impl<T> Room<T> {
     /// was observed before the room was last empty.
     pub fn enter(&mut self, arrival: Arrival<T>, now: Time) -> Entry<T> {
         let now = self.told(now);
-        let Arrival { work, priority, deadline, payload } = arrival;
+        let Arrival { work, priority, deadline, aside, payload } = arrival;
         let deadline = deadline.min(now.after(self.rules.timeout));
         let way = self.way(&work.tenant, priority, now);
         let estimate = match way {
             Way::Full(bound, size) => return Entry::Full { bound, size },
+            _ if aside => None,
             Way::Block => self.pace.wait(self.waiters.len() + 1, now),
             Way::Place | Way::Displace(_) => self.forecast(&work, priority, now),
         };
@@ -136,7 +139,8 @@ impl<T> Room<T> {
         let tenant = self.tenants.arrive(&work);
         let blocked = matches!(way, Way::Block);
         let cost = work.cost;
-        let waiter = Waiter { payload, cost, entered: now, deadline, tenant, priority, blocked };
+        let entered = now;
+        let waiter = Waiter { payload, cost, entered, deadline, tenant, priority, blocked, aside };
         self.waiters.insert(id, waiter);
         self.deadlines.insert((deadline, id));
         if blocked {
@@ -145,7 +149,7 @@ impl<T> Room<T> {
             return Entry::Blocked { id };
         }
         // It takes its place before the other leaves, so that nobody else is let in.
-        self.place_in(id, tenant, priority);
+        self.place_in(id, tenant, priority, aside);
         match way {
             Way::Displace(other) => match self.remove(other) {
                 Some(who) => Entry::Displaced { id, who },
@@ -153,22 +157,6 @@ impl<T> Room<T> {
             },
             _ => Entry::Placed { id },
         }
-    }
-
-    /// Someone comes who has a place in another room, and stands in for it here: it takes a
-    /// place whatever the bounds say, which the other room has kept. Its name here.
-    pub fn stand_in(&mut self, arrival: Arrival<T>, now: Time) -> u64 {
-        let now = self.told(now);
-        let Arrival { work, priority, deadline, payload } = arrival;
-        let (id, cost) = (self.next_id, work.cost);
-        self.next_id += 1;
-        let tenant = self.tenants.arrive(&work);
-        let waiter =
-            Waiter { payload, cost, entered: now, deadline, tenant, priority, blocked: false };
-        self.waiters.insert(id, waiter);
-        self.deadlines.insert((deadline, id));
-        self.place_in(id, tenant, priority);
-        id
     }
 
     /// Work begins that did not have to wait. It is charged to its tenant as if it had: a
@@ -194,8 +182,56 @@ impl<T> Room<T> {
         let bill = self.charge(slot, cost);
         let Departed { entered, payload, .. } = self.take_out(id)?;
         self.places.served(priority, now);
-        self.pace.started(now, self.places.len() > 0);
+        self.pace.started(now, self.places.competing() > 0);
         self.let_in();
+        Some(Started { bill, waited: now.since(entered), payload })
+    }
+
+    /// Something else stands in someone's way: it keeps its place, and gives up its turn until
+    /// it [joins](Room::join) the others again.
+    pub fn step_aside(&mut self, id: u64) {
+        self.put(id, true);
+    }
+
+    /// Someone who stood aside competes again, where it stands by its arrival.
+    pub fn join(&mut self, id: u64) {
+        self.put(id, false);
+    }
+
+    fn put(&mut self, id: u64, aside: bool) {
+        let Some(waiter) = self.waiters.get_mut(&id).filter(|waiter| waiter.aside != aside) else {
+            return;
+        };
+        waiter.aside = aside;
+        if waiter.blocked {
+            return;
+        }
+        let (slot, priority) = (waiter.tenant, waiter.priority);
+        if aside {
+            self.places.remove(slot, self.tenants.counter(slot), priority, id);
+            self.place_in(id, slot, priority, true);
+            self.tenants.unplace(slot);
+        } else {
+            self.places.remove_aside(slot, priority, id);
+            self.place_in(id, slot, priority, false);
+            self.tenants.unplace_aside(slot);
+        }
+        // For a moment it had two places.
+        self.blocked.refresh(slot, self.fits(slot));
+        if self.places.competing() == 0 {
+            self.pace.emptied();
+        }
+    }
+
+    /// The work of someone begins who is not next here: another room has started it. Its
+    /// tenant is charged here too.
+    pub fn start_elsewhere(&mut self, id: u64, now: Time) -> Option<Started<T>> {
+        let now = self.told(now);
+        let waiter = self.waiters.get(&id)?;
+        let (slot, cost) = (waiter.tenant, waiter.cost);
+        self.tenants.lift(slot, self.places.least());
+        let bill = self.charge(slot, cost);
+        let Departed { entered, payload, .. } = self.remove(id)?;
         Some(Started { bill, waited: now.since(entered), payload })
     }
 
@@ -234,7 +270,7 @@ impl<T> Room<T> {
     fn way(&self, tenant: &str, priority: Priority, now: Time) -> Way {
         let size = self.rules.size();
         let known = self.tenants.find(tenant);
-        let (placed, blocked) = known.map_or((0, 0), |(_, t)| (t.placed as usize, t.blocked));
+        let (placed, blocked) = known.map_or((0, 0), |(_, t)| (t.places(), t.blocked));
         let crowded = !self.rules.allow_tenant(placed);
         if !crowded && self.places.len() < size {
             return Way::Place;
@@ -266,10 +302,7 @@ impl<T> Room<T> {
 
     /// The oldest waiter in the least urgent class of a tenant, or of the room.
     fn oldest(&self, tenant: Option<Slot>, now: Time) -> Option<(i64, u64)> {
-        let first = |class: &super::places::Class| match tenant {
-            Some(slot) => self.places.line(slot, class.priority, 0).next(),
-            None => class.ids.first().copied(),
-        };
+        let first = |class| self.places.oldest(class, tenant);
         let classes = self.places.classes().iter();
         let firsts = classes.filter_map(|class| Some((self.level_of(class, now), first(class)?)));
         firsts.max_by_key(|(level, id)| (*level, std::cmp::Reverse(*id)))
@@ -277,13 +310,18 @@ impl<T> Room<T> {
 
     /// Whether a tenant may have one more place.
     fn fits(&self, slot: Slot) -> bool {
-        let placed = self.tenants.tenant(slot).map_or(0, |tenant| tenant.placed as usize);
+        let placed = self.tenants.tenant(slot).map_or(0, Tenant::places);
         self.rules.allow_tenant(placed)
     }
 
-    fn place_in(&mut self, id: u64, slot: Slot, priority: Priority) {
-        self.tenants.place(slot, self.places.least());
-        self.places.insert(slot, self.tenants.counter(slot), priority, id);
+    fn place_in(&mut self, id: u64, slot: Slot, priority: Priority, aside: bool) {
+        if aside {
+            self.tenants.place_aside(slot);
+            self.places.insert_aside(slot, priority, id);
+        } else {
+            self.tenants.place(slot, self.places.least());
+            self.places.insert(slot, self.tenants.counter(slot), priority, id);
+        }
         self.blocked.refresh(slot, self.fits(slot));
     }
 
@@ -303,18 +341,22 @@ impl<T> Room<T> {
     /// Takes a waiter out of every order.
     fn take_out(&mut self, id: u64) -> Option<Departed<T>> {
         let waiter = self.waiters.remove(&id)?;
-        let Waiter { payload, entered, deadline, tenant, priority, blocked, .. } = waiter;
+        let Waiter { payload, entered, deadline, tenant, priority, blocked, aside, .. } = waiter;
         self.deadlines.remove(&(deadline, id));
         if blocked {
             self.tenants.unblock(tenant);
             self.blocked.remove(tenant, id, self.fits(tenant));
+        } else if aside {
+            self.places.remove_aside(tenant, priority, id);
+            self.tenants.unplace_aside(tenant);
+            self.blocked.refresh(tenant, self.fits(tenant));
         } else {
             self.places.remove(tenant, self.tenants.counter(tenant), priority, id);
             self.tenants.unplace(tenant);
             self.blocked.refresh(tenant, self.fits(tenant));
         }
         self.tenants.release(tenant);
-        if self.places.len() == 0 {
+        if self.places.competing() == 0 {
             self.pace.emptied();
         }
         Some(Departed { id, entered, payload })
@@ -327,10 +369,10 @@ impl<T> Room<T> {
             && let Some(waiter) = self.waiters.get_mut(&id)
         {
             waiter.blocked = false;
-            let (slot, priority) = (waiter.tenant, waiter.priority);
+            let (slot, priority, aside) = (waiter.tenant, waiter.priority, waiter.aside);
             self.tenants.unblock(slot);
             self.blocked.remove(slot, id, self.fits(slot));
-            self.place_in(id, slot, priority);
+            self.place_in(id, slot, priority, aside);
         }
     }
 }

@@ -22,6 +22,7 @@ pub(crate) struct Waiter {
     pub(crate) entered: Time,
     pub(crate) deadline: Time,
     pub(crate) placed: bool,
+    pub(crate) aside: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,6 +77,24 @@ impl Model {
         self.waiters.iter().filter(|waiter| waiter.placed)
     }
 
+    /// Those with a place that do not stand aside.
+    fn competing(&self) -> impl Iterator<Item = &Waiter> {
+        self.placed().filter(|waiter| !waiter.aside)
+    }
+
+    fn competes(&self, tenant: Tenant) -> bool {
+        self.competing().any(|waiter| waiter.tenant == tenant)
+    }
+
+    /// Somebody stands aside from now on, or competes again.
+    pub(crate) fn put(&mut self, id: u64, aside: bool) {
+        let waiter = *self.waiters.iter().find(|waiter| waiter.id == id).expect("it waits");
+        if waiter.aside != aside && waiter.placed && !aside {
+            self.lift(waiter.tenant);
+        }
+        self.waiters.iter_mut().filter(|w| w.id == id).for_each(|w| w.aside = aside);
+    }
+
     pub(crate) fn placed_of(&self, tenant: Tenant) -> usize {
         self.placed().filter(|waiter| waiter.tenant == tenant).count()
     }
@@ -118,16 +137,18 @@ impl Model {
     }
 
     fn seat(&mut self, waiter: Waiter) {
-        self.lift(waiter.tenant);
+        if !waiter.aside {
+            self.lift(waiter.tenant);
+        }
         self.waiters.retain(|other| other.id != waiter.id);
         self.waiters.push(Waiter { placed: true, ..waiter });
         self.waiters.sort_by_key(|waiter| waiter.id);
     }
 
     fn lift(&mut self, tenant: Tenant) {
-        let least = self.placed().map(|waiter| self.counters[&waiter.tenant]).min();
+        let least = self.competing().map(|waiter| self.counters[&waiter.tenant]).min();
         self.virtual_time = self.virtual_time.max(least.unwrap_or(0));
-        if self.placed_of(tenant) == 0 {
+        if !self.competes(tenant) {
             let counter = self.counters.entry(tenant).or_default();
             *counter = self.virtual_time.max(*counter);
         }
@@ -135,9 +156,9 @@ impl Model {
 
     /// The lines in order of service, each from its first waiter on.
     fn lines(&self, now: Time) -> Vec<Vec<&Waiter>> {
-        let keys: BTreeSet<_> = self.placed().map(|w| (w.tenant, w.priority)).collect();
+        let keys: BTreeSet<_> = self.competing().map(|w| (w.tenant, w.priority)).collect();
         let line = |(tenant, priority): (Tenant, Priority)| -> Vec<&Waiter> {
-            self.placed().filter(|w| w.tenant == tenant && w.priority == priority).collect()
+            self.competing().filter(|w| w.tenant == tenant && w.priority == priority).collect()
         };
         let mut lines: Vec<_> = keys.into_iter().map(line).collect();
         lines.sort_by_key(|line| {
@@ -158,7 +179,7 @@ impl Model {
     /// All that have a place in order of service, if they were all started now.
     pub(crate) fn order(&self, now: Time) -> Vec<u64> {
         let mut play = self.clone();
-        play.waiters.retain(|waiter| waiter.placed);
+        play.waiters.retain(|waiter| waiter.placed && !waiter.aside);
         let mut order = vec![];
         while let Some(first) = play.lines(now).first().map(|line| line[0].id) {
             // The work goes on, so that the room does not count as empty in between.
@@ -173,7 +194,7 @@ impl Model {
         if self.rules.bypass.is_some_and(|bypass| priority <= bypass) {
             return level - (1 << 100);
         }
-        let oldest = self.placed().filter(|w| w.priority == priority).map(|w| w.entered).min();
+        let oldest = self.competing().filter(|w| w.priority == priority).map(|w| w.entered).min();
         let Some(since) =
             oldest.max(self.served.get(&priority).copied().filter(|_| oldest.is_some()))
         else {
@@ -193,13 +214,21 @@ impl Model {
         charged
     }
 
+    /// Another room has started it.
+    pub(crate) fn start_elsewhere(&mut self, id: u64) -> Charged {
+        let waiter = *self.waiters.iter().find(|waiter| waiter.id == id).expect("it waits");
+        let charged = self.pass(waiter.tenant, waiter.cost);
+        self.remove(id);
+        charged
+    }
+
     pub(crate) fn pass(&mut self, tenant: Tenant, cost: u64) -> Charged {
         self.lift(tenant);
         self.charge(tenant, cost)
     }
 
     fn charge(&mut self, tenant: Tenant, cost: u64) -> Charged {
-        let competing: BTreeSet<_> = self.placed().map(|w| w.tenant).chain([tenant]).collect();
+        let competing: BTreeSet<_> = self.competing().map(|w| w.tenant).chain([tenant]).collect();
         let among = competing.into_iter().map(|t| u128::from(weight(t).get())).sum();
         *self.counters.entry(tenant).or_default() += per(cost, weight(tenant).get().into());
         self.virtual_time += per(cost, among).max(1);

@@ -20,6 +20,7 @@ enum Step {
         priority: u8,
         cost: u64,
         patience_ms: u64,
+        aside: bool,
     },
     Pass {
         tenant: Tenant,
@@ -29,6 +30,13 @@ enum Step {
     Start {
         which: Index,
         first: bool,
+    },
+    Elsewhere {
+        which: Index,
+    },
+    Put {
+        which: Index,
+        aside: bool,
     },
     Settle {
         which: Index,
@@ -71,13 +79,15 @@ fn rules() -> impl Strategy<Value = Rules> {
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let (tenant, cost) = (0_u8..6, 0_u64..40);
     let step = prop_oneof![
-        12 => (tenant.clone(), 0_u8..5, cost.clone(), 0_u64..30_000).prop_map(
-            |(tenant, priority, cost, patience_ms)| Step::Enter { tenant, priority, cost, patience_ms }),
+        12 => (tenant.clone(), 0_u8..5, cost.clone(), 0_u64..30_000, prop::bool::weighted(0.2)).prop_map(
+            |(tenant, priority, cost, patience_ms, aside)| Step::Enter { tenant, priority, cost, patience_ms, aside }),
         1 => (tenant, cost.clone()).prop_map(|(tenant, cost)| Step::Pass { tenant, cost }),
         6 => (any::<Index>(), prop::bool::weighted(0.8))
             .prop_map(|(which, first)| Step::Start { which, first }),
         5 => (any::<Index>(), cost).prop_map(|(which, used)| Step::Settle { which, used }),
         2 => any::<Index>().prop_map(|which| Step::Leave { which }),
+        2 => any::<Index>().prop_map(|which| Step::Elsewhere { which }),
+        4 => any::<(Index, bool)>().prop_map(|(which, aside)| Step::Put { which, aside }),
         6 => prop_oneof![0_u64..50, 0_u64..8_000].prop_map(|ms| Step::Wait { ms }),
         1 => Just(Step::Expire),
         1 => (0_usize..16, proptest::option::of(0_usize..6), overflows()).prop_map(
@@ -105,9 +115,31 @@ impl Play {
 
     fn step(&mut self, step: &Step) {
         match step {
-            Step::Enter { tenant, priority, cost, patience_ms } => {
-                let patience = Duration::from_millis(*patience_ms);
-                self.enter(*tenant, Priority::new(*priority).expect("one digit"), *cost, patience);
+            Step::Enter { tenant, priority, cost, patience_ms, aside } => {
+                let priority = Priority::new(*priority).expect("one digit");
+                let arrival = Arrival {
+                    work: work(*tenant, *cost),
+                    priority,
+                    deadline: self.now.after(Duration::from_millis(*patience_ms)),
+                    aside: *aside,
+                    payload: *tenant,
+                };
+                self.enter(arrival);
+            }
+            Step::Elsewhere { which } if !self.inside.is_empty() => {
+                let id = self.some(which);
+                let started = self.room.start_elsewhere(id, self.now).expect("it is inside");
+                self.open.push((started.bill, self.model.start_elsewhere(id)));
+                assert!(self.inside.remove(&id), "{id} left twice");
+            }
+            Step::Put { which, aside } if !self.inside.is_empty() => {
+                let id = self.some(which);
+                if *aside {
+                    self.room.step_aside(id)
+                } else {
+                    self.room.join(id)
+                }
+                self.model.put(id, *aside);
             }
             Step::Pass { tenant, cost } => {
                 let bill = self.room.pass(&work(*tenant, *cost), self.now);
@@ -120,12 +152,14 @@ impl Play {
                 self.model.settle(&charged, *used);
             }
             Step::Leave { which } if !self.inside.is_empty() => {
-                let ids: Vec<_> = self.inside.iter().copied().collect();
-                let who = self.room.leave(*which.get(&ids)).expect("it is inside");
+                let who = self.room.leave(self.some(which)).expect("it is inside");
                 self.model.remove(who.id);
                 self.gone(&who);
             }
-            Step::Settle { .. } | Step::Leave { .. } => {}
+            Step::Settle { .. }
+            | Step::Leave { .. }
+            | Step::Elsewhere { .. }
+            | Step::Put { .. } => {}
             Step::Wait { ms } => self.now = self.now.after(Duration::from_millis(*ms)),
             Step::Expire => self.expire(),
             Step::Revise { size, per_tenant, overflow } => {
@@ -138,25 +172,30 @@ impl Play {
         }
     }
 
-    fn enter(&mut self, tenant: Tenant, priority: Priority, cost: u64, patience: Duration) {
-        let work = work(tenant, cost);
-        let deadline = self.now.after(patience);
+    /// Somebody who is inside.
+    fn some(&self, which: &Index) -> u64 {
+        let ids: Vec<_> = self.inside.iter().copied().collect();
+        *which.get(&ids)
+    }
+
+    fn enter(&mut self, arrival: Arrival<Tenant>) {
+        let Arrival { work, priority, deadline, aside, payload: tenant } = arrival.clone();
+        let cost = work.cost;
         let forecast = self.room.forecast(&work, priority, self.now);
         let before = (self.room.waiting(), self.room.waiting_of(&work.tenant));
-        let arrival = Arrival { work, priority, deadline, payload: tenant };
         let entry = self.room.enter(arrival, self.now);
         if let Entry::TooLate { estimate } = entry {
-            let known = forecast.is_some() || estimate.is_zero();
+            let known = (forecast.is_some() && !aside) || estimate.is_zero();
             let deadline = deadline.min(self.now.after(self.room.rules().timeout));
             let late = deadline <= self.now || self.now.after(estimate) > deadline;
-            assert!(known && late, "refused without need: {estimate:?} of {patience:?}");
+            assert!(known && late, "refused without need: {estimate:?} until {deadline:?}");
             assert_eq!(before.0, self.room.waiting(), "nothing of it was kept");
             return;
         }
         let deadline = deadline.min(self.now.after(self.room.rules().timeout));
         let (id, entered) = (self.next_id, self.now);
         let placed = false;
-        let waiter = Waiter { id, tenant, priority, cost, entered, deadline, placed };
+        let waiter = Waiter { id, tenant, priority, cost, entered, deadline, placed, aside };
         let outcome = self.model.enter(waiter);
         let (came, matches) = match (&entry, &outcome) {
             (Entry::Placed { id }, Outcome::Placed) => (Some(*id), true),

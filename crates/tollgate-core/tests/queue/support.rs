@@ -27,7 +27,7 @@ pub(crate) fn work(tenant: &str, weight: u32, cost: u64) -> Work {
 
 pub(crate) fn arrival(tenant: &str, priority: Priority, cost: u64) -> Arrival<()> {
     let work = work(tenant, 1, cost);
-    Arrival { work, priority, deadline: Time::MAX, payload: () }
+    Arrival { work, priority, deadline: Time::MAX, aside: false, payload: () }
 }
 
 /// Enters one that must find a place.

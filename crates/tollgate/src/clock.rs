@@ -20,6 +20,13 @@ pub struct Clock(Source);
 enum Source {
     System(Arc<System>),
     Set(Arc<SetTime>),
+    Runtime(Runtime),
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Runtime {
+    began: tokio::time::Instant,
+    origin: Time,
 }
 
 #[derive(Debug)]
@@ -69,10 +76,17 @@ impl Clock {
         Self(Source::Set(Arc::new(set)))
     }
 
+    /// The time of tokio's runtime, from `time` on; it stands still where that is paused. So
+    /// timers and decisions agree in tests.
+    pub fn of_runtime(time: Time) -> Self {
+        Self(Source::Runtime(Runtime { began: tokio::time::Instant::now(), origin: time }))
+    }
+
     /// The present.
     pub fn now(&self) -> Now {
         match &self.0 {
             Source::System(system) => system.now(),
+            Source::Runtime(Runtime { began, origin }) => Now::at(origin.after(began.elapsed())),
             Source::Set(set) => {
                 let time = set.time.load(Ordering::SeqCst);
                 let wall = time.wrapping_add(set.wall_offset.load(Ordering::SeqCst));

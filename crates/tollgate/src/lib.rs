@@ -9,10 +9,13 @@ mod clock;
 pub mod conformance;
 mod permit;
 pub mod store;
+mod sync;
 mod tollgate;
+mod waiting;
 
 pub use clock::Clock;
 pub use permit::Permit;
 pub use store::{AnyStore, Embedded, Memory, Receipt, Store, StoreError};
-pub use tollgate::{HOLD, Refused, Tollgate, Verdict, new_id};
+pub use tollgate::{Cause, HOLD, Refused, Tollgate, Verdict, new_id};
 pub use tollgate_core as core;
+pub use waiting::{Entered, Patience, Waiting};

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use tollgate_core::{Admission, Amounts, Decision, Demand, Policy, ReservationId, Usage};
 
-use crate::{Receipt, Store, StoreError, tollgate::Inner};
+use crate::{Receipt, Store, StoreError, tollgate::Inner, waiting::Stay};
 
 /// Leave to run, until it is settled, voided or dropped.
 ///
@@ -18,6 +18,7 @@ pub struct Permit<S: Store + 'static> {
     policy: Arc<Policy>,
     admission: Admission,
     demand: Demand,
+    stay: Stay,
     ended: bool,
 }
 
@@ -28,8 +29,9 @@ impl<S: Store + 'static> Permit<S> {
         policy: Arc<Policy>,
         admission: Admission,
         demand: Demand,
+        stay: Stay,
     ) -> Self {
-        Self { inner, id, policy, admission, demand, ended: false }
+        Self { inner, id, policy, admission, demand, stay, ended: false }
     }
 
     /// The reservation's id.
@@ -45,6 +47,11 @@ impl<S: Store + 'static> Permit<S> {
     /// The policy that it was admitted under.
     pub fn policy(&self) -> &Policy {
         &self.policy
+    }
+
+    /// How long it waited for its turn.
+    pub const fn waited(&self) -> Duration {
+        self.stay.waited
     }
 
     /// What it reserved in all.
@@ -81,7 +88,9 @@ impl<S: Store + 'static> Permit<S> {
     pub async fn settle(mut self, usage: &Usage) -> Result<Receipt, StoreError> {
         self.ended = true;
         let now = self.inner.clock.now();
-        self.inner.store.settle(self.id, usage, now).await
+        let receipt = self.inner.store.settle(self.id, usage, now).await;
+        Inner::released(&self.inner, &mut self.stay, usage);
+        receipt
     }
 
     /// Ends it with nothing used.
@@ -91,21 +100,23 @@ impl<S: Store + 'static> Permit<S> {
     pub async fn void(mut self) -> Result<Receipt, StoreError> {
         self.ended = true;
         let now = self.inner.clock.now();
-        self.inner.store.void(self.id, now).await
+        let receipt = self.inner.store.void(self.id, now).await;
+        Inner::released(&self.inner, &mut self.stay, &Usage::default());
+        receipt
     }
 
     /// Ends it from where nobody can wait, as when a connection drops: with `usage`, or
     /// voided if there is none. A store in this process is done when this returns.
     pub fn end(mut self, usage: Option<Usage>) {
         self.ended = true;
-        Inner::end(&self.inner, self.id, usage);
+        Inner::end(&self.inner, self.id, usage, std::mem::take(&mut self.stay));
     }
 }
 
 impl<S: Store + 'static> Drop for Permit<S> {
     fn drop(&mut self) {
         if !self.ended {
-            Inner::end(&self.inner, self.id, Some(self.demand));
+            Inner::end(&self.inner, self.id, Some(self.demand), std::mem::take(&mut self.stay));
         }
     }
 }

@@ -9,21 +9,26 @@ use std::{
 
 use arc_swap::ArcSwap;
 use tollgate_core::{
-    Attributes, Decision, Demand, Now, Policy, Refusal, ReservationId, Time, Usage, policy::Limit,
+    Attributes, Demand, Now, Order, Policy, Refusal, ReservationId, Time, Usage, policy::Limit,
+    queue::Bound,
 };
 
-use crate::{Clock, Permit, Store, StoreError};
+use crate::{
+    Clock, Permit, Store, StoreError,
+    waiting::{Entered, Hall, Patience, Stay, serve},
+};
 
 /// Decides requests under a policy that may be replaced while it runs. Cheap to clone.
 #[derive(Debug)]
 pub struct Tollgate<S: Store + 'static>(Arc<Inner<S>>);
 
 #[derive(Debug)]
-pub(crate) struct Inner<S> {
+pub(crate) struct Inner<S: Store + 'static> {
     pub(crate) store: S,
     pub(crate) clock: Clock,
+    pub(crate) hall: Hall<S>,
     policy: ArcSwap<Policy>,
-    hold: Duration,
+    pub(crate) hold: Duration,
 }
 
 /// The answer to a request.
@@ -44,6 +49,37 @@ pub struct Refused {
     pub policy: Arc<Policy>,
     /// When it was decided.
     pub now: Now,
+    /// How it came to be refused.
+    pub cause: Cause,
+}
+
+/// How a request came to be refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// The limit is reached, and nobody waits for it.
+    Limit,
+    /// There is no place in the queue before it.
+    QueueFull {
+        /// Whether its tenant has all the places it may have, or there is none at all.
+        bound: Bound,
+        /// How many places that are.
+        size: usize,
+    },
+    /// Its place was taken by one that came later, as the policy has it.
+    Displaced {
+        /// How many places there are.
+        size: usize,
+    },
+    /// It would have waited for longer than it may.
+    TooLate {
+        /// How long it would have waited.
+        estimate: Duration,
+    },
+    /// Its turn did not come in time.
+    TimedOut {
+        /// How long it waited.
+        waited: Duration,
+    },
 }
 
 /// How long a reservation is held unless it is renewed.
@@ -53,51 +89,106 @@ impl<S: Store + 'static> Tollgate<S> {
     /// A gate that holds unsettled reservations for `hold`, [`HOLD`] by default.
     pub fn new(policy: Policy, store: S, clock: Clock, hold: Duration) -> Self {
         let policy = ArcSwap::from_pointee(policy);
-        Self(Arc::new(Inner { store, clock, policy, hold }))
+        Self(Arc::new(Inner { store, clock, hall: Hall::default(), policy, hold }))
     }
 
-    /// Asks whether a request may run, and takes what it demands if so.
+    /// Asks whether a request may run now, and takes what it demands if so. It never waits.
     ///
     /// # Errors
     /// When the store cannot answer.
     pub async fn admit(&self, who: &Attributes, demand: &Demand) -> Result<Verdict<S>, StoreError> {
-        self.admit_under(self.policy(), who, demand).await
+        match self.enter(self.policy(), who, demand, Patience::NONE).await? {
+            Entered::Admit(permit) => Ok(Verdict::Admit(permit)),
+            Entered::Refuse(refused) => Ok(Verdict::Refuse(refused)),
+            Entered::Wait(waiting) => waiting.turn().await,
+        }
     }
 
-    /// Asks under a policy of the caller's choice, as one that keeps more with its policy
-    /// than limits and must not mix two of them.
+    /// Takes what a request demands, or a place in the queue, at once. It fails only where
+    /// both are full, or a limit stands in the way that nobody waits for.
+    ///
+    /// The policy is of the caller's choice, as of one that keeps more with its policy than
+    /// limits and must not mix two of them. Who waits starts under the policy of that time.
     ///
     /// # Errors
     /// When the store cannot answer.
-    pub async fn admit_under(
+    pub async fn enter(
         &self,
         policy: Arc<Policy>,
         who: &Attributes,
         demand: &Demand,
-    ) -> Result<Verdict<S>, StoreError> {
+        patience: Patience,
+    ) -> Result<Entered<S>, StoreError> {
         let now = self.0.clock.now();
-        let mut order =
-            policy.order(new_id(now.wall), who, demand, now, now.time.after(self.0.hold));
-        order.report = true;
-        let decision = self.0.store.reserve(&order, now).await?;
-        let (id, demand) = (order.id, order.demand);
-        drop(order);
-        Ok(match decision {
-            Decision::Admit(admission) => {
-                Verdict::Admit(Permit::new(Arc::clone(&self.0), id, policy, admission, demand))
-            }
-            Decision::Wait(waiting) => {
-                let retry = tollgate_core::Retry::NotBefore(waiting.until.unwrap_or(now.time));
-                let refusal = Refusal {
-                    limit: waiting.limit,
-                    retry,
-                    standings: smallvec::SmallVec::new(),
-                    shadowed: smallvec::SmallVec::new(),
-                };
-                Verdict::Refuse(Refused { refusal, policy, now })
-            }
-            Decision::Refuse(refusal) => Verdict::Refuse(Refused { refusal, policy, now }),
-        })
+        let of = Arc::clone(&policy);
+        let order = of.order(new_id(now.wall), who, demand, now, now.time.after(self.0.hold));
+        self.0.enter(policy, order, patience, now).await
+    }
+
+    /// Takes what an order asks, or a place in the queue, at once: for those who choose the
+    /// id, or keep it.
+    ///
+    /// # Errors
+    /// When the store cannot answer.
+    pub async fn enter_order(
+        &self,
+        policy: Arc<Policy>,
+        order: Order<'_>,
+        patience: Patience,
+        now: Now,
+    ) -> Result<Entered<S>, StoreError> {
+        self.0.enter(policy, order, patience, now).await
+    }
+
+    /// Waits for its turn, where a limit has a queue.
+    ///
+    /// # Errors
+    /// When the store cannot answer.
+    pub async fn acquire(
+        &self,
+        who: &Attributes,
+        demand: &Demand,
+        patience: Patience,
+    ) -> Result<Verdict<S>, StoreError> {
+        match self.enter(self.policy(), who, demand, patience).await? {
+            Entered::Admit(permit) => Ok(Verdict::Admit(permit)),
+            Entered::Refuse(refused) => Ok(Verdict::Refuse(refused)),
+            Entered::Wait(waiting) => waiting.turn().await,
+        }
+    }
+
+    /// Somebody settled, voided or ended something of this caller's past its permit: who
+    /// waits for it is looked at.
+    pub fn freed(&self, who: &Attributes) {
+        if self.0.hall.waiting() > 0 {
+            let now = self.0.clock.now();
+            let policy = self.policy();
+            let order = policy.order(ReservationId(0), who, &Demand::default(), now, now.time);
+            self.0.hall.look_at(&policy, &order);
+            serve(&self.0);
+        }
+    }
+
+    /// Frees what expired, and looks at who waits for it. How many reservations expired.
+    ///
+    /// # Errors
+    /// When the store cannot answer.
+    pub async fn expire(&self) -> Result<usize, StoreError> {
+        let expired = self.0.store.expire(self.0.clock.now()).await?;
+        if expired > 0 && self.0.hall.release_all() {
+            serve(&self.0);
+        }
+        Ok(expired)
+    }
+
+    /// How many wait.
+    pub fn waiting(&self) -> usize {
+        self.0.hall.waiting()
+    }
+
+    /// Whether nobody waits, and nothing that waited runs any more.
+    pub fn is_at_rest(&self) -> bool {
+        self.0.hall.is_empty()
     }
 
     /// The policy in force.
@@ -108,7 +199,12 @@ impl<S: Store + 'static> Tollgate<S> {
     /// Puts another policy in force. Accounts of limits that keep their name and `per` go
     /// on; a decision is made under one policy or the other, never under both.
     pub fn replace_policy(&self, policy: Policy) {
-        self.0.policy.store(Arc::new(policy));
+        let policy = Arc::new(policy);
+        self.0.policy.store(Arc::clone(&policy));
+        self.0.hall.revise(&policy);
+        if self.0.hall.release_all() {
+            serve(&self.0);
+        }
     }
 
     /// The store.
@@ -134,9 +230,20 @@ impl<S: Store + 'static> Clone for Tollgate<S> {
 }
 
 impl<S: Store + 'static> Inner<S> {
+    pub(crate) fn policy(&self) -> Arc<Policy> {
+        self.policy.load_full()
+    }
+
+    /// What a permit held has been let go.
+    pub(crate) fn released(inner: &Arc<Self>, stay: &mut Stay, usage: &Usage) {
+        if inner.hall.release(stay, usage) {
+            serve(inner);
+        }
+    }
+
     /// Settles or voids from where nobody can wait. A store that answers at once is done
     /// when this returns; another is waited for in the background.
-    pub(crate) fn end(inner: &Arc<Self>, id: ReservationId, usage: Option<Usage>) {
+    pub(crate) fn end(inner: &Arc<Self>, id: ReservationId, usage: Option<Usage>, mut stay: Stay) {
         let shared = Arc::clone(inner);
         let mut ending = Box::pin(async move {
             let now = shared.clock.now();
@@ -147,6 +254,7 @@ impl<S: Store + 'static> Inner<S> {
             if let Err(error) = ended {
                 tracing::error!(%error, id = format_args!("{:032x}", id.0), "reservation not ended");
             }
+            Self::released(&shared, &mut stay, &usage.unwrap_or_default());
         });
         let mut context = Context::from_waker(Waker::noop());
         if let Poll::Pending = pin!(ending.as_mut()).poll(&mut context)

@@ -48,6 +48,7 @@ pub struct Policy {
     /// Limits by their `per`, from the narrowest scope to the global one.
     scopes: Vec<Scope>,
     by_id: HashMap<LimitId, usize>,
+    has_queues: bool,
 }
 
 #[derive(Debug)]
@@ -87,12 +88,18 @@ impl Policy {
             scopes[known].add(place, limit);
         }
         scopes.sort_by_key(|scope| std::cmp::Reverse(scope.per.len()));
-        Ok(Self { limits, scopes, by_id })
+        let has_queues = limits.iter().any(|limit| limit.queue.is_some());
+        Ok(Self { limits, scopes, by_id, has_queues })
     }
 
     /// The limits, in the order of the policy.
     pub fn limits(&self) -> &[Limit] {
         &self.limits
+    }
+
+    /// Whether any limit has a queue.
+    pub const fn has_queues(&self) -> bool {
+        self.has_queues
     }
 
     /// The limit of that id.

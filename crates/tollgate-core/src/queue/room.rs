@@ -89,6 +89,11 @@ impl<T> Room<T> {
         self.places.len()
     }
 
+    /// How many of them compete for their turn, and do not stand aside.
+    pub fn competing(&self) -> usize {
+        self.places.competing()
+    }
+
     /// How many stand in the second line; see [`Overflow::Block`].
     pub fn blocked(&self) -> usize {
         self.blocked.len()

@@ -1,0 +1,8 @@
+//! Waiting instead of failing, through the library: on tokio's paused time where instants
+//! matter, and under real threads where schedules do.
+
+mod crowd;
+mod overflow;
+mod promises;
+mod support;
+mod turns;

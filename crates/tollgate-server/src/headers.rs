@@ -65,6 +65,9 @@ pub(crate) const LIMIT: HeaderName = HeaderName::from_static("x-tollgate-limit")
 /// The header that tells when to come back, RFC 3339 with milliseconds.
 pub(crate) const RETRY_AT: HeaderName = HeaderName::from_static("x-tollgate-retry-at");
 
+/// The header that tells how long a request waited for its turn, in milliseconds.
+pub(crate) const WAITED_MS: HeaderName = HeaderName::from_static("x-tollgate-waited-ms");
+
 /// About how much is written of each limit.
 const BYTES_PER_LIMIT: usize = 56;
 
@@ -100,6 +103,14 @@ pub(crate) fn wall_at(at: Time, now: Now) -> Time {
 /// Whole seconds, rounded up.
 pub(crate) fn seconds_up(duration: Duration) -> u64 {
     duration.as_secs() + u64::from(duration.subsec_nanos() > 0)
+}
+
+/// Tells how long a request waited, if it did.
+pub(crate) fn tell_waited(headers: &mut HeaderMap, waited: Duration) {
+    if !waited.is_zero() {
+        let millis = u64::try_from(waited.as_millis()).unwrap_or(u64::MAX);
+        headers.insert(WAITED_MS, millis.into());
+    }
 }
 
 /// Sets a header to a text that was just made.

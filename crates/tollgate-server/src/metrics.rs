@@ -20,8 +20,8 @@ use tollgate_core::{Amounts, LimitId, Policy, Refusal, Usage};
 
 use histogram::Histogram;
 use labels::Labels;
-use running::RunningSet;
-pub(crate) use running::{Running, UserCount};
+use running::{Crowd, How};
+pub(crate) use running::{Present, UserCount};
 pub(crate) use text::{CONTENT_TYPE, Gauges};
 use totals::Count;
 pub(crate) use totals::{LimitTotals, ProviderTotals, Totals};
@@ -38,7 +38,8 @@ pub(crate) struct Metrics {
     overrun_nanos: Count,
     added: Histogram,
     store_failures: Labels<Count>,
-    running: Arc<RunningSet>,
+    queued: Histogram,
+    crowd: Arc<Crowd>,
 }
 
 /// A request that has ended, however it did.
@@ -101,7 +102,8 @@ impl Default for Metrics {
             overrun_nanos: Count::default(),
             added: Histogram::of_gateway(),
             store_failures: Labels::at_most(MAX_REASONS),
-            running: Arc::default(),
+            queued: Histogram::of_queues(),
+            crowd: Arc::default(),
         }
     }
 }
@@ -151,8 +153,18 @@ impl Metrics {
     }
 
     /// Counts a request among the running ones, until what is returned is dropped.
-    pub(crate) fn running(&self, user: Option<&str>) -> Running {
-        Running::new(&self.running, user)
+    pub(crate) fn running(&self, user: Option<&str>) -> Present {
+        Present::new(&self.crowd, user, How::Running)
+    }
+
+    /// Counts a request among the waiting ones, until what is returned is dropped.
+    pub(crate) fn waiting(&self, user: Option<&str>) -> Present {
+        Present::new(&self.crowd, user, How::Waiting)
+    }
+
+    /// Counts how long a request waited, whatever came of it.
+    pub(crate) fn waited(&self, waited: Duration) {
+        self.queued.observe(waited);
     }
 
     fn shadowed(&self, policy: &Policy, shadowed: &[LimitId]) {

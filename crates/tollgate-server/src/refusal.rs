@@ -5,13 +5,16 @@
 //! what happened in detail is for the log.
 
 mod failure;
+mod queue;
 mod render;
 
 use std::time::Duration;
 
 use http::StatusCode;
-use tollgate::Refused;
-use tollgate_core::{Attributes, Kind, Retry, Unit, policy::Limit, policy::settings::Dialect};
+use tollgate::{Cause, Refused};
+use tollgate_core::{
+    Attributes, Kind, Retry, Unit, policy::Limit, policy::settings::Dialect,
+};
 
 use crate::headers;
 pub(crate) use failure::{Failure, What};
@@ -72,11 +75,26 @@ impl Verdict {
         } else {
             StatusCode::TOO_MANY_REQUESTS
         };
-        let error = match () {
-            () if is_budget => "budget_exhausted",
-            () if is_shared_slot => "server_busy",
-            () => "too_many_requests",
+        let error = match refused.cause {
+            Cause::TimedOut { .. } => "queue_timeout",
+            Cause::TooLate { .. } => "wait_too_long",
+            _ if is_shared_slot => "server_busy",
+            Cause::QueueFull { .. } | Cause::Displaced { .. } => "too_many_requests",
+            Cause::Limit if is_budget => "budget_exhausted",
+            Cause::Limit => "too_many_requests",
         };
+        let is_budget = is_budget && refused.cause == Cause::Limit;
+        if let Some((detail, advice)) = queue::words(refused, limit, who, &kind) {
+            return Self {
+                status: queue::status(refused, limit).or(status).unwrap_or(by_kind),
+                error,
+                message: format!("{detail}. {advice}"),
+                detail,
+                // No instant is known, or it was missed: the policy's own value is told.
+                wait: Some(limit.retry_after),
+                is_budget,
+            };
+        }
         let wait = wait(refused, limit, &kind);
         let detail = detail(refused, limit, who, &kind, is_budget);
         let advice = advice(refused, limit, &kind, wait);

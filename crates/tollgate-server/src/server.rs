@@ -138,8 +138,7 @@ fn beside(app: &Arc<App>) -> JoinSet<()> {
     tasks.spawn(async move {
         loop {
             tokio::time::sleep(EXPIRY_INTERVAL).await;
-            let now = expiring.gate.clock().now();
-            match expiring.gate.store().expire(now).await {
+            match expiring.gate.expire().await {
                 Ok(0) => {}
                 Ok(count) => tracing::warn!(count, "reservations expired unsettled"),
                 Err(error) => tracing::warn!(%error, "nothing could be expired"),

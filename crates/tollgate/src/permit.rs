@@ -105,6 +105,16 @@ impl<S: Store + 'static> Permit<S> {
         receipt
     }
 
+    /// Lets it live on under its id alone, without this handle: it ends by its id, at the
+    /// store, or expires. Then say [`freed`](crate::Tollgate::freed).
+    pub fn into_id(mut self) -> (ReservationId, Admission) {
+        self.ended = true;
+        let mut stay = std::mem::take(&mut self.stay);
+        // What fairness charged stays as it was estimated.
+        Inner::released(&self.inner, &mut stay, &self.demand);
+        (self.id, std::mem::take(&mut self.admission))
+    }
+
     /// Ends it from where nobody can wait, as when a connection drops: with `usage`, or
     /// voided if there is none. A store in this process is done when this returns.
     pub fn end(mut self, usage: Option<Usage>) {

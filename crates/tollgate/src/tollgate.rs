@@ -169,14 +169,21 @@ impl<S: Store + 'static> Tollgate<S> {
         }
     }
 
+    /// Something was let go of which nobody knows whose it was: everybody is looked at.
+    pub fn freed_something(&self) {
+        if self.0.hall.release_all() {
+            serve(&self.0);
+        }
+    }
+
     /// Frees what expired, and looks at who waits for it. How many reservations expired.
     ///
     /// # Errors
     /// When the store cannot answer.
     pub async fn expire(&self) -> Result<usize, StoreError> {
         let expired = self.0.store.expire(self.0.clock.now()).await?;
-        if expired > 0 && self.0.hall.release_all() {
-            serve(&self.0);
+        if expired > 0 {
+            self.freed_something();
         }
         Ok(expired)
     }

@@ -3,10 +3,12 @@
 use std::{
     collections::BTreeMap,
     hash::{BuildHasher as _, Hash},
+    time::Duration,
 };
 
 use foldhash::fast::FixedState;
 use serde::{Deserialize, Deserializer, de};
+use tollgate::Patience;
 use tollgate_core::{Attribute, Attributes, Demand, NanoUsd, Now, Unit};
 use uuid::Uuid;
 
@@ -38,8 +40,8 @@ pub(super) struct Asked {
     attributes: BTreeMap<Name, Name>,
     /// What it expects to use at most; one request if not given.
     demand: Option<Amount>,
-    /// How long it would wait; this version answers at once.
-    #[allow(dead_code, reason = "part of the shape; nothing waits yet")]
+    /// How long it waits for its turn at most, where a limit has a queue; as long as the
+    /// policy lets it if not given.
     wait_ms: Option<Count>,
 }
 
@@ -69,6 +71,12 @@ impl Asked {
     /// Tells apart what is asked for under one id.
     pub(super) fn fingerprint(&self) -> u64 {
         FixedState::default().hash_one(self)
+    }
+
+    /// How long it is ready to wait.
+    pub(super) fn patience(&self) -> Patience {
+        let most = self.wait_ms.map(|Count(millis)| Duration::from_millis(millis));
+        Patience::POLICY.and(most)
     }
 
     /// Who asks for what.

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use tollgate_core::{Amounts, Attributes, Demand, ReservationId, Time};
 
-use crate::{metrics::Running, prices::Rate};
+use crate::{metrics::Present, prices::Rate};
 
 /// The permits of `/v1`.
 #[derive(Debug, Default)]
@@ -35,7 +35,7 @@ pub(super) struct Held {
     /// What was answered when it was given.
     pub(super) answer: Bytes,
     /// It runs until it ends or expires.
-    pub(super) running: Option<Running>,
+    pub(super) running: Option<Present>,
 }
 
 /// What is known of a permit.

@@ -35,7 +35,7 @@ use axum::{
 };
 use http::{HeaderValue, StatusCode, header};
 use smallvec::SmallVec;
-use tollgate::{Receipt, Refused, StoreError};
+use tollgate::{Cause, Receipt, Refused, StoreError};
 use tollgate_core::{
     Admission, Attribute, Attributes, Decision, Now, Refusal, ReservationId, Retry,
 };
@@ -191,6 +191,14 @@ impl Api {
         problem
     }
 
+    /// Lets those go on who wait for what a permit held.
+    fn freed(&self, known: Option<&Known>) {
+        match known {
+            Some(known) => self.app.gate.freed(&known.attributes),
+            None => self.app.gate.freed_something(),
+        }
+    }
+
     /// Counts what a permit was charged.
     fn count(&self, known: Option<&Known>, receipt: &Receipt) {
         let named = |attribute| {
@@ -233,5 +241,5 @@ fn admitted(decision: Decision, live: &Live, now: Now) -> Result<Admission, Box<
             shadowed: SmallVec::new(),
         },
     };
-    Err(Box::new(Refused { refusal, policy: Arc::clone(&live.policy), now }))
+    Err(Box::new(Refused { refusal, policy: Arc::clone(&live.policy), now, cause: Cause::Limit }))
 }

@@ -1,5 +1,7 @@
 //! Permits for work that does not pass through the gateway: asking for them.
 
+use std::{pin::Pin, sync::Arc, time::Duration};
+
 use axum::{
     Json,
     extract::State,
@@ -8,12 +10,14 @@ use axum::{
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::Serialize;
-use tollgate::{Store as _, new_id};
-use tollgate_core::{Attribute, Attributes, Demand, Now, Policy, ReservationId, Standing};
+use tollgate::{AnyStore, Cause, Entered, Store as _, StoreError, Verdict, new_id};
+use tollgate_core::{
+    Admission, Attribute, Attributes, Demand, Now, Policy, ReservationId, Standing,
+};
 use uuid::Uuid;
 
 use super::{
-    Instant, Problem, Shared, admitted,
+    Api, Instant, Problem, Shared, admitted,
     asked::Asked,
     held::{Before, Held},
     input::Input,
@@ -55,7 +59,8 @@ const ADMIT: HeaderValue = HeaderValue::from_static("admit");
     (status = 400, description = "The request is wrong", body = Problem),
     (status = 403, description = "The model has no price", body = Problem),
     (status = 409, description = "The id was used for another request", body = Problem),
-    (status = 429, description = "A limit is reached", body = Problem),
+    (status = 408, description = "Its turn did not come in time", body = Problem),
+    (status = 429, description = "A limit is reached, or its queue is full", body = Problem),
     (status = 503, description = "The server is full, or the store cannot answer", body = Problem),
 ))]
 pub(super) async fn create(
@@ -78,18 +83,18 @@ pub(super) async fn create(
     let expires = now.time.after(api.app.gate.hold());
     let mut order = live.policy.order(id, &who, &demand, now, expires);
     (order.report, order.keep) = (true, true);
-    let decided = api.app.gate.store().reserve(&order, now).await;
-    drop(order);
-    let decided = decided.map_err(|error| api.store_failed(error).into_response())?;
-    let admission = admitted(decided, &live, now).map_err(|refused| api.refuse(&refused, &who))?;
+    let entering = api.app.gate.enter_order(Arc::clone(&live.policy), order, asked.patience(), now);
+    let (waited, admission) = api.granted(Box::pin(entering), &who).await?;
+    let now = api.app.gate.clock().now();
     // Whoever is told yes may spend at once, so the hold must outlive a crash from here on.
     if let Err(error) = api.app.gate.store().durable().await {
         let _ = api.app.gate.store().void(id, now).await;
+        api.app.gate.freed(&who);
         return Err(api.store_failed(error).into_response());
     }
     let permit = Permit {
         id: uuid(id),
-        waited_ms: 0,
+        waited_ms: u64::try_from(waited.as_millis()).unwrap_or(u64::MAX),
         expires_at: Instant::new(expires, now),
         limits: LimitShown::all(&admission.standings, &live.policy, now),
     };
@@ -97,6 +102,7 @@ pub(super) async fn create(
     let mut response = created(answer.clone());
     tell(response.headers_mut(), &live.policy, &who, &admission.standings, now);
     headers::set(response.headers_mut(), headers::REQUEST_ID, Some(uuid(id).to_string()));
+    headers::tell_waited(response.headers_mut(), waited);
     let running = Some(api.app.metrics.running(who.value(&Attribute::User)));
     let held = Held { fingerprint, attributes: who, demand, rate, expires, answer, running };
     match api.held.insert(id, held, now.time) {
@@ -104,6 +110,41 @@ pub(super) async fn create(
         None => {
             api.app.metrics.admitted(&live.policy, &admission.shadowed);
             Ok(response)
+        }
+    }
+}
+
+impl Api {
+    /// What was granted after how long a wait, or the refusal.
+    async fn granted(
+        &self,
+        entering: Pin<Box<dyn Future<Output = Result<Entered<AnyStore>, StoreError>> + Send + '_>>,
+        who: &Attributes,
+    ) -> Result<(Duration, Admission), Response> {
+        let metrics = &self.app.metrics;
+        let verdict = match entering.await {
+            Ok(Entered::Admit(permit)) => Ok(Verdict::Admit(permit)),
+            Ok(Entered::Refuse(refused)) => Ok(Verdict::Refuse(refused)),
+            Ok(Entered::Wait(waiting)) => {
+                let _counted = metrics.waiting(who.value(&Attribute::User));
+                waiting.turn().await
+            }
+            Err(error) => Err(error),
+        };
+        match verdict.map_err(|error| self.store_failed(error).into_response())? {
+            Verdict::Admit(permit) => {
+                let waited = permit.waited();
+                if !waited.is_zero() {
+                    metrics.waited(waited);
+                }
+                Ok((waited, permit.into_id().1))
+            }
+            Verdict::Refuse(refused) => {
+                if let Cause::TimedOut { waited } = refused.cause {
+                    metrics.waited(waited);
+                }
+                Err(self.refuse(&refused, who))
+            }
         }
     }
 }

@@ -150,6 +150,7 @@ pub(super) async fn settle(
     let receipt = store.settle(id, &usage, api.app.gate.clock().now()).await?;
     if api.held.ended(id, How::Settled) {
         api.count(known.as_ref(), &receipt);
+        api.freed(known.as_ref());
     }
     if used.outcome == Some(Outcome::Failure) {
         tracing::debug!(id = %uuid(id), "the work of a permit failed");
@@ -175,8 +176,9 @@ pub(super) async fn void(
     if api.held.known(id).and_then(|known| known.ended) == Some(How::Settled) {
         return Err(settled());
     }
-    let store = api.app.gate.store();
+    let (store, known) = (api.app.gate.store(), api.held.known(id));
     let receipt = store.void(id, api.app.gate.clock().now()).await?;
+    api.freed(known.as_ref());
     if receipt.usage != Usage::default() {
         return Err(settled());
     }

@@ -72,7 +72,7 @@ pub(super) async fn stats(State(api): State<Shared>) -> Result<Json<Stats>, Prob
     });
     Ok(Json(Stats {
         global_concurrent: metrics.concurrent(),
-        global_queue_size: 0,
+        global_queue_size: metrics.queued(),
         total_users,
         users,
         config: ConfigShown { profile: live.profile.clone(), limits: rules.collect() },

@@ -104,7 +104,7 @@ pub(super) async fn stats(
         limits: by_window(&accounts, now),
         cost: cost(&accounts),
         concurrent: api.app.metrics.concurrent_of(&user),
-        queued: 0,
+        queued: api.app.metrics.queued_of(&user),
         accounts: accounts.iter().map(|(l, standing)| LimitShown::new(standing, l, now)).collect(),
         user_id: user,
     }))

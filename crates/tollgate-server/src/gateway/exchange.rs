@@ -4,10 +4,10 @@ use std::{pin::Pin, sync::Arc};
 
 use compact_str::CompactString;
 use http::{HeaderMap, HeaderValue, Response, request::Parts, uri::PathAndQuery};
-use tollgate::{AnyStore, Refused, StoreError, Verdict, new_id};
+use tollgate::{AnyStore, Cause, Entered, Patience, Refused, StoreError, Verdict, Waiting, new_id};
 use tollgate_core::{Attribute, Attributes, Demand, Now, ReservationId};
 
-use super::ticket::Ticket;
+use super::{patience::patience, ticket::Ticket};
 use crate::{
     app::App,
     headers::{self, Told},
@@ -27,6 +27,8 @@ pub(super) struct Exchange {
     pub(super) provider: Arc<Provider>,
     pub(super) arrived: Now,
     pub(super) who: Attributes,
+    /// How long the caller is ready to wait.
+    patience: Patience,
     /// The reservation's id, once there is one.
     id: Option<ReservationId>,
 }
@@ -50,8 +52,7 @@ pub(super) enum Stop {
 }
 
 /// Named, since the compiler does not see through all stores that it can be sent.
-type Deciding<'a> =
-    Pin<Box<dyn Future<Output = Result<Verdict<AnyStore>, StoreError>> + Send + 'a>>;
+type Deciding<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
 
 impl From<Failure> for Stop {
     fn from(failure: Failure) -> Self {
@@ -78,7 +79,8 @@ impl Exchange {
         provider: Arc<Provider>,
         arrived: Now,
     ) -> Self {
-        Self { app, live, provider, arrived, who: Attributes::new(), id: None }
+        let (who, patience) = (Attributes::new(), Patience::POLICY);
+        Self { app, live, provider, arrived, who, patience, id: None }
     }
 
     pub(super) fn form(&self) -> Form {
@@ -91,12 +93,13 @@ impl Exchange {
     /// When nobody knows who asks and somebody must.
     pub(super) fn identify(&mut self, headers: &mut HeaderMap) -> Result<(), Failure> {
         self.who = identity::admit(headers, &self.live)?;
+        self.patience = patience(headers);
         identity::strip_keys(headers);
         self.who.set(Attribute::Provider, self.provider.name.clone());
         Ok(())
     }
 
-    /// Asks for what the request demands.
+    /// Asks for what the request demands, and waits for its turn where a limit has a queue.
     ///
     /// # Errors
     /// When a limit is in the way or nobody can decide.
@@ -107,9 +110,16 @@ impl Exchange {
         rate: Rate,
     ) -> Result<Ticket, Stop> {
         let policy = Arc::clone(&self.live.policy);
-        let deciding: Deciding<'_> =
-            Box::pin(self.app.gate.admit_under(policy, &self.who, &demand));
-        match deciding.await {
+        let gate = &self.app.gate;
+        let entering: Deciding<'_, Entered<AnyStore>> =
+            Box::pin(gate.enter(policy, &self.who, &demand, self.patience));
+        let decided = match entering.await {
+            Ok(Entered::Admit(permit)) => Ok(Verdict::Admit(permit)),
+            Ok(Entered::Refuse(refused)) => Ok(Verdict::Refuse(refused)),
+            Ok(Entered::Wait(waiting)) => self.wait(waiting).await,
+            Err(error) => Err(error),
+        };
+        match decided {
             Ok(Verdict::Admit(permit)) => {
                 self.id = Some(permit.id());
                 Ok(Ticket::new(self, permit, model, rate))
@@ -121,6 +131,20 @@ impl Exchange {
                 Err(Stop::Failed(Failure::from(&error)))
             }
         }
+    }
+
+    async fn wait(&self, waiting: Waiting<AnyStore>) -> Result<Verdict<AnyStore>, StoreError> {
+        let _counted = self.app.metrics.waiting(self.who.value(&Attribute::User));
+        let turn: Deciding<'_, Verdict<AnyStore>> = Box::pin(waiting.turn());
+        let verdict = turn.await;
+        match &verdict {
+            Ok(Verdict::Admit(permit)) => self.app.metrics.waited(permit.waited()),
+            Ok(Verdict::Refuse(Refused { cause: Cause::TimedOut { waited }, .. })) => {
+                self.app.metrics.waited(*waited);
+            }
+            _ => {}
+        }
+        verdict
     }
 
     /// Tells in an admitted answer, as of `now`, how it was decided.
@@ -137,6 +161,7 @@ impl Exchange {
             },
         );
         headers.insert(headers::DECISION, HeaderValue::from_static("admit"));
+        headers::tell_waited(headers, permit.waited());
         headers.insert(headers::REQUEST_ID, id_value(permit.id()));
     }
 

@@ -16,6 +16,7 @@ mod exchange;
 mod forward;
 mod metered;
 mod openai;
+mod patience;
 #[cfg(test)]
 mod tests;
 mod ticket;

@@ -13,7 +13,7 @@ use tollgate_meter::{Ending, Metered};
 use super::exchange::Exchange;
 use crate::{
     app::App,
-    metrics::{Finished, Running},
+    metrics::{Finished, Present},
     prices::Rate,
     providers::Provider,
     renewals::Renewed,
@@ -33,7 +33,7 @@ struct Held {
     arrived: Now,
     added: Option<Duration>,
     _renewed: Renewed,
-    _running: Running,
+    _running: Present,
 }
 
 /// How a request came out.

@@ -61,7 +61,27 @@ const PROVIDERS: [u64; 12] = [
     300 * SECOND,
 ];
 
+/// How long requests wait: from nothing to the longest that most callers bear.
+const QUEUES: [u64; 12] = [
+    MILLI,
+    5 * MILLI,
+    25 * MILLI,
+    100 * MILLI,
+    250 * MILLI,
+    500 * MILLI,
+    SECOND,
+    2 * SECOND,
+    5 * SECOND,
+    10 * SECOND,
+    30 * SECOND,
+    120 * SECOND,
+];
+
 impl Histogram {
+    pub(super) fn of_queues() -> Self {
+        Self::new(&QUEUES)
+    }
+
     pub(super) fn of_gateway() -> Self {
         Self::new(&GATEWAY)
     }

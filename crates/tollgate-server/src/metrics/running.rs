@@ -1,4 +1,4 @@
-//! Which requests run now, for whom.
+//! Which requests run and wait now, for whom.
 
 use std::{
     collections::HashMap,
@@ -14,14 +14,22 @@ use foldhash::fast::RandomState;
 use parking_lot::Mutex;
 use serde::Serialize;
 
-/// One running request; dropped when it has ended.
+/// One request that runs or waits; dropped when it does so no more.
 #[derive(Debug)]
-pub(crate) struct Running {
-    set: Arc<RunningSet>,
+pub(crate) struct Present {
+    crowd: Arc<Crowd>,
     user: Option<CompactString>,
+    how: How,
 }
 
-/// How many requests of a user run now.
+/// Whether a request runs or waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum How {
+    Running,
+    Waiting,
+}
+
+/// How many requests of a user run and wait now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub(crate) struct UserCount {
     /// The user.
@@ -32,69 +40,94 @@ pub(crate) struct UserCount {
     pub(crate) queued: u64,
 }
 
-/// The running requests. A user is known for as long as one of its requests runs, so its
-/// size is bounded by theirs.
+/// Requests that run, and requests that wait.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Counts {
+    pub(super) running: u64,
+    pub(super) waiting: u64,
+}
+
+/// The requests that run and wait. A user is known for as long as one of its requests does,
+/// so its size is bounded by theirs.
 #[derive(Debug, Default)]
-pub(super) struct RunningSet {
-    count: AtomicU64,
+pub(super) struct Crowd {
+    running: AtomicU64,
+    waiting: AtomicU64,
     hasher: RandomState,
-    users: [Mutex<HashMap<CompactString, u64>>; SHARDS],
+    users: [Mutex<HashMap<CompactString, Counts>>; SHARDS],
 }
 
 const SHARDS: usize = 32;
 
-impl Running {
-    pub(super) fn new(set: &Arc<RunningSet>, user: Option<&str>) -> Self {
-        set.count.fetch_add(1, Ordering::Relaxed);
+impl Present {
+    pub(super) fn new(crowd: &Arc<Crowd>, user: Option<&str>, how: How) -> Self {
+        crowd.all(how).fetch_add(1, Ordering::Relaxed);
         if let Some(user) = user {
-            *set.shard(user).lock().entry(user.into()).or_default() += 1;
+            *crowd.shard(user).lock().entry(user.into()).or_default().of(how) += 1;
         }
-        Self { set: Arc::clone(set), user: user.map(Into::into) }
+        Self { crowd: Arc::clone(crowd), user: user.map(Into::into), how }
     }
 }
 
-impl Drop for Running {
+impl Drop for Present {
     fn drop(&mut self) {
-        self.set.count.fetch_sub(1, Ordering::Relaxed);
+        self.crowd.all(self.how).fetch_sub(1, Ordering::Relaxed);
         let Some(user) = &self.user else { return };
-        let mut users = self.set.shard(user).lock();
-        if let Some(count) = users.get_mut(user) {
-            *count -= 1;
-            if *count == 0 {
+        let mut users = self.crowd.shard(user).lock();
+        if let Some(counts) = users.get_mut(user) {
+            *counts.of(self.how) -= 1;
+            if *counts == Counts::default() {
                 users.remove(user);
             }
         }
     }
 }
 
-impl RunningSet {
-    pub(super) fn count(&self) -> u64 {
-        self.count.load(Ordering::Relaxed)
+impl Counts {
+    const fn of(&mut self, how: How) -> &mut u64 {
+        match how {
+            How::Running => &mut self.running,
+            How::Waiting => &mut self.waiting,
+        }
+    }
+}
+
+impl Crowd {
+    pub(super) fn counts(&self) -> Counts {
+        let count = |how| self.all(how).load(Ordering::Relaxed);
+        Counts { running: count(How::Running), waiting: count(How::Waiting) }
     }
 
-    pub(super) fn count_of(&self, user: &str) -> u64 {
+    pub(super) fn counts_of(&self, user: &str) -> Counts {
         self.shard(user).lock().get(user).copied().unwrap_or_default()
     }
 
-    /// How many users have running requests, and the first `most` of them by name.
+    /// How many users have requests that run or wait, and the first `most` of them by name.
     pub(super) fn users(&self, most: usize) -> (u64, Vec<UserCount>) {
         let mut users = Vec::new();
         for shard in &self.users {
             let shard = shard.lock();
-            users.extend(shard.iter().map(|(user, count)| (user.clone(), *count)));
+            users.extend(shard.iter().map(|(user, counts)| (user.clone(), *counts)));
         }
         let total = users.len() as u64;
-        users.sort_unstable();
+        users.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
         users.truncate(most);
-        let shown = users.into_iter().map(|(user, concurrent)| UserCount {
+        let shown = users.into_iter().map(|(user, counts)| UserCount {
             user_id: user.into(),
-            concurrent,
-            queued: 0,
+            concurrent: counts.running,
+            queued: counts.waiting,
         });
         (total, shown.collect())
     }
 
-    fn shard(&self, user: &str) -> &Mutex<HashMap<CompactString, u64>> {
+    const fn all(&self, how: How) -> &AtomicU64 {
+        match how {
+            How::Running => &self.running,
+            How::Waiting => &self.waiting,
+        }
+    }
+
+    fn shard(&self, user: &str) -> &Mutex<HashMap<CompactString, Counts>> {
         &self.users[self.hasher.hash_one(user) as usize % SHARDS]
     }
 }

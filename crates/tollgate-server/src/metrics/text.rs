@@ -34,6 +34,8 @@ struct Reading {
     cost: Vec<([(&'static str, String); 2], f64)>,
     lasted: Vec<([(&'static str, String); 1], Snapshot)>,
     added: Option<Snapshot>,
+    queued: Option<Snapshot>,
+    queue_depth: u64,
     overrun: f64,
     concurrent: u64,
     sessions_active: Option<u64>,
@@ -56,6 +58,8 @@ impl Metrics {
         let label = |name: &'static str, value: &str| (name, value.to_owned());
         let mut reading = Reading {
             added: Some(self.added.snapshot()),
+            queued: Some(self.queued.snapshot()),
+            queue_depth: self.queued(),
             overrun: dollars(self.overrun_nanos.value()),
             concurrent: self.concurrent(),
             sessions_active: gauges.sessions_active,
@@ -115,12 +119,16 @@ impl Collector for Reading {
             "Decisions that the store could not make",
             &self.store_failures,
         )?;
-        if let Some(added) = &self.added {
-            let help = "What the gateway itself took of a request's time";
-            histogram(
-                out.encode_descriptor("added_seconds", help, None, MetricType::Histogram)?,
-                added,
-            )?;
+        for (name, help, snapshot) in [
+            ("added_seconds", "What the gateway itself took of a request's time", &self.added),
+            ("queue_seconds", "How long requests waited for their turn", &self.queued),
+        ] {
+            if let Some(snapshot) = snapshot {
+                histogram(
+                    out.encode_descriptor(name, help, None, MetricType::Histogram)?,
+                    snapshot,
+                )?;
+            }
         }
         out.encode_descriptor(
             "overrun_usd",
@@ -130,6 +138,7 @@ impl Collector for Reading {
         )?
         .encode_counter::<NoLabels, f64, f64>(&self.overrun, None)?;
         gauge(out, "concurrent_requests", "Requests that run now", self.concurrent)?;
+        gauge(out, "queue_depth", "Requests that wait now", self.queue_depth)?;
         match self.sessions_active {
             Some(sessions) => gauge(out, "sessions_active", "Sessions that are live now", sessions),
             None => Ok(()),

@@ -115,16 +115,26 @@ impl Metrics {
 
     /// How many requests run now.
     pub(crate) fn concurrent(&self) -> u64 {
-        self.running.count()
+        self.crowd.counts().running
+    }
+
+    /// How many requests wait now.
+    pub(crate) fn queued(&self) -> u64 {
+        self.crowd.counts().waiting
     }
 
     /// How many requests of a user run now.
     pub(crate) fn concurrent_of(&self, user: &str) -> u64 {
-        self.running.count_of(user)
+        self.crowd.counts_of(user).running
+    }
+
+    /// How many requests of a user wait now.
+    pub(crate) fn queued_of(&self, user: &str) -> u64 {
+        self.crowd.counts_of(user).waiting
     }
 
     /// How many users have running requests, and the first `most` of them by name.
     pub(crate) fn users(&self, most: usize) -> (u64, Vec<UserCount>) {
-        self.running.users(most)
+        self.crowd.users(most)
     }
 }

@@ -9,7 +9,7 @@ use http::{
 };
 use jiff::Timestamp;
 use serde::Serialize;
-use tollgate::Refused;
+use tollgate::{Cause, Refused};
 use tollgate_core::{Attributes, Now, Time, Unit};
 use tollgate_meter::openai;
 
@@ -96,6 +96,9 @@ pub(crate) fn refused(
     headers.insert(headers::DECISION, HeaderValue::from_static("refuse"));
     headers::set(headers, headers::LIMIT, Some(name.to_owned()));
     headers::set(headers, headers::RETRY_AT, retry_at);
+    if let Cause::TimedOut { waited } = refused.cause {
+        headers::tell_waited(headers, waited);
+    }
     tell_when(headers, verdict, form);
     response
 }

@@ -49,6 +49,7 @@ const KNOWN: [(&str, Attribute); 10] = [
 pub struct Attributes {
     known: [Option<CompactString>; KNOWN.len()],
     own: Vec<(CompactString, CompactString)>,
+    outside_sessions: bool,
 }
 
 impl Attribute {
@@ -123,6 +124,16 @@ impl Attributes {
             }
             known => self.known[known.index()].as_deref(),
         }
+    }
+
+    /// The request is none of a session's, and limits on sessions do not apply to it.
+    pub const fn set_outside_sessions(&mut self) {
+        self.outside_sessions = true;
+    }
+
+    /// Whether limits on sessions do not apply to it.
+    pub const fn is_outside_sessions(&self) -> bool {
+        self.outside_sessions
     }
 
     /// Every attribute that is known, by name, in a fixed order.

@@ -4,7 +4,7 @@ use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
-use crate::{Attribute, Attributes, Demand, LimitId, Retry, Rule, ScopeId, Time, Unit};
+use crate::{Attribute, Attributes, Demand, Kind, LimitId, Retry, Rule, ScopeId, Time, Unit};
 
 /// Names a reservation; chosen by the caller, so that an answer lost in a crash can be
 /// asked for again.
@@ -81,6 +81,22 @@ impl Order<'_> {
     /// The session that session limits count; all requests without one share a slot.
     pub fn session(&self) -> &str {
         self.attributes.value(&Attribute::Session).unwrap_or_default()
+    }
+
+    /// What of it concerns sessions alone.
+    #[must_use]
+    pub fn of_sessions(&self) -> Self {
+        let (mut groups, mut charges) = (SmallVec::new(), SmallVec::new());
+        for (group, own) in self.parts() {
+            let is_session = |charge: &&Charge| matches!(charge.rule.kind, Kind::Sessions { .. });
+            let before = charges.len();
+            charges.extend(own.iter().filter(is_session).copied());
+            if charges.len() > before {
+                let count = u8::try_from(charges.len() - before).unwrap_or(u8::MAX);
+                groups.push(Group { charges: count, ..group.clone() });
+            }
+        }
+        Self { groups, charges, ..self.clone() }
     }
 
     /// The groups, each with its charges.

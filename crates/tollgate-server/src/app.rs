@@ -12,7 +12,12 @@ use arc_swap::ArcSwap;
 use tollgate::{AnyStore, Clock, Tollgate};
 use tollgate_core::{Now, policy::Config};
 
-use crate::{live::Live, metrics::Metrics, renewals::Renewals};
+use crate::{
+    live::Live,
+    metrics::Metrics,
+    renewals::Renewals,
+    sessions::{CookieKey, Sessions},
+};
 
 /// What every part of the process shares.
 #[derive(Debug)]
@@ -23,6 +28,7 @@ pub(crate) struct App {
     pub(crate) metrics: Metrics,
     /// The gateway's own reservations, so that none expires while its request runs.
     pub(crate) renewals: Arc<Renewals>,
+    pub(crate) sessions: Sessions,
     /// How often the policy was loaded again.
     pub(crate) reloads: Reloads,
     /// When the process started.
@@ -71,6 +77,7 @@ impl App {
         (listen, admin_listen): (SocketAddr, SocketAddr),
     ) -> anyhow::Result<Self> {
         let hold = config.settings.store.hold_timeout;
+        let sessions = Sessions::new(CookieKey::of(&config.settings)?);
         let (policy, live) = Live::new(config, None, &clock)?;
         let started = clock.now();
         let gate = Tollgate::new(policy, store, clock, hold);
@@ -79,6 +86,7 @@ impl App {
             gate,
             metrics: Metrics::default(),
             renewals: Arc::default(),
+            sessions,
             reloads: Reloads::default(),
             started,
             listen,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tollgate::Clock;
 use tollgate_core::{
     Policy,
-    policy::{Config, PolicyError, Settings},
+    policy::{Config, PolicyError, Settings, settings::Alias},
 };
 
 use crate::{keys::KeyRing, prices::Prices, providers::Providers};
@@ -60,6 +60,12 @@ impl Live {
             effective,
         };
         Ok((policy, live))
+    }
+
+    /// What Tollgate itself answers at a path that is another's elsewhere.
+    pub(crate) fn alias(&self, path: &str) -> Option<Alias> {
+        let mut aliases = self.settings.server.aliases.iter();
+        aliases.find(|(alias, _)| alias.as_str() == path).map(|(_, what)| *what)
     }
 
     /// With its limits, as the gate has them.

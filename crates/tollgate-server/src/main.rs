@@ -26,6 +26,7 @@ mod renewals;
 mod replay;
 mod sandbox;
 mod server;
+mod sessions;
 
 #[cfg(feature = "mimalloc")]
 #[global_allocator]

@@ -9,7 +9,7 @@ use http::HeaderValue;
 use tollgate::Clock;
 use tollgate_core::policy::{
     Settings,
-    settings::{self, Dialect, Mount},
+    settings::{self, Dialect, Mount, Routes},
 };
 
 use crate::{
@@ -37,6 +37,8 @@ pub(crate) struct Provider {
     pub(crate) authorization: Option<HeaderValue>,
     /// The bound of a request's body in bytes.
     pub(crate) max_body_bytes: Option<u64>,
+    /// What its paths are, where it is an application.
+    pub(crate) routes: Routes,
 }
 
 /// How a provider is reached.
@@ -115,6 +117,7 @@ impl Provider {
             reach: Reach::Sandbox(settings.sandbox.clone(), sandbox),
             authorization: None,
             max_body_bytes: Some(settings.server.max_body),
+            routes: Routes::default(),
         }
     }
 
@@ -142,6 +145,7 @@ impl Provider {
             reach: Reach::Remote(upstream),
             authorization,
             max_body_bytes: its.body_bound(settings),
+            routes: its.routes.clone(),
         })
     }
 

@@ -12,13 +12,11 @@ use std::time::Duration;
 
 use http::StatusCode;
 use tollgate::{Cause, Refused};
-use tollgate_core::{
-    Attributes, Kind, Retry, Unit, policy::Limit, policy::settings::Dialect,
-};
+use tollgate_core::{Attributes, Kind, Retry, Unit, policy::Limit, policy::settings::Dialect};
 
-use crate::headers;
+use crate::{headers, sessions::Given};
 pub(crate) use failure::{Failure, What};
-pub(crate) use render::{failed, refused};
+pub(crate) use render::{failed, refused, rfc3339};
 
 /// In which form an error is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,7 +28,7 @@ pub(crate) enum Form {
 }
 
 /// What a refusal by a limit comes to, before it is rendered.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) struct Verdict {
     /// The status of the answer.
     pub(crate) status: StatusCode,
@@ -44,6 +42,8 @@ pub(crate) struct Verdict {
     pub(crate) wait: Option<Duration>,
     /// Whether money is what is spent, for longer than anybody waits.
     pub(crate) is_budget: bool,
+    /// A place in the queue for a session.
+    pub(crate) ticket: Option<Given>,
 }
 
 /// Clients are told to retry by themselves up to here; longer waits make some of them retry
@@ -93,6 +93,7 @@ impl Verdict {
                 // No instant is known, or it was missed: the policy's own value is told.
                 wait: Some(limit.retry_after),
                 is_budget,
+                ticket: None,
             };
         }
         let wait = wait(refused, limit, &kind);
@@ -105,6 +106,7 @@ impl Verdict {
             detail,
             wait,
             is_budget,
+            ticket: None,
         }
     }
 
@@ -117,6 +119,7 @@ impl Verdict {
             detail,
             wait: refused.refusal.retry.wait(refused.now.time, Duration::ZERO),
             is_budget: false,
+            ticket: None,
         }
     }
 

@@ -11,7 +11,7 @@ use tollgate_core::{
     Time,
     policy::{
         Config,
-        settings::{Server as Settings, Store as StoreSettings, StoreKind},
+        settings::{Alias, Server as Settings, Store as StoreSettings, StoreKind},
     },
 };
 use tower::ServiceExt as _;
@@ -21,6 +21,7 @@ use crate::{
     app::{App, Stage},
     browser, control, gateway,
     net::{self, Body, Drained, Peer, Serving, Timeouts},
+    sessions,
 };
 
 /// A process that is about to serve.
@@ -95,11 +96,22 @@ impl Server {
     }
 }
 
+/// A request at an alias, as if it had been sent to Tollgate's own path.
+fn aliased(mut request: Request<Body>, alias: Alias) -> Request<Body> {
+    *request.uri_mut() = http::Uri::from_static(match alias {
+        Alias::Health => "/tollgate/health",
+    });
+    request
+}
+
 impl DataPlane {
     /// Answers a request: Tollgate's own paths, or a provider's.
     async fn answer(self: Arc<Self>, request: Request<Body>, peer: Peer) -> Response<Body> {
         if is_own(request.uri().path()) {
             return routed(self.public.clone(), request, peer).await;
+        }
+        if let Some(alias) = self.app.live().alias(request.uri().path()) {
+            return routed(self.public.clone(), aliased(request, alias), peer).await;
         }
         gateway::answer(Arc::clone(&self.app), request).await
     }
@@ -145,6 +157,7 @@ fn beside(app: &Arc<App>) -> JoinSet<()> {
             }
         }
     });
+    tasks.spawn(sessions::attend(Arc::clone(app)));
     let renewing = Arc::clone(app);
     tasks.spawn(async move { renewing.renewals.run(&renewing.gate).await });
     tasks

@@ -60,6 +60,7 @@ macro_rules! conformance {
             a_renewed_reservation_lives_on
             a_session_takes_one_slot_until_it_is_idle
             a_session_can_end_before_its_time
+            a_session_can_be_looked_at
             a_period_ends_at_its_boundary
             a_wall_clock_set_back_resets_nobody_twice
             a_wall_clock_set_back_does_not_shorten_a_window

@@ -9,7 +9,8 @@ use super::{
     environment::Declared,
     limits::{LaterRead, LimitEntry},
     settings::{
-        Access, Identity, Log, Prices, Provider, Sandbox, Server, Settings, StaticKey, Store,
+        Access, Identity, Log, Prices, Provider, Sandbox, Server, Session, Settings, StaticKey,
+        Store,
     },
 };
 
@@ -35,6 +36,8 @@ pub(crate) struct File {
     store: Store,
     /// Whom the gateway takes callers to be.
     identity: Identity,
+    /// The cookie of browsers' sessions.
+    session: Session,
     /// Keys that callers may present.
     keys: Vec<StaticKey>,
     /// Who may use `/v1`.
@@ -70,8 +73,8 @@ impl JsonSchema for Overlay {
 
 impl From<File> for Settings {
     fn from(file: File) -> Self {
-        let File { server, store, identity, keys, api, admin, providers, .. } = file;
+        let File { server, store, identity, session, keys, api, admin, providers, .. } = file;
         let File { sandbox, prices, log, .. } = file;
-        Self { server, store, identity, keys, api, admin, providers, sandbox, prices, log }
+        Self { server, store, identity, session, keys, api, admin, providers, sandbox, prices, log }
     }
 }

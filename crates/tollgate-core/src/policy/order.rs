@@ -6,7 +6,7 @@ use compact_str::CompactString;
 use smallvec::SmallVec;
 
 use super::{Policy, Scope};
-use crate::{Attributes, Charge, Demand, Group, Now, Order, ReservationId, Time};
+use crate::{Attributes, Charge, Demand, Group, Kind, Now, Order, ReservationId, Time};
 
 /// Stands between the values of a key with several attributes.
 const SEPARATOR: char = '\u{1f}';
@@ -39,6 +39,9 @@ impl Policy {
             for place in &scope.dependent {
                 charges.extend(self.limits[*place].charge(who, demand, now.wall));
             }
+            if who.is_outside_sessions() {
+                without_sessions(&mut charges, before);
+            }
             if charges.len() > before {
                 let charges = u8::try_from(charges.len() - before).unwrap_or(u8::MAX);
                 groups.push(Group { scope: scope.id, key: scope.key(who), charges });
@@ -55,6 +58,18 @@ impl Policy {
             keep: false,
         }
     }
+}
+
+/// Takes out the charges on sessions from `from` on.
+fn without_sessions(charges: &mut SmallVec<[Charge; 8]>, from: usize) {
+    let mut kept = from;
+    for nth in from..charges.len() {
+        if !matches!(charges[nth].rule.kind, Kind::Sessions { .. }) {
+            charges[kept] = charges[nth];
+            kept += 1;
+        }
+    }
+    charges.truncate(kept);
 }
 
 impl Scope {

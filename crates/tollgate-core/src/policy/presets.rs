@@ -3,9 +3,11 @@
 /// The preset that serves where neither preset nor file is named.
 pub(crate) const DEFAULT: &str = "default";
 
-const PRESETS: [(&str, &str); 2] = [
+const PRESETS: [(&str, &str); 4] = [
     (DEFAULT, include_str!("../../../../policies/default.toml")),
     ("assistant", include_str!("../../../../policies/assistant.toml")),
+    ("endpoint", include_str!("../../../../policies/endpoint.toml")),
+    ("workshop", include_str!("../../../../policies/workshop.toml")),
 ];
 
 /// The text of a preset.

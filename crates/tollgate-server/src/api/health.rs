@@ -38,10 +38,13 @@ pub(crate) struct Capacity {
     utilization_percent: f64,
 }
 
-/// What everybody may know: how full the server is.
+/// What everybody may know: whether it works, and how full it is.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 pub(super) struct Open {
     status: &'static str,
+    /// Whether the policy gives a key to some provider.
+    api_key_configured: bool,
+    version: &'static str,
     capacity: Option<Capacity>,
 }
 
@@ -115,7 +118,13 @@ pub(super) async fn readyz(State(api): State<Shared>) -> Result<Json<Life>, Prob
     (status = 503, description = "It cannot be told", body = Problem),
 ))]
 pub(super) async fn capacity_for_all(State(api): State<Shared>) -> Result<Json<Open>, Problem> {
-    Ok(Json(Open { status: "healthy", capacity: capacity(&api.app).await? }))
+    let mut providers = api.app.live().settings.providers.clone().into_values();
+    Ok(Json(Open {
+        status: "healthy",
+        api_key_configured: providers.any(|its| its.api_key.is_some()),
+        version: VERSION,
+        capacity: capacity(&api.app).await?,
+    }))
 }
 
 async fn capacity(app: &App) -> Result<Option<Capacity>, Problem> {

@@ -19,6 +19,7 @@ mod shown;
 mod stats;
 #[cfg(test)]
 pub(crate) mod tests;
+mod tickets;
 mod users;
 
 use std::{
@@ -127,6 +128,8 @@ fn open() -> OpenApiRouter<Shared> {
         .routes(routes!(health::livez))
         .routes(routes!(health::readyz))
         .routes(routes!(health::capacity_for_all))
+        .routes(routes!(tickets::look, tickets::leave))
+        .routes(routes!(tickets::events))
 }
 
 /// Lets in who may ask, and says who it is.

@@ -7,11 +7,8 @@ use axum::{
 };
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
-use smallvec::SmallVec;
 use tollgate::{Store as _, new_id};
-use tollgate_core::{
-    Attribute, Attributes, Charge, Demand, Group, Kind, Now, Order, Standing, Time,
-};
+use tollgate_core::{Attribute, Attributes, Demand, Kind, Now, Order, Standing, Time};
 
 use super::{
     Instant, Problem, Shared, admitted,
@@ -101,8 +98,10 @@ pub(super) async fn end(
     let policy = api.app.gate.policy();
     let who = attributes(&id, owner.user.as_ref());
     let order = policy.order(new_id(now.wall), &who, &Demand::default(), now, now.time);
-    let order = of_sessions(&order);
+    let order = order.of_sessions();
     if api.app.gate.store().end_session(&order, now).await? {
+        api.app.sessions.tracker.ended(&id);
+        api.app.sessions.tickets.changed();
         return Ok(StatusCode::NO_CONTENT);
     }
     Err(Problem::not_found("No such session is alive: it has ended, or belongs to another user."))
@@ -115,7 +114,7 @@ async fn register(api: &Shared, session: String, user: Option<Name>) -> Result<S
     let who = attributes(&session, user.as_ref());
     let expires = now.time.after(api.app.gate.hold());
     let order = live.policy.order(new_id(now.wall), &who, &Demand::default(), now, expires);
-    let mut order = of_sessions(&order);
+    let mut order = order.of_sessions();
     order.report = true;
     if order.charges.is_empty() {
         let nobody_counts =
@@ -144,22 +143,6 @@ fn attributes(session: &str, user: Option<&Name>) -> Attributes {
         who.set(Attribute::User, user.as_str());
     }
     who
-}
-
-/// What of an order concerns sessions.
-fn of_sessions<'a>(order: &Order<'a>) -> Order<'a> {
-    let mut groups: SmallVec<[Group; 3]> = SmallVec::new();
-    let mut charges: SmallVec<[Charge; 8]> = SmallVec::new();
-    for (group, own) in order.parts() {
-        let before = charges.len();
-        let is_session = |charge: &&Charge| matches!(charge.rule.kind, Kind::Sessions { .. });
-        charges.extend(own.iter().filter(is_session).copied());
-        if charges.len() > before {
-            let count = u8::try_from(charges.len() - before).unwrap_or(u8::MAX);
-            groups.push(Group { charges: count, ..group.clone() });
-        }
-    }
-    Order { groups, charges, ..order.clone() }
 }
 
 /// When the first of the slots is free again without activity.

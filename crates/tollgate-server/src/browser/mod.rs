@@ -9,14 +9,11 @@
 //! A browser that asks for a page gets [`busy_answer`].
 
 mod files;
-#[cfg_attr(not(test), expect(dead_code, reason = "the gateway does not answer with it yet"))]
 mod page;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use files::router;
-#[cfg_attr(
-    not(test),
-    expect(unused_imports, reason = "the gateway does not answer with it yet")
-)]
-pub(crate) use page::{Busy, Ticket, Wanted, busy_answer, busy_page, is_navigation};
+#[cfg(test)]
+pub(crate) use page::busy_page;
+pub(crate) use page::{Busy, Ticket, Wanted, busy_answer, is_navigation};

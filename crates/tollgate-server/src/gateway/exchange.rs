@@ -199,7 +199,7 @@ impl Exchange {
         );
     }
 
-    fn with_id(&self, mut response: Response<Body>) -> Response<Body> {
+    pub(super) fn with_id(&self, mut response: Response<Body>) -> Response<Body> {
         let id = self.id.unwrap_or_else(|| new_id(self.arrived.wall));
         response.headers_mut().insert(headers::REQUEST_ID, id_value(id));
         response

@@ -59,12 +59,27 @@ impl Provider {
     /// When there is none.
     pub(super) async fn send(
         self: Arc<Self>,
-        mut head: Parts,
+        head: Parts,
         target: Uri,
         body: Body,
     ) -> Result<Response<ProviderBody>, UpstreamError> {
+        self.send_telling(head, target, body, |_| {}).await
+    }
+
+    /// The same, with more headers for the provider, which no caller can make up.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub(super) async fn send_telling(
+        self: Arc<Self>,
+        mut head: Parts,
+        target: Uri,
+        body: Body,
+        tell: impl FnOnce(&mut HeaderMap),
+    ) -> Result<Response<ProviderBody>, UpstreamError> {
         head.uri = target;
         net::strip_request(&mut head.headers);
+        tell(&mut head.headers);
         self.authorize(&mut head.headers);
         let request = Request::from_parts(head, body);
         match &self.reach {

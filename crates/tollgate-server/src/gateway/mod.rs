@@ -14,12 +14,14 @@ mod application;
 mod body;
 mod exchange;
 mod forward;
+mod limits;
 mod metered;
 mod openai;
 mod patience;
 #[cfg(test)]
 mod tests;
 mod ticket;
+mod visit;
 
 use std::sync::Arc;
 

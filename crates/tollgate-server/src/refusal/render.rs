@@ -66,6 +66,15 @@ struct OfSessions {
     success: bool,
     active_sessions: u64,
     max_sessions: u64,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    ticket: Option<OfTicket>,
+}
+
+#[derive(Debug, Serialize)]
+struct OfTicket {
+    ticket: String,
+    place: Option<usize>,
+    estimated_wait_seconds: Option<u64>,
 }
 
 /// The answer to a request that a limit refused.
@@ -196,6 +205,11 @@ fn problem_refusal(
             success: false,
             active_sessions,
             max_sessions,
+            ticket: verdict.ticket.as_ref().map(|given| OfTicket {
+                ticket: given.ticket.to_string(),
+                place: given.place,
+                estimated_wait_seconds: given.estimate.map(headers::seconds_up),
+            }),
         }),
     })
 }

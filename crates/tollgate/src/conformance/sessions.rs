@@ -57,3 +57,21 @@ pub async fn a_session_can_end_before_its_time<S: Store>(store: S) {
     booth.admit(&session("c"), &ONE).await;
     booth.refuse(&session("a"), &ONE).await;
 }
+
+/// Whoever asks for a session learns how long it lives, and touches nothing by asking.
+pub async fn a_session_can_be_looked_at<S: Store>(store: S) {
+    let booth = booth(store);
+    let look = async |id: &str| {
+        let who = session(id);
+        let order = booth.order(booth.id(), &who, &ONE);
+        answered(booth.store.session(&order, booth.clock.now()).await)
+    };
+    assert_eq!(look("a").await, None);
+    booth.admit(&session("a"), &ONE).await;
+    let end = NOON.after(60 * SECOND);
+    assert_eq!((look("a").await, look("b").await), (Some(end), None));
+    booth.wait(59 * SECOND);
+    assert_eq!(look("a").await, Some(end), "a look is no activity");
+    booth.wait(SECOND);
+    assert_eq!(look("a").await, None);
+}

@@ -93,6 +93,10 @@ impl Store for AnyStore {
         ask!(self, store => store.standings(order, now))
     }
 
+    async fn session(&self, order: &Order<'_>, now: Now) -> Result<Option<Time>, StoreError> {
+        ask!(self, store => store.session(order, now))
+    }
+
     async fn end_session(&self, order: &Order<'_>, now: Now) -> Result<bool, StoreError> {
         ask!(self, store => store.end_session(order, now))
     }

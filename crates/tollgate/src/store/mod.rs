@@ -102,6 +102,17 @@ pub trait Store: Send + Sync {
         now: Now,
     ) -> impl Future<Output = Result<SmallVec<[Standing; 8]>, StoreError>> + Send;
 
+    /// When the order's session ends without activity, if it lives in every session limit
+    /// that it is charged to.
+    ///
+    /// # Errors
+    /// When the store cannot answer.
+    fn session(
+        &self,
+        order: &Order<'_>,
+        now: Now,
+    ) -> impl Future<Output = Result<Option<Time>, StoreError>> + Send;
+
     /// Ends the order's session in every session limit it is charged to; whether one was
     /// live.
     ///

@@ -11,6 +11,7 @@ mod provider;
 mod route;
 mod sandbox;
 mod server;
+mod session;
 
 use std::collections::BTreeMap;
 
@@ -23,7 +24,8 @@ pub use prices::{Assumed, ModelPrice, PricePerMillion, Prices, Unpriced};
 pub use provider::{Dialect, Mount, Provider};
 pub use route::{Route, Routes, SessionUse};
 pub use sandbox::Sandbox;
-pub use server::{Log, LogFormat, LogLevel, Server, Store, StoreKind};
+pub use server::{Alias, Log, LogFormat, LogLevel, Server, Store, StoreKind};
+pub use session::Session;
 
 /// All of a policy that is not a limit.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -35,6 +37,8 @@ pub struct Settings {
     pub store: Store,
     /// Whom it takes callers to be.
     pub identity: Identity,
+    /// The cookie of browsers' sessions.
+    pub session: Session,
     /// Keys that callers may present.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub keys: Vec<StaticKey>,

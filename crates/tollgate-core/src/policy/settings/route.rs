@@ -55,6 +55,8 @@ pub enum SessionUse {
     /// It keeps a session alive that there is, and begins none.
     #[default]
     Touch,
+    /// It ends the session that there is, once it has passed.
+    End,
     /// Nothing.
     Ignore,
 }

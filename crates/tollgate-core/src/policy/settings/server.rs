@@ -1,6 +1,7 @@
 //! The process: where it listens, what it bears with, where it keeps numbers, what it logs.
 
 use std::{
+    collections::BTreeMap,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     num::NonZeroU32,
     path::PathBuf,
@@ -10,7 +11,7 @@ use std::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::policy::values::{Address, Size, Span, address, size, span};
+use crate::policy::values::{Address, Path, Size, Span, address, size, span};
 
 /// Where the process listens and what it bears with.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -46,6 +47,18 @@ pub struct Server {
     #[serde(with = "size")]
     #[schemars(with = "Size")]
     pub max_body: u64,
+    /// Paths at which Tollgate itself answers too, before any application: those by which a
+    /// system that it takes the place of was asked.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub aliases: BTreeMap<Path, Alias>,
+}
+
+/// What is answered at an alias.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Alias {
+    /// Whether it is healthy and how full it is, for everybody.
+    Health,
 }
 
 /// Where numbers are kept.
@@ -132,6 +145,7 @@ impl Default for Server {
             max_connections: const { NonZeroU32::new(10_000).unwrap() },
             shutdown_grace: Duration::from_secs(30),
             max_body: 32 << 20,
+            aliases: BTreeMap::new(),
         }
     }
 }

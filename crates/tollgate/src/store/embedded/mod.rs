@@ -267,6 +267,10 @@ impl Store for Embedded {
         self.memory.standings(order, now).await
     }
 
+    async fn session(&self, order: &Order<'_>, now: Now) -> Result<Option<Time>, StoreError> {
+        self.memory.session(order, now).await
+    }
+
     async fn end_session(&self, order: &Order<'_>, now: Now) -> Result<bool, StoreError> {
         self.memory.end_session(order, now).await
     }

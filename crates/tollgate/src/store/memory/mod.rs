@@ -9,6 +9,7 @@ mod locked;
 mod reservation;
 mod reserve;
 mod restore;
+mod sessions;
 mod settle;
 mod shard;
 
@@ -171,6 +172,10 @@ impl<J: Journal> Store for Memory<J> {
         now: Now,
     ) -> Result<SmallVec<[Standing; 8]>, StoreError> {
         Ok(self.standings_now(order, now))
+    }
+
+    async fn session(&self, order: &Order<'_>, now: Now) -> Result<Option<Time>, StoreError> {
+        Ok(self.session_now(order, now))
     }
 
     async fn end_session(&self, order: &Order<'_>, now: Now) -> Result<bool, StoreError> {

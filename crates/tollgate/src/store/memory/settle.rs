@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use tollgate_core::{Amounts, Charge, Ending, Kind, Now, Order, ReservationId, Time, Usage};
+use tollgate_core::{Amounts, Charge, Ending, Now, ReservationId, Time, Usage};
 
 use super::{
     Memory, SWEPT,
@@ -87,27 +87,6 @@ impl<J: Journal> Memory<J> {
         self.next_expiry.fetch_min(next, Ordering::Relaxed);
         self.forget_idle(now);
         expired
-    }
-
-    /// [`Store::end_session`](crate::Store::end_session), which never waits here.
-    pub fn end_session_now(&self, order: &Order<'_>, now: Now) -> bool {
-        let mut locked = self.lock(order);
-        let mut ended = false;
-        for (nth, (_, charges)) in order.parts().enumerate() {
-            let Some(slot) = locked.slot_mut(nth) else { continue };
-            let cell = slot.number();
-            for charge in charges {
-                let Kind::Sessions { .. } = charge.rule.kind else { continue };
-                let session = order.session();
-                if slot.cell.sessions_mut(charge.limit).is_some_and(|s| s.end(session)) {
-                    ended = true;
-                    slot.set_dirty(true);
-                    let limit = charge.limit;
-                    self.journal.record(Record::EndSession { cell, limit, session, now });
-                }
-            }
-        }
-        ended
     }
 
     fn end(

@@ -1,0 +1,56 @@
+//! Sessions of browsers behind the gateway, and the queue before them.
+//!
+//! A browser holds a secret in a signed cookie. Everything else knows its session by a short
+//! public name that is made from the secret: limits, logs and the ledger. A full server gives
+//! a ticket; when it is its turn, a session of that browser's name is held for it for a while,
+//! which its next request takes over. So nobody else can claim it, and nothing must be handed
+//! out but the name of the ticket.
+
+mod cookie;
+mod tickets;
+mod tracker;
+
+use std::sync::Arc;
+
+use tollgate::{Cause, Refused};
+use tollgate_core::{Policy, policy::Measure};
+
+pub(crate) use cookie::{CookieKey, Secret, is_own_cookie};
+pub(crate) use tickets::{Given, Shown, Tickets, attend};
+pub(crate) use tracker::Tracker;
+
+/// What the process knows of sessions beside what its store does.
+#[derive(Debug)]
+pub(crate) struct Sessions {
+    pub(crate) key: CookieKey,
+    pub(crate) tracker: Tracker,
+    pub(crate) tickets: Arc<Tickets>,
+}
+
+impl Sessions {
+    pub(crate) fn new(key: CookieKey) -> Self {
+        Self { key, tracker: Tracker::default(), tickets: Arc::default() }
+    }
+}
+
+/// Whether a policy limits sessions at all.
+pub(crate) fn are_limited(policy: &Policy) -> bool {
+    policy.limits().iter().any(|limit| matches!(limit.measure, Measure::Sessions { .. }))
+}
+
+/// Whether there was no session to be had.
+pub(crate) fn are_full(refused: &Refused) -> bool {
+    let counts =
+        |limit: &tollgate_core::policy::Limit| matches!(limit.measure, Measure::Sessions { .. });
+    refused.cause == Cause::Limit && refused.limit().is_some_and(counts)
+}
+
+/// How many sessions live of how many, where a decision told it.
+pub(crate) fn taken(policy: &Policy, standings: &[tollgate_core::Standing]) -> Option<(u64, u64)> {
+    let counts = |standing: &&tollgate_core::Standing| {
+        let limit = policy.limit(standing.limit);
+        limit.is_some_and(|limit| matches!(limit.measure, Measure::Sessions { .. }))
+    };
+    let standing = standings.iter().filter(counts).min_by_key(|standing| standing.remaining)?;
+    Some((standing.cap.saturating_sub(standing.remaining), standing.cap))
+}

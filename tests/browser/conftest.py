@@ -40,6 +40,14 @@ def gate():
 
 
 @pytest.fixture
+def elsewhere():
+    """A server of another origin."""
+    gate = Gate()
+    yield gate
+    gate.end()
+
+
+@pytest.fixture
 def open_page(chromium, gate):
     """Opens pages, each as a person of its own, and finds no fault in any of them."""
     contexts, faults = [], []

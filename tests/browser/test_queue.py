@@ -242,10 +242,12 @@ def test_who_asks_again_and_again_asks_ever_more_slowly(gate, page):
     for count, pause in enumerate([2_000, 3_000, 4_500, 6_750, 10_125, 15_000, 15_000], start=1):
         page.clock.run_for(pause - 1)
         assert len(gate.asked("GET", asked)) == count
+        gate.move("ticket-1", waiting=10 + count)
         page.clock.run_for(1)
         gate.wait_until(lambda: len(gate.asked("GET", asked)) == count + 1)
-        # The answer has arrived when the next pause has begun.
-        page.evaluate("() => fetch('/tollgate/health').then((answer) => answer.text())")
+        # What the answer says is shown just before the next pause begins.
+        shown = f"Your place in the queue: 1 of {10 + count}"
+        expect(dialog(page).locator(".place")).to_have_text(shown)
 
 
 def test_without_a_queue_it_counts_down_and_tries_by_itself(gate, page):

@@ -44,8 +44,11 @@ class Gate:
         # "silent" (nothing ever comes) or "cut" (each stream ends at once).
         self.has_queue, self.events = True, "sent"
         self.page = "queued"
+        # Where uploads that are let in are sent on to.
+        self.sends_to = None
         self.tickets = {}
         self.requests = []
+        self._held = {}
         self._ids = itertools.count(1)
         self._changed = threading.Condition()
         self._web = Web(self._answer)
@@ -78,6 +81,13 @@ class Gate:
 
     def lose(self, ticket):
         self.move(ticket, state="gone")
+
+    def hold(self, *bodies):
+        """Keeps the answers to uploads of these bodies on their way until they are released."""
+        self._held |= {body: asyncio.Event() for body in bodies}
+
+    def release(self, body):
+        self._web.call(self._held.pop(body).set)
 
     def free(self):
         """Makes room for one."""
@@ -126,9 +136,15 @@ class Gate:
         }
 
     def _upload(self, request):
-        if not self._lets_in(request):
-            return self._busy(request)
-        return Answer.json({"success": True, "message": f"took {len(request.body)} bytes"})
+        if self._lets_in(request) and self.sends_to:
+            answer = Answer(303, headers={"Location": self.sends_to})
+        elif self._lets_in(request):
+            message = f"took {len(request.body)} bytes"
+            answer = Answer.json({"success": True, "message": message})
+        else:
+            answer = self._busy(request)
+        answer.held = self._held.get(request.body)
+        return answer
 
     def _workshop(self, request):
         if self._lets_in(request):

@@ -1,9 +1,11 @@
 """Somebody is turned away, waits for a turn, and the upload goes through by itself."""
 
+import re
+
 import pytest
 from playwright.sync_api import expect
 
-from conftest import dialog
+from conftest import dialog, finished, start
 
 PHOTO = {"name": "photo.jpg", "mimeType": "image/jpeg", "buffer": b"\xff\xd8 a photo \xff\xd9"}
 
@@ -11,6 +13,20 @@ PHOTO = {"name": "photo.jpg", "mimeType": "image/jpeg", "buffer": b"\xff\xd8 a p
 def upload(page):
     page.get_by_label("Photos").set_input_files(PHOTO)
     page.get_by_role("button", name="Upload").click()
+
+
+SEND = """(body) => {
+  fetch("/api/upload", { method: "POST", body })
+    .then(({ status }) => { document.title += ` ${body}:${status}`; });
+}"""
+
+
+def two_places(gate, page):
+    """Two ask without a place and get one each; their answers are held, as `c`'s will be."""
+    gate.hold(b"a", b"b", b"c")
+    for count, body in enumerate("ab", start=1):
+        page.evaluate(SEND, body)
+        gate.wait_until(lambda: len(gate.uploads()) == count)
 
 
 def test_a_full_server_shows_the_dialog(page, picture):
@@ -97,6 +113,64 @@ def test_a_second_ticket_replaces_the_first_and_gives_its_place_up(gate, page):
     assert gate.asked("DELETE", "/tollgate/tickets/ticket-2") == []
 
 
+def test_a_place_that_an_answer_on_its_way_still_names_is_kept(gate, page):
+    two_places(gate, page)
+    gate.release(b"a")
+    expect(dialog(page)).to_be_visible()
+    # It asks with the first place, before the browser has heard of the second one.
+    page.evaluate(SEND, "c")
+    gate.wait_until(lambda: len(gate.uploads()) == 3)
+    gate.release(b"b")
+    gate.wait_until(lambda: gate.asked("GET", "/tollgate/tickets/ticket-2/events"))
+    gate.release(b"c")
+    gate.wait_until(lambda: gate.asked("DELETE", "/tollgate/tickets/ticket-2"))
+    gate.wait_until(lambda: len(gate.asked("GET", "/tollgate/tickets/ticket-1/events")) == 2)
+    gate.admit("ticket-1")
+    for body in "abc":
+        expect(page).to_have_title(re.compile(f" {body}:200"))
+    assert gate.asked("DELETE", "/tollgate/tickets/ticket-1") == []
+
+
+@pytest.mark.parametrize("mode", ["cors", "no-cors"])
+def test_another_origins_answer_takes_no_place(gate, open_page, mode):
+    page, routes = open_page(bypass_csp=True), []
+    page.route("http://elsewhere.test/", lambda route: routes.append(route))
+    with page.expect_request("http://elsewhere.test/"):
+        page.evaluate("(mode) => { fetch('http://elsewhere.test/', { mode }); }", mode)
+    two_places(gate, page)
+    gate.release(b"a")
+    expect(dialog(page)).to_be_visible()
+    gate.release(b"b")
+    gate.wait_until(lambda: gate.asked("GET", "/tollgate/tickets/ticket-2/events"))
+    routes[0].fulfill(headers={"Access-Control-Allow-Origin": "*"})
+    gate.wait_until(lambda: gate.asked("DELETE", "/tollgate/tickets/ticket-1"))
+
+
+def test_who_is_sent_on_to_another_origin_was_let_in(gate, elsewhere, open_page):
+    page = open_page(bypass_csp=True)
+    gate.sends_to = f"{elsewhere.url}/plain.html"
+    options = "{ method: 'POST', body: 'a', mode: 'no-cors' }"
+    start(page, f"return (await fetch('/api/upload', {options})).type")
+    expect(dialog(page)).to_be_visible()
+    gate.admit("ticket-1")
+    finished(page, "opaque")
+    expect(dialog(page)).to_be_hidden()
+    assert gate.asked("DELETE", "/tollgate/tickets/ticket-1") == []
+
+
+def test_a_place_that_is_taken_while_one_leaves_is_not_given_up(gate, page):
+    page.evaluate(SEND, "a")
+    expect(dialog(page)).to_be_visible()
+    gate.hold(b"a")
+    gate.admit("ticket-1")
+    gate.wait_until(lambda: len(gate.uploads()) == 2)
+    page.keyboard.press("Escape")
+    expect(dialog(page)).to_be_hidden()
+    gate.release(b"a")
+    expect(page).to_have_title("Photo tagger a:200")
+    assert gate.asked("DELETE", "/tollgate/tickets/ticket-1") == []
+
+
 def test_retry_now_asks_at_once(gate, page):
     upload(page)
     retry = dialog(page).get_by_role("button", name="Retry Now")
@@ -168,10 +242,12 @@ def test_who_asks_again_and_again_asks_ever_more_slowly(gate, page):
     for count, pause in enumerate([2_000, 3_000, 4_500, 6_750, 10_125, 15_000, 15_000], start=1):
         page.clock.run_for(pause - 1)
         assert len(gate.asked("GET", asked)) == count
+        gate.move("ticket-1", waiting=10 + count)
         page.clock.run_for(1)
         gate.wait_until(lambda: len(gate.asked("GET", asked)) == count + 1)
-        # The answer has arrived when the next pause has begun.
-        page.evaluate("() => fetch('/tollgate/health').then((answer) => answer.text())")
+        # What the answer says is shown just before the next pause begins.
+        shown = f"Your place in the queue: 1 of {10 + count}"
+        expect(dialog(page).locator(".place")).to_have_text(shown)
 
 
 def test_without_a_queue_it_counts_down_and_tries_by_itself(gate, page):

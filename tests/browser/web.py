@@ -13,7 +13,8 @@ REASONS = {200: "OK", 204: "No Content", 404: "Not Found", 503: "Service Unavail
 class Request:
     method: str
     path: str
-    headers: dict
+    # Too long for the message of a test that fails.
+    headers: dict = field(repr=False)
     body: bytes
 
 
@@ -24,6 +25,8 @@ class Answer:
     headers: dict = field(default_factory=dict)
     # Event streams: called with a function that sends bytes, until the browser goes.
     stream: object = None
+    # The answer is on its way until this event is set.
+    held: asyncio.Event | None = None
 
     @classmethod
     def json(cls, value, status=200, **headers):
@@ -71,7 +74,10 @@ class Web:
     async def _serve(self, reader, writer):
         try:
             if request := await self._read(reader):
-                await self._write(reader, writer, self._answer(request))
+                answer = self._answer(request)
+                if answer.held is not None:
+                    await answer.held.wait()
+                await self._write(reader, writer, answer)
         except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
             pass
         finally:

@@ -28,7 +28,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Install what the tests need, then run every test: Rust, documentation, Python SDKs.
+    /// Install what the tests need, then run every test: Rust, documentation, SDKs, pages.
     Test(test::Test),
     /// Check the repository's own rules.
     Tidy,

@@ -1,44 +1,65 @@
-//! The Python suite: the official SDKs, unmodified, against a running `tollgate`.
+//! The Python suites: the official SDKs, unmodified, against a running `tollgate`, and the pages
+//! in a real browser.
 
-use std::{fs, path::PathBuf};
+use std::{fs, path::PathBuf, process::Command};
 
 use anyhow::{Context as _, Result};
 
 use crate::{report, run};
 
-/// Makes the virtual environment and installs the pinned SDKs, if that is not done yet.
+/// The folders of the suites.
+const SDKS: &str = "tests/python";
+const BROWSER: &str = "tests/browser";
+
+/// Makes the virtual environment that both suites share and installs what they pin, if that is
+/// not done yet.
 ///
 /// # Errors
 /// When Python or the package index cannot be had.
 pub(crate) fn prepare() -> Result<()> {
-    let requirements = run::root().join("tests/python/requirements.txt");
-    let wanted = fs::read_to_string(&requirements)
-        .with_context(|| format!("cannot read {}", requirements.display()))?;
-    // The environment remembers what was installed into it; the same list is not installed twice.
+    let mut pip = run::command(python(), ["-m", "pip", "install", "--quiet"]);
+    pip.arg("--disable-pip-version-check");
+    let mut wanted = String::new();
+    for suite in [SDKS, BROWSER] {
+        let path = run::root().join(suite).join("requirements.txt");
+        wanted += &fs::read_to_string(&path)
+            .with_context(|| format!("cannot read {}", path.display()))?;
+        pip.arg("-r").arg(path);
+    }
+    // The environment remembers what was installed into it; the same lists are not installed
+    // twice.
     let installed = venv().join("installed.txt");
     if fs::read_to_string(&installed).is_ok_and(|have| have == wanted) {
         return Ok(());
     }
-    report::step("installing the Python SDKs");
+    report::step("installing the Python SDKs and Playwright");
     run::run(run::command("python3", ["-m", "venv", "--clear"]).arg(venv()))?;
-    let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"];
-    run::run(run::command(python(), pip).arg(&requirements))?;
+    run::run(&mut pip)?;
     fs::write(&installed, wanted).with_context(|| format!("cannot write {}", installed.display()))
 }
 
-/// Runs the suite against the binary of the debug profile.
+/// Runs the SDKs against the binary of the debug profile.
 ///
 /// # Errors
 /// When a test fails.
-pub(crate) fn test() -> Result<()> {
-    let binary = run::target().join("debug/tollgate");
-    let pytest = ["-m", "pytest", "tests/python", "-q", "-p", "no:cacheprovider"];
+pub(crate) fn test_sdks() -> Result<()> {
     // Names that begin with TOLLGATE_ are settings, and an unknown one is refused.
-    run::run(
-        run::command(python(), pytest)
-            .env("BINARY_UNDER_TEST", binary)
-            .env("PYTHONDONTWRITEBYTECODE", "1"),
-    )
+    run::run(pytest(SDKS).env("BINARY_UNDER_TEST", run::target().join("debug/tollgate")))
+}
+
+/// Opens the kit's pages in Chromium. They are read from the sources, so no binary is needed.
+///
+/// # Errors
+/// When a test fails.
+pub(crate) fn test_pages() -> Result<()> {
+    run::run(&mut pytest(BROWSER))
+}
+
+fn pytest(suite: &str) -> Command {
+    let mut pytest =
+        run::command(python(), ["-m", "pytest", suite, "-q", "-p", "no:cacheprovider"]);
+    pytest.env("PYTHONDONTWRITEBYTECODE", "1");
+    pytest
 }
 
 fn venv() -> PathBuf {

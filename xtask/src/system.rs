@@ -14,6 +14,7 @@ struct Package {
 
 /// Every Debian package that a build or a test needs. A further one belongs here.
 const PACKAGES: &[Package] = &[
+    Package { name: "chromium", probe: &["chromium", "--version"] },
     Package { name: "gcc", probe: &["cc", "--version"] },
     Package { name: "git", probe: &["git", "--version"] },
     Package { name: "python3", probe: &["python3", "--version"] },

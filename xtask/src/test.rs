@@ -17,7 +17,7 @@ pub(crate) struct Test {
 const LONG_CASES: &str = "4096";
 
 /// Installs what is missing, then runs the Rust tests, the documentation's examples and the
-/// Python suite.
+/// Python suites.
 ///
 /// # Errors
 /// At the first part that fails.
@@ -43,5 +43,8 @@ pub(crate) fn run(args: &Test) -> Result<()> {
     run::run(&mut run::cargo(["test", "--workspace", "--locked", "--doc", "--quiet"]))?;
 
     report::step("Python SDKs against a running tollgate");
-    python::test()
+    python::test_sdks()?;
+
+    report::step("pages in a real browser");
+    python::test_pages()
 }

@@ -65,25 +65,27 @@ export class TollgateKit extends HTMLElement {
   fetch = async (input, init) => {
     const request = replay(this.#plainFetch, input, init);
     const room = this.#room;
-    let stay = null;
+    const stay = room.enter();
     let isServed = false;
     try {
       for (;;) {
+        room.ask(stay);
         const response = await request.send();
         const order = ++this.#answers;
-        const busy = this.#isOurs(response) ? await busyOf(response) : null;
+        const isOurs = this.#isOurs(response);
+        const busy = isOurs ? await busyOf(response) : null;
         if (!busy) {
-          isServed = true;
+          // Another origin lets nobody in, unless it is where ours sends those let in.
+          isServed = isOurs || stay.wasRefused;
           return response;
         }
         if (!this.isConnected) return response;
-        stay ??= room.enter();
         this.#learn(capacityOfBusy(busy));
         if (!(await room.wait(stay, busy, order, request.signal))) return response;
         if (!request.isRepeatable) throw new TypeError(NO_REPLAY);
       }
     } finally {
-      if (stay) room.exit(stay, isServed);
+      room.exit(stay, isServed);
     }
   };
 
@@ -127,7 +129,8 @@ export class TollgateKit extends HTMLElement {
   }
 
   /** Another origin's full server has tickets of its own, which are not to be had here. */
-  #isOurs({ url }) {
+  #isOurs({ type, url }) {
+    if (type === "opaque") return false;
     return url === "" || new URL(url).origin === new URL(this.#base, document.baseURI).origin;
   }
 }

@@ -25,8 +25,12 @@ export class Room {
   #view;
   #base;
   #fetch;
-  /** @type {Set<Stay>} */
+  /** @type {Set<Stay>} Who was refused: waits, or asks again. */
   #stays = new Set();
+  /** @type {Set<Stay>} Who has no answer yet. */
+  #asking = new Set();
+  /** @type {Map<string, Set<Stay>>} Tickets to give up, and who may have asked with each. */
+  #unwanted = new Map();
   /** The ticket that is followed, and the number of the answer that it came with. */
   #ticket = null;
   #order = 0;
@@ -46,20 +50,28 @@ export class Room {
 
   /** Begins a request's stay, which ends with {@link exit}. */
   enter() {
-    const stay = new Stay();
-    this.#stays.add(stay);
-    return stay;
+    return new Stay();
   }
 
   /**
-   * Ends a stay. Where one was let in the others are as well; when the last one ends,
-   * nobody wants the place any longer.
+   * Says that a request is sent, or sent again.
+   *
+   * @param {Stay} stay
+   */
+  ask(stay) {
+    this.#asking.add(stay);
+  }
+
+  /**
+   * Ends a stay. Where one that waited was let in the others are as well; when the last one
+   * ends, nobody wants the place any longer.
    *
    * @param {Stay} stay
    * @param {boolean} isServed Whether it was let in.
    */
   exit(stay, isServed) {
-    this.#stays.delete(stay);
+    this.#answered(stay, isServed);
+    if (!this.#stays.delete(stay)) return;
     if (isServed) this.#ticket = null;
     if (this.#stays.size === 0) {
       this.#stop();
@@ -81,7 +93,10 @@ export class Room {
    */
   wait(stay, busy, order, signal) {
     if (stay.hasLeft) return Promise.resolve(false);
+    stay.wasRefused = true;
+    this.#stays.add(stay);
     this.#present(busy, order);
+    this.#answered(stay, false);
     return stay.wait(signal);
   }
 
@@ -110,6 +125,7 @@ export class Room {
     this.#following.abort();
     this.#following = new AbortController();
     this.#ticket = busy.ticket;
+    this.#unwanted.delete(busy.ticket);
     if (busy.ticket === null) this.#countDown(busy.retryAfterSeconds);
     else this.#follow(busy.ticket);
   }
@@ -148,13 +164,37 @@ export class Room {
     this.#ticket = null;
   }
 
+  /**
+   * Gives a ticket up, but not before everybody who may have asked with it has an answer:
+   * one that names it once more brings the browser's cookie back to it.
+   */
   #giveUp(ticket) {
-    if (ticket !== null) giveUp(ticketUrl(this.#base, ticket), this.#fetch);
+    if (ticket === null) return;
+    this.#unwanted.set(ticket, new Set(this.#asking));
+    this.#sweep();
+  }
+
+  #answered(stay, isServed) {
+    this.#asking.delete(stay);
+    for (const [ticket, asking] of this.#unwanted) {
+      // It may be the place that was taken; if it is not, it is freed by its own time.
+      if (asking.delete(stay) && isServed) this.#unwanted.delete(ticket);
+    }
+    this.#sweep();
+  }
+
+  #sweep() {
+    for (const [ticket, asking] of this.#unwanted) {
+      if (asking.size > 0) continue;
+      this.#unwanted.delete(ticket);
+      giveUp(ticketUrl(this.#base, ticket), this.#fetch);
+    }
   }
 }
 
 /** One request in the room. */
 class Stay {
+  wasRefused = false;
   hasLeft = false;
   #end = () => {};
 

@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # Pictures of what was seen, for people; nothing reads them.
 PICTURES = ROOT / "target/browser"
 PHONE = {"width": 320, "height": 568}
+PHOTO = {"name": "photo.jpg", "mimeType": "image/jpeg", "buffer": b"\xff\xd8 a photo \xff\xd9"}
 
 
 @pytest.fixture(scope="session")
@@ -91,6 +92,11 @@ def picture(request):
 
 def dialog(page):
     return page.get_by_role("dialog", name="Server Busy")
+
+
+def upload(page):
+    page.get_by_label("Photos").set_input_files(PHOTO)
+    page.get_by_role("button", name="Upload").click()
 
 
 def start(page, script):

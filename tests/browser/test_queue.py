@@ -5,15 +5,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from conftest import dialog, finished, start
-
-PHOTO = {"name": "photo.jpg", "mimeType": "image/jpeg", "buffer": b"\xff\xd8 a photo \xff\xd9"}
-
-
-def upload(page):
-    page.get_by_label("Photos").set_input_files(PHOTO)
-    page.get_by_role("button", name="Upload").click()
-
+from conftest import PHOTO, dialog, finished, start, upload
 
 SEND = """(body) => {
   fetch("/api/upload", { method: "POST", body })

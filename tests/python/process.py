@@ -50,6 +50,15 @@ class Process:
         self.end()
         raise RuntimeError("tollgate did not start:\n" + "".join(self.lines))
 
+    @property
+    def pid(self):
+        return self._child.pid
+
+    def wait(self):
+        """Waits for the end of one that was killed."""
+        self._child.wait()
+        self._reader.join()
+
     def end(self):
         """Asks it to end and waits; what hangs is killed, and that is a fault."""
         self._child.terminate()

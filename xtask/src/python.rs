@@ -43,11 +43,11 @@ pub(crate) fn prepare() -> Result<()> {
 /// # Errors
 /// When a test fails.
 pub(crate) fn test_sdks() -> Result<()> {
-    // Names that begin with TOLLGATE_ are settings, and an unknown one is refused.
-    run::run(pytest(SDKS).env("BINARY_UNDER_TEST", run::target().join("debug/tollgate")))
+    run::run(&mut pytest(SDKS))
 }
 
-/// Opens the kit's pages in Chromium. They are read from the sources, so no binary is needed.
+/// Opens the kit's pages in Chromium, read from the sources, and then the `workshop` preset of
+/// the debug profile's binary.
 ///
 /// # Errors
 /// When a test fails.
@@ -58,6 +58,8 @@ pub(crate) fn test_pages() -> Result<()> {
 fn pytest(suite: &str) -> Command {
     let mut pytest =
         run::command(python(), ["-m", "pytest", suite, "-q", "-p", "no:cacheprovider"]);
+    // Names that begin with TOLLGATE_ are settings, and an unknown one is refused.
+    pytest.env("BINARY_UNDER_TEST", run::target().join("debug/tollgate"));
     pytest.env("PYTHONDONTWRITEBYTECODE", "1");
     pytest
 }

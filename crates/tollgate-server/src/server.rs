@@ -96,14 +96,6 @@ impl Server {
     }
 }
 
-/// A request at an alias, as if it had been sent to Tollgate's own path.
-fn aliased(mut request: Request<Body>, alias: Alias) -> Request<Body> {
-    *request.uri_mut() = http::Uri::from_static(match alias {
-        Alias::Health => "/tollgate/health",
-    });
-    request
-}
-
 impl DataPlane {
     /// Answers a request: Tollgate's own paths, or a provider's.
     async fn answer(self: Arc<Self>, request: Request<Body>, peer: Peer) -> Response<Body> {
@@ -111,7 +103,9 @@ impl DataPlane {
             return routed(self.public.clone(), request, peer).await;
         }
         if let Some(alias) = self.app.live().alias(request.uri().path()) {
-            return routed(self.public.clone(), aliased(request, alias), peer).await;
+            return match alias {
+                Alias::Health => api::of_application(&self.app).await.map(net::boxed),
+            };
         }
         gateway::answer(Arc::clone(&self.app), request).await
     }

@@ -79,14 +79,16 @@ impl Clock {
     /// The time of tokio's runtime, from `time` on; it stands still where that is paused. So
     /// timers and decisions agree in tests.
     pub fn of_runtime(time: Time) -> Self {
-        Self(Source::Runtime(Runtime { began: tokio::time::Instant::now(), origin: time }))
+        Self(Source::Runtime(Runtime { began: runtime_now(), origin: time }))
     }
 
     /// The present.
     pub fn now(&self) -> Now {
         match &self.0 {
             Source::System(system) => system.now(),
-            Source::Runtime(Runtime { began, origin }) => Now::at(origin.after(began.elapsed())),
+            Source::Runtime(Runtime { began, origin }) => {
+                Now::at(origin.after(runtime_now() - *began))
+            }
             Source::Set(set) => {
                 let time = set.time.load(Ordering::SeqCst);
                 let wall = time.wrapping_add(set.wall_offset.load(Ordering::SeqCst));
@@ -124,6 +126,11 @@ impl System {
         let wall = time.wrapping_add(self.wall_offset.load(Ordering::Relaxed));
         Now { time: Time::from_nanos(time), wall: Time::from_nanos(wall) }
     }
+}
+
+#[allow(clippy::disallowed_methods, reason = "this module is where clocks are read")]
+fn runtime_now() -> tokio::time::Instant {
+    tokio::time::Instant::now()
 }
 
 #[allow(clippy::disallowed_methods, reason = "this module is where clocks are read")]

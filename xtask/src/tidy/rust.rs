@@ -78,11 +78,12 @@ fn judge(
 ) -> Option<(&'static str, &'static str)> {
     let within = |places: &[Lines]| places.iter().any(|lines| lines.contains(&line));
     let in_test = file.is_test() || within(&outline.tests);
+    let is_clock = file.path.starts_with(CLOCK);
     let clock_read =
         ("clock-read", "only tollgate::clock reads clocks; take the present as an argument");
     match sighting {
-        Sighting::ClockRead => (!file.path.starts_with(CLOCK)).then_some(clock_read),
-        Sighting::TokioClockRead => (!in_test).then_some(clock_read),
+        Sighting::ClockRead => (!is_clock).then_some(clock_read),
+        Sighting::TokioClockRead => (!is_clock && !in_test).then_some(clock_read),
         Sighting::Sleep => (in_test && !within(&outline.paused)).then_some((
             "sleep-in-test",
             "wait for an event, or pause time with #[tokio::test(start_paused = true)]",

@@ -135,9 +135,9 @@ impl Play {
             Step::Put { which, aside } if !self.inside.is_empty() => {
                 let id = self.some(which);
                 if *aside {
-                    self.room.step_aside(id)
+                    self.room.step_aside(id);
                 } else {
-                    self.room.join(id)
+                    self.room.join(id);
                 }
                 self.model.put(id, *aside);
             }

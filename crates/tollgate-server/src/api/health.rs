@@ -2,7 +2,11 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use axum::{Json, extract::State};
+use axum::{
+    Json,
+    extract::State,
+    response::{IntoResponse as _, Response},
+};
 use http::StatusCode;
 use serde::Serialize;
 use tollgate::Store as _;
@@ -38,11 +42,17 @@ pub(crate) struct Capacity {
     utilization_percent: f64,
 }
 
-/// What everybody may know: whether it works, and how full it is.
+/// What everybody may know: how full the server is.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 pub(super) struct Open {
     status: &'static str,
-    /// Whether the policy gives a key to some provider.
+    capacity: Option<Capacity>,
+}
+
+/// What an application's own health told, and is told at its path still.
+#[derive(Debug, Serialize)]
+struct OfApplication {
+    status: &'static str,
     api_key_configured: bool,
     version: &'static str,
     capacity: Option<Capacity>,
@@ -118,13 +128,19 @@ pub(super) async fn readyz(State(api): State<Shared>) -> Result<Json<Life>, Prob
     (status = 503, description = "It cannot be told", body = Problem),
 ))]
 pub(super) async fn capacity_for_all(State(api): State<Shared>) -> Result<Json<Open>, Problem> {
-    let mut providers = api.app.live().settings.providers.clone().into_values();
-    Ok(Json(Open {
-        status: "healthy",
-        api_key_configured: providers.any(|its| its.api_key.is_some()),
+    Ok(Json(Open { status: "healthy", capacity: capacity(&api.app).await? }))
+}
+
+/// What is answered at an alias for health, where the policy makes one.
+pub(crate) async fn of_application(app: &App) -> Response {
+    let live = app.live();
+    let health = OfApplication {
+        status: if is_stored(app).await { "healthy" } else { "unhealthy" },
+        api_key_configured: live.settings.providers.values().any(|its| its.api_key.is_some()),
         version: VERSION,
-        capacity: capacity(&api.app).await?,
-    }))
+        capacity: capacity(app).await.unwrap_or_default(),
+    };
+    (code(health.status == "healthy"), Json(health)).into_response()
 }
 
 async fn capacity(app: &App) -> Result<Option<Capacity>, Problem> {

@@ -46,7 +46,7 @@ use uuid::Uuid;
 
 use access::Caller;
 pub(crate) use access::{Door, operator};
-pub(crate) use health::is_stored;
+pub(crate) use health::{is_stored, of_application};
 use held::{HeldPermits, Known};
 pub(crate) use instant::Instant;
 pub(crate) use problem::Problem;

@@ -48,7 +48,10 @@ pub(super) async fn answer(
         exchange.who.set(Attribute::Task, task.as_str());
     }
     exchange.who.set(Attribute::named("method"), incoming.head.method.as_str());
-    let usage = route.map_or(SessionUse::default(), |route| route.session);
+    // Where nobody says which requests begin sessions, all do.
+    let usual =
+        if provider.routes.all().is_empty() { SessionUse::Register } else { SessionUse::Touch };
+    let usage = route.map_or(usual, |route| route.session);
     let wanted = visit::wanted(&incoming.head.method, &incoming.head.headers);
     let visit = Visit::begin(exchange, &incoming.head.headers, usage).await?;
     match Box::pin(pass(exchange, incoming, &visit, route)).await {

@@ -10,7 +10,7 @@ use tollgate::{Refused, Store as _, new_id};
 use tollgate_core::{
     Attribute, Attributes, Decision, Demand, Kind, LimitId, Now, Order, Time,
     policy::{Limit, Queue},
-    queue::{Arrival, Entry, Priority, Room},
+    queue::{Arrival, Entry, Room},
 };
 
 use crate::{app::App, headers::seconds_up, refusal::rfc3339};
@@ -149,7 +149,7 @@ impl Tickets {
         let priority = order.attributes.value(&Attribute::Priority);
         let arrival = Arrival {
             work: queue.work(order.attributes, 1),
-            priority: priority.and_then(|told| told.parse().ok()).unwrap_or_else(Priority::default),
+            priority: priority.and_then(|told| told.parse().ok()).unwrap_or_default(),
             deadline: now.after(queue.rules.timeout),
             aside: false,
             payload: ticket.clone(),

@@ -48,7 +48,7 @@ pub(super) enum Told<S: Store + 'static> {
 
 /// A permit on its way to who waited for it. Not taken, it is voided: nothing was used.
 #[derive(Debug)]
-pub(super) struct Unclaimed<S: Store + 'static>(Option<Permit<S>>);
+pub(super) struct Unclaimed<S: Store + 'static>(Option<Box<Permit<S>>>);
 
 /// What a permit must tell the rooms when it ends.
 #[derive(Debug, Default)]
@@ -62,12 +62,12 @@ pub(crate) struct Stay {
 }
 
 impl<S: Store + 'static> Unclaimed<S> {
-    pub(super) const fn new(permit: Permit<S>) -> Self {
-        Self(Some(permit))
+    pub(super) fn new(permit: Permit<S>) -> Self {
+        Self(Some(Box::new(permit)))
     }
 
     pub(super) fn claim(mut self) -> Option<Permit<S>> {
-        self.0.take()
+        self.0.take().map(|permit| *permit)
     }
 }
 

@@ -35,7 +35,7 @@ fn an_unknown_key_is_pointed_at_and_the_right_one_suggested() {
         "[[limits]]\nname = \"a\"\nrequest = \"1/s\"\n[server]\nlisten_on = 1\nheader_timout = 2\n",
         &[
             "3:1: unknown key `request` in `limits.a` (did you mean `requests`?)",
-            "5:1: unknown key `listen_on` in `server` (the keys here are listen, admin_listen, header_timeout, body_idle_timeout, keep_alive_timeout, max_connections, shutdown_grace, max_body)",
+            "5:1: unknown key `listen_on` in `server` (the keys here are listen, admin_listen, header_timeout, body_idle_timeout, keep_alive_timeout, max_connections, shutdown_grace, max_body, aliases)",
             "6:1: unknown key `header_timout` in `server` (did you mean `header_timeout`?)",
         ],
     );

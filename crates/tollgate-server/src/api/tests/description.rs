@@ -7,11 +7,14 @@ use serde_json::Value;
 use super::World;
 
 /// The routes that are promised. A route that is added is added here.
-const ROUTES: [&str; 16] = [
+const ROUTES: [&str; 19] = [
+    "delete /tollgate/tickets/{ticket}",
     "delete /v1/sessions/{id}",
     "get /livez",
     "get /readyz",
     "get /tollgate/health",
+    "get /tollgate/tickets/{ticket}",
+    "get /tollgate/tickets/{ticket}/events",
     "get /v1/health",
     "get /v1/openapi.json",
     "get /v1/stats",

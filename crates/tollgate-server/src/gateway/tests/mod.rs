@@ -10,6 +10,8 @@ mod metering;
 mod provider;
 mod reload;
 mod running;
+mod sessions;
+mod waiting;
 
 use provider::{Provider, Step};
 use running::{Running, post};

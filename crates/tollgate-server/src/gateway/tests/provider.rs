@@ -5,7 +5,7 @@ use std::{net::SocketAddr, sync::Arc};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
-    sync::{Mutex, Notify, mpsc},
+    sync::{Mutex, Notify, Semaphore, mpsc},
     task::JoinHandle,
 };
 
@@ -16,6 +16,8 @@ pub(crate) enum Step {
     Send(Vec<u8>),
     /// Waits until it is told to go on.
     Wait(Arc<Notify>),
+    /// Waits for one of these permits, and uses it up.
+    Hold(Arc<Semaphore>),
     /// Sends nothing more until the other side goes away.
     Hang,
 }
@@ -123,6 +125,7 @@ async fn play(mut socket: TcpStream, steps: Vec<Step>, told: &mpsc::UnboundedSen
                 }
             }
             Step::Wait(go) => go.notified().await,
+            Step::Hold(go) => go.acquire().await.expect("it is open").forget(),
             Step::Hang => {
                 // Whatever comes, the end of it is what is waited for.
                 let _ = socket.read_to_end(&mut Vec::new()).await;

@@ -53,9 +53,13 @@ output = "2"
 
 /// The policy that this text makes, with the environment that it names.
 pub(crate) fn config(text: &str, environment: &[(&str, &str)]) -> Config {
+    load(&format!("{BASE}{text}"), environment)
+}
+
+fn load(text: &str, environment: &[(&str, &str)]) -> Config {
     let own = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
     let sources = Sources {
-        file: Some(("test.toml".to_owned(), format!("{BASE}{text}"))),
+        file: Some(("test.toml".to_owned(), text.to_owned())),
         environment: Environment::new(own, None).expect("an environment"),
         ..Sources::default()
     };
@@ -85,8 +89,16 @@ impl Running {
 
     /// Serves this policy, with these variables for its secrets.
     pub(crate) async fn with_environment(policy: &str, environment: &[(&str, &str)]) -> Self {
+        Self::serving(config(policy, environment)).await
+    }
+
+    /// Serves a preset with what is laid over it.
+    pub(crate) async fn preset(preset: &str, overlay: &str) -> Self {
+        Self::serving(load(&format!("extends = \"{preset}\"\n{BASE}{overlay}"), &[])).await
+    }
+
+    async fn serving(config: Config) -> Self {
         let clock = Clock::set_at(Time::from_millis(START_SECONDS * 1000));
-        let config = config(policy, environment);
         let server = Server::bind(config, |_| clock.clone()).await.expect("a server");
         let app = Arc::clone(server.app());
         let (stop, stopped) = oneshot::channel();

@@ -16,8 +16,8 @@ pub(crate) struct Test {
 /// Cases of each property in a long run; a usual one tries proptest's 256.
 const LONG_CASES: &str = "4096";
 
-/// Installs what is missing, then runs the Rust tests, the documentation's examples and the
-/// Python suites.
+/// Installs what is missing, then runs the Rust tests, the schedules that shuttle tries, the
+/// documentation's examples and the Python suites.
 ///
 /// # Errors
 /// At the first part that fails.
@@ -38,6 +38,11 @@ pub(crate) fn run(args: &Test) -> Result<()> {
         tests.env("PROPTEST_CASES", LONG_CASES);
     }
     run::run(&mut tests)?;
+
+    report::step("schedules of admission and wake-up");
+    let schedules = ["--package", "tollgate", "--features", "shuttle", "--test", "schedules"];
+    let build = ["test", "--locked", "--quiet"];
+    run::run(&mut run::cargo(build.iter().chain(&schedules)))?;
 
     report::step("examples in the documentation");
     run::run(&mut run::cargo(["test", "--workspace", "--locked", "--doc", "--quiet"]))?;

@@ -13,15 +13,15 @@ mod tests;
 mod text;
 mod totals;
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use crossbeam_utils::CachePadded;
+use tollgate::{Crowd, Present};
 use tollgate_core::{Amounts, LimitId, Policy, Refusal, Usage};
 
 use histogram::Histogram;
 use labels::Labels;
-use running::{Crowd, How};
-pub(crate) use running::{Present, UserCount};
+pub(crate) use running::UserCount;
 pub(crate) use text::{CONTENT_TYPE, Gauges};
 use totals::Count;
 pub(crate) use totals::{LimitTotals, ProviderTotals, Totals};
@@ -39,7 +39,7 @@ pub(crate) struct Metrics {
     added: Histogram,
     store_failures: Labels<Count>,
     queued: Histogram,
-    crowd: Arc<Crowd>,
+    crowd: Crowd,
 }
 
 /// A request that has ended, however it did.
@@ -103,7 +103,7 @@ impl Default for Metrics {
             added: Histogram::of_gateway(),
             store_failures: Labels::at_most(MAX_REASONS),
             queued: Histogram::of_queues(),
-            crowd: Arc::default(),
+            crowd: Crowd::default(),
         }
     }
 }
@@ -154,12 +154,12 @@ impl Metrics {
 
     /// Counts a request among the running ones, until what is returned is dropped.
     pub(crate) fn running(&self, user: Option<&str>) -> Present {
-        Present::new(&self.crowd, user, How::Running)
+        self.crowd.runs(user)
     }
 
     /// Counts a request among the waiting ones, until what is returned is dropped.
     pub(crate) fn waiting(&self, user: Option<&str>) -> Present {
-        Present::new(&self.crowd, user, How::Waiting)
+        self.crowd.waits(user)
     }
 
     /// Counts how long a request waited, whatever came of it.

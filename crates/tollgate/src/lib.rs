@@ -7,6 +7,9 @@
 
 mod clock;
 pub mod conformance;
+mod crowd;
+pub mod layer;
+mod limiter;
 mod permit;
 pub mod store;
 mod sync;
@@ -14,6 +17,11 @@ mod tollgate;
 mod waiting;
 
 pub use clock::Clock;
+pub use crowd::{Counts, Crowd, Present};
+pub use layer::AdmissionLayer;
+pub use limiter::{
+    Limiter, Limits, Overload, ParseLimitsError, Queued, Seat, Slot, Stats, UserStats,
+};
 pub use permit::Permit;
 pub use store::{AnyStore, Embedded, Memory, Receipt, Store, StoreError};
 pub use tollgate::{Cause, HOLD, Refused, Tollgate, Verdict, new_id};

@@ -9,13 +9,13 @@ use std::{
 
 use arc_swap::ArcSwap;
 use tollgate_core::{
-    Attributes, Demand, Now, Order, Policy, Refusal, ReservationId, Time, Usage, policy::Limit,
-    queue::Bound,
+    Attributes, Decision, Demand, Now, Order, Policy, Refusal, ReservationId, Retry, Time, Usage,
+    policy::Limit, queue::Bound,
 };
 
 use crate::{
     Clock, Permit, Store, StoreError,
-    waiting::{Entered, Hall, Patience, Stay, serve},
+    waiting::{Entered, Hall, Patience, Stay, bare, serve},
 };
 
 /// Decides requests under a policy that may be replaced while it runs. Cheap to clone.
@@ -102,6 +102,32 @@ impl<S: Store + 'static> Tollgate<S> {
             Entered::Refuse(refused) => Ok(Verdict::Refuse(refused)),
             Entered::Wait(waiting) => waiting.turn().await,
         }
+    }
+
+    /// Why a request would be refused now; nothing where it would run. Takes nothing.
+    ///
+    /// # Errors
+    /// When the store cannot answer.
+    pub async fn check(
+        &self,
+        who: &Attributes,
+        demand: &Demand,
+    ) -> Result<Option<Refused>, StoreError> {
+        let (policy, now) = (self.policy(), self.0.clock.now());
+        let order = policy.order(ReservationId(0), who, demand, now, now.time);
+        let decision = self.0.store.check(&order, now).await?;
+        drop(order);
+        Ok(match decision {
+            Decision::Admit(_) => None,
+            Decision::Refuse(refusal) => {
+                Some(Refused { refusal, policy, now, cause: Cause::Limit })
+            }
+            Decision::Wait(waiting) => {
+                let retry = Retry::NotBefore(waiting.until.unwrap_or(now.time));
+                let refusal = bare(waiting.limit, retry);
+                Some(Refused { refusal, policy, now, cause: Cause::Limit })
+            }
+        })
     }
 
     /// Takes what a request demands, or a place in the queue, at once. It fails only where

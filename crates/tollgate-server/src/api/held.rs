@@ -11,9 +11,10 @@ use std::{
 
 use bytes::Bytes;
 use parking_lot::Mutex;
+use tollgate::Present;
 use tollgate_core::{Amounts, Attributes, Demand, ReservationId, Time};
 
-use crate::{metrics::Present, prices::Rate};
+use crate::prices::Rate;
 
 /// The permits of `/v1`.
 #[derive(Debug, Default)]

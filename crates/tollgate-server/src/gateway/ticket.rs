@@ -6,18 +6,12 @@
 use std::{sync::Arc, time::Duration};
 
 use compact_str::CompactString;
-use tollgate::{AnyStore, Permit};
+use tollgate::{AnyStore, Permit, Present};
 use tollgate_core::{Amounts, NanoUsd, Now, Usage};
 use tollgate_meter::{Ending, Metered};
 
 use super::exchange::Exchange;
-use crate::{
-    app::App,
-    metrics::{Finished, Present},
-    prices::Rate,
-    providers::Provider,
-    renewals::Renewed,
-};
+use crate::{app::App, metrics::Finished, prices::Rate, providers::Provider, renewals::Renewed};
 
 /// What a running request holds.
 #[derive(Debug)]

@@ -135,6 +135,7 @@ impl Metrics {
 
     /// How many users have running requests, and the first `most` of them by name.
     pub(crate) fn users(&self, most: usize) -> (u64, Vec<UserCount>) {
-        self.crowd.users(most)
+        let (total, users) = self.crowd.users(most);
+        (total, users.into_iter().map(UserCount::from).collect())
     }
 }

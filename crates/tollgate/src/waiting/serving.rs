@@ -279,6 +279,6 @@ pub(super) fn can_wait(policy: &Policy, obstacles: &[LimitId], retry: Retry) -> 
 }
 
 /// A refusal of which no more is known.
-pub(super) fn bare(limit: LimitId, retry: Retry) -> Refusal {
+pub(crate) fn bare(limit: LimitId, retry: Retry) -> Refusal {
     Refusal { limit, retry, standings: SmallVec::new(), shadowed: SmallVec::new() }
 }

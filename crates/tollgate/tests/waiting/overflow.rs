@@ -44,11 +44,11 @@ async fn who_is_blocked_waits_for_a_place_within_its_time() {
     admitted(&mut blocked).end(None);
     let running = run(&gate, &alice).await;
     let _placed = [wait(&gate, &alice).await, wait(&gate, &alice).await];
-    let began = tokio::time::Instant::now();
+    let began = gate.clock().now().time;
     let turn = wait(&gate, &alice).await.turn().await;
     let Ok(Verdict::Refuse(late)) = turn else { panic!("nobody ended") };
     assert!(matches!(late.cause, Cause::TimedOut { waited } if waited == 30 * SECOND));
-    assert_eq!(began.elapsed(), 30 * SECOND);
+    assert_eq!(gate.clock().now().time.since(began), 30 * SECOND);
     running.end(None);
 }
 

@@ -1,7 +1,10 @@
 //! The presets that come with the program.
 
 use super::{environment, limits};
-use crate::policy::{Config, PolicyError, Sources, preset_names};
+use crate::{
+    policy::{Config, Measure, PolicyError, Sources, preset_names, settings::SessionUse},
+    queue::Overflow,
+};
 
 fn load(preset: &str, variables: &[(&str, &str)]) -> Result<Config, Vec<PolicyError>> {
     let preset = Some(preset.to_owned());
@@ -101,4 +104,69 @@ fn the_assistant_has_its_profiles() {
     assert_eq!(first("development"), "user-minute per [user]: 1000 requests per minute");
     assert_eq!(first("testing"), "user-minute per [user]: 3 requests per minute");
     assert_eq!(first("production"), "user-minute per [user]: 10 requests per minute");
+}
+
+/// The queue before a limit, in short.
+fn queue(config: &Config, name: &str) -> (usize, u64, Overflow, u64) {
+    let mut limits = config.policy.limits().iter();
+    let limit = limits.find(|limit| limit.name == name).expect(name);
+    let rules = limit.queue.as_ref().expect("it has a queue").rules;
+    let millis = |duration: std::time::Duration| duration.as_millis() as u64;
+    (rules.size, millis(rules.timeout), rules.overflow, millis(limit.retry_after))
+}
+
+#[test]
+fn the_endpoint_has_its_slots_and_queues() {
+    let config = load("endpoint", &[]).expect("a good preset");
+    let slots = ["user-slots per [user]: 3 at once", "all-slots per []: 100 at once"];
+    assert_eq!(limits(&config), slots);
+    assert_eq!(queue(&config, "user-slots"), (10, 30_000, Overflow::DropNewest, 5_000));
+    assert_eq!(queue(&config, "all-slots"), (500, 30_000, Overflow::DropNewest, 5_000));
+}
+
+#[test]
+fn the_endpoint_honours_its_own_variables() {
+    let variables = [
+        ("LIMITS_ENABLED", "true"),
+        ("LIMITS_MAX_CONCURRENT_PER_USER", "4"),
+        ("LIMITS_MAX_QUEUE_SIZE_PER_USER", "11"),
+        ("LIMITS_MAX_CONCURRENT_GLOBAL", "101"),
+        ("LIMITS_MAX_QUEUE_SIZE_GLOBAL", "501"),
+        ("LIMITS_RETRY_AFTER_SECONDS", "6"),
+        ("LIMITS_QUEUE_TIMEOUT_SECONDS", "2.5"),
+        ("LIMITS_OVERLOAD_POLICY", "drop_oldest"),
+    ];
+    let config = load("endpoint", &variables).expect("good variables");
+    let slots = ["user-slots per [user]: 4 at once", "all-slots per []: 101 at once"];
+    assert_eq!(limits(&config), slots);
+    assert_eq!(queue(&config, "user-slots"), (11, 2_500, Overflow::DropOldest, 6_000));
+    assert_eq!(queue(&config, "all-slots"), (501, 2_500, Overflow::DropOldest, 6_000));
+    let block = load("endpoint", &[("LIMITS_OVERLOAD_POLICY", "block")]).expect("a good value");
+    assert_eq!(queue(&block, "user-slots").2, Overflow::Block);
+    let off = load("endpoint", &[("LIMITS_ENABLED", "false")]).expect("a good value");
+    assert!(off.policy.limits().is_empty());
+}
+
+#[test]
+fn the_workshop_has_its_sessions_and_honours_its_own_variables() {
+    let sessions = |variables: &[(&str, &str)]| {
+        let config = load("workshop", variables).expect("good variables");
+        match config.policy.limits() {
+            [limit] => match limit.measure {
+                Measure::Sessions { cap, idle } => {
+                    (cap, idle.as_secs(), limit.retry_after.as_secs())
+                }
+                _ => panic!("it counts sessions"),
+            },
+            other => panic!("one limit, not {}", other.len()),
+        }
+    };
+    assert_eq!(sessions(&[]), (12, 1_800, 120));
+    let variables = [("MAX_CONCURRENT_SESSIONS", "2"), ("SESSION_TIMEOUT_MINUTES", "5")];
+    assert_eq!(sessions(&variables), (2, 300, 120));
+    let config = load("workshop", &[]).expect("a good preset");
+    let app = &config.settings.providers["app"];
+    let uploads = app.routes.find(&http::Method::POST, "/api/upload").expect("a route");
+    assert_eq!(uploads.session, SessionUse::Register);
+    assert!(app.routes.find(&http::Method::GET, "/gallery").is_none());
 }

@@ -4,14 +4,14 @@
 mod admission;
 mod application;
 mod endings;
+mod endpoint;
 mod identity;
 mod input;
 mod metering;
 mod provider;
 mod reload;
 mod running;
-mod sessions;
-mod waiting;
+mod workshop;
 
 use provider::{Provider, Step};
 use running::{Running, post};

@@ -1,4 +1,5 @@
-//! An unchanged web application behind the gateway gets sessions, a queue and a busy page.
+//! The `workshop` preset: an unchanged web application behind the gateway gets sessions, a
+//! queue and a busy page.
 
 use std::time::Duration;
 

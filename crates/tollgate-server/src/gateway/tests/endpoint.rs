@@ -1,5 +1,5 @@
-//! Requests that wait for their turn behind the gateway, and what they are told when it does
-//! not come.
+//! The `endpoint` preset: requests that wait for their turn behind the gateway, and what they
+//! are told when it does not come.
 
 use std::{sync::Arc, time::Duration};
 

@@ -13,6 +13,7 @@ use axum::{
 use tollgate::{Limiter, Limits, Overload};
 
 #[tokio::main]
+#[allow(clippy::disallowed_methods, reason = "on loopback, where nobody holds connections open")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let limiter = Limiter::new(Limits::from_env()?);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;

@@ -1,7 +1,7 @@
 //! A browser's visit: which session its request is of, and what becomes of that.
 
 use http::{
-    HeaderMap, Response,
+    HeaderMap, HeaderValue, Response,
     header::{COOKIE, SET_COOKIE},
 };
 use tollgate::{Refused, Store as _, new_id};
@@ -47,12 +47,12 @@ impl Visit {
         }
         let is_named = exchange.who.value(&Attribute::Session).is_some();
         let held = exchange.app.sessions.key.find(headers).filter(|_| !is_named);
-        let made = (held.is_none() && !is_named).then(Secret::random);
+        let begins = usage == SessionUse::Register;
+        let made = (begins && held.is_none() && !is_named).then(Secret::random);
         if let Some(secret) = held.as_ref().or(made.as_ref()) {
             exchange.who.set(Attribute::Session, secret.name());
         }
-        let lives = made.is_none() && lives(exchange).await?;
-        let begins = usage == SessionUse::Register;
+        let lives = made.is_none() && (is_named || held.is_some()) && lives(exchange).await?;
         if !lives && !begins {
             exchange.who.set_outside_sessions();
             return Ok(outside);
@@ -164,15 +164,13 @@ pub(super) fn wanted(method: &http::Method, headers: &HeaderMap) -> Option<Wante
 
 /// Takes Tollgate's own cookie off what is sent on: the application has no use for a secret.
 pub(super) fn strip_cookie(headers: &mut HeaderMap) {
-    let mut kept = Vec::new();
-    for value in headers.get_all(COOKIE) {
-        let Ok(text) = value.to_str() else { return };
-        let others = text.split(';').map(str::trim).filter(|pair| !sessions::is_own_cookie(pair));
-        kept.extend(others.map(str::to_owned));
-    }
+    let cookies = headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes);
+    let pairs = cookies.flat_map(|cookies| cookies.split(|byte| *byte == b';'));
+    let others = pairs.map(<[u8]>::trim_ascii).filter(|pair| !sessions::is_own_cookie(pair));
+    let kept = others.collect::<Vec<_>>().join(&b"; "[..]);
     headers.remove(COOKIE);
-    if let Ok(value) = http::HeaderValue::try_from(kept.join("; "))
-        && !kept.is_empty()
+    if !kept.is_empty()
+        && let Ok(value) = HeaderValue::from_bytes(&kept)
     {
         headers.insert(COOKIE, value);
     }

@@ -25,8 +25,8 @@ const NAME_LETTERS: usize = 12;
 const CONTEXT: &str = "Tollgate 2026-11 session cookies";
 
 /// Whether a pair of a `Cookie` header is Tollgate's.
-pub(crate) fn is_own_cookie(pair: &str) -> bool {
-    pair.split_once('=').is_some_and(|(name, _)| name.trim() == NAME)
+pub(crate) fn is_own_cookie(pair: &[u8]) -> bool {
+    pair.split(|byte| *byte == b'=').next().is_some_and(|name| name.trim_ascii() == NAME.as_bytes())
 }
 
 impl CookieKey {

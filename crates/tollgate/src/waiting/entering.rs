@@ -85,14 +85,13 @@ impl<S: Store + 'static> Inner<S> {
             let comer = Comer { who, order, competes, deadline, policy, refusal, now };
             self.hall.place(&comer, &needs, tell)
         };
+        // What was let go since the store was asked is found now, and what it moved.
+        serving::serve(self);
         match placed {
             Err(NoPlace { limit, cause }) => refused(Refusal { limit, ..refusal }, cause),
             Ok(guest) => {
-                let (inner, demand) = (Arc::clone(self), order.demand);
-                let waiting = Waiting::new(inner, guest, (who, demand), (now, deadline), told);
-                // What was let go since the store was asked is found now.
-                serving::serve(self);
-                Ok(Entered::Wait(waiting))
+                let (inner, who) = (Arc::clone(self), (who, order.demand));
+                Ok(Entered::Wait(Waiting::new(inner, guest, who, (now, deadline), told)))
             }
         }
     }

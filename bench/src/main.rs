@@ -5,8 +5,10 @@
 
 mod decide;
 mod gateway;
+mod resident;
 mod stopwatch;
 mod table;
+mod waiting;
 
 use std::process::ExitCode;
 
@@ -33,6 +35,8 @@ enum Bench {
     Decide,
     /// The gateway, against a bare hyper proxy before the same sandbox.
     Gateway(gateway::Gateway),
+    /// The waiting room, against tokio's semaphore and first come, first served.
+    Waiting(waiting::Waiting),
     /// The bare proxy itself, which `gateway` starts.
     #[command(hide = true)]
     PassThrough(gateway::proxy::PassThrough),
@@ -53,6 +57,7 @@ fn run(cli: &Cli) -> Result<()> {
     match &cli.bench {
         Bench::Decide => table::print(&decide::run(), cli.json),
         Bench::Gateway(args) => table::print(&gateway::run(args)?, cli.json),
+        Bench::Waiting(args) => table::print(&waiting::run(args)?, cli.json),
         Bench::PassThrough(args) => match gateway::proxy::run(args)? {},
     }
 }

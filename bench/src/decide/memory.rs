@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::{USERS, sides::Tollgates};
+use crate::resident;
 
 /// Bytes, measured from the process's resident pages.
 #[derive(Debug, Serialize)]
@@ -16,15 +17,9 @@ pub(crate) struct Memory {
 pub(crate) fn measure() -> Memory {
     let side = Tollgates::per_user_as_shipped();
     let everybody: Vec<u32> = (0..USERS as u32).collect();
-    let before = resident_bytes();
+    let before = resident::bytes();
     side.decide(&everybody);
-    let after = resident_bytes();
+    let after = resident::bytes();
     let bytes_per_user = (after - before) as f64 / USERS as f64;
     Memory { bytes_per_user, keys_after_idle: side.keys_after_two_days() }
-}
-
-fn resident_bytes() -> i64 {
-    let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
-    let pages = statm.split(' ').nth(1).and_then(|pages| pages.parse::<i64>().ok());
-    pages.unwrap_or_default() * 4096
 }

@@ -16,14 +16,14 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A side, and the requests for it.
 #[derive(Debug)]
-pub(super) struct Target {
-    pub(super) address: SocketAddr,
+pub(crate) struct Target {
+    pub(crate) address: SocketAddr,
     path: String,
     requests: Vec<Vec<u8>>,
 }
 
 /// A connection that is kept.
-pub(super) struct Client {
+pub(crate) struct Client {
     socket: TcpStream,
     buffer: Vec<u8>,
 }
@@ -37,21 +37,31 @@ enum Length {
 
 impl Target {
     /// Plain requests of many users to the API below `path`.
-    pub(super) fn new(address: SocketAddr, path: &str) -> Self {
+    pub(crate) fn new(address: SocketAddr, path: &str) -> Self {
         let mut target = Self { address, path: path.to_owned(), requests: Vec::new() };
         target.requests = (0..USERS).map(|user| target.request(user, "", "")).collect();
         target
     }
 
     /// A prepared request of some user.
-    pub(super) fn prepared(&self, nth: usize) -> &[u8] {
+    pub(crate) fn prepared(&self, nth: usize) -> &[u8] {
         &self.requests[nth % self.requests.len()]
     }
 
     /// A stream of tokens, one every few seconds.
-    pub(super) fn slow_stream(&self, user: usize) -> Vec<u8> {
+    pub(crate) fn slow_stream(&self, user: usize) -> Vec<u8> {
         let slow = "x-sandbox-tokens-per-second: 1\r\n";
         self.request(user, slow, ",\"stream\":true")
+    }
+
+    /// A request whose answer takes so many milliseconds.
+    pub(crate) fn slow_answer(&self, user: usize, latency_ms: u32) -> Vec<u8> {
+        self.request(user, &format!("x-sandbox-latency-ms: {latency_ms}\r\n"), "")
+    }
+
+    /// Asks for what is at a path of the server's own.
+    pub(crate) fn get(&self, path: &str) -> Vec<u8> {
+        format!("GET {path} HTTP/1.1\r\nhost: {}\r\n\r\n", self.address).into_bytes()
     }
 
     fn request(&self, user: usize, headers: &str, members: &str) -> Vec<u8> {
@@ -72,7 +82,7 @@ impl Target {
 }
 
 impl Client {
-    pub(super) fn connect(target: &Target) -> Result<Self> {
+    pub(crate) fn connect(target: &Target) -> Result<Self> {
         let socket = TcpStream::connect(target.address)
             .with_context(|| format!("cannot connect to {}", target.address))?;
         socket.set_nodelay(true)?;
@@ -81,8 +91,13 @@ impl Client {
     }
 
     /// Sends a request and reads the whole answer; its status.
-    pub(super) fn ask(&mut self, request: &[u8]) -> Result<u16> {
+    pub(crate) fn ask(&mut self, request: &[u8]) -> Result<u16> {
         self.send(request)?;
+        Ok(self.answer()?.0)
+    }
+
+    /// Reads the whole answer to what was sent: its status and its body.
+    pub(crate) fn answer(&mut self) -> Result<(u16, &[u8])> {
         let (status, head, length) = self.head()?;
         match length {
             Length::Bytes(bytes) => {
@@ -96,16 +111,16 @@ impl Client {
                 }
             }
         }
-        Ok(status)
+        Ok((status, &self.buffer[head..]))
     }
 
-    pub(super) fn send(&mut self, request: &[u8]) -> Result<()> {
+    pub(crate) fn send(&mut self, request: &[u8]) -> Result<()> {
         self.buffer.clear();
         Ok(self.socket.write_all(request)?)
     }
 
     /// Reads until the head and a first piece of the body are there; the status.
-    pub(super) fn begun(&mut self) -> Result<u16> {
+    pub(crate) fn begun(&mut self) -> Result<u16> {
         let (status, head, _) = self.head()?;
         while self.buffer.len() == head {
             self.read()?;

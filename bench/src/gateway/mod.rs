@@ -4,10 +4,10 @@
 //! same load in alternating rounds. All share the machine's cores, the load included, so
 //! requests per second are those of the whole chain; what counts is the ratio.
 
-mod client;
+pub(crate) mod client;
 mod load;
 mod policy;
-mod process;
+pub(crate) mod process;
 pub(crate) mod proxy;
 mod streams;
 mod table;
@@ -89,7 +89,7 @@ struct Measured {
 /// # Errors
 /// When a process does not start or answers with anything but success.
 pub(crate) fn run(args: &Gateway) -> Result<Report> {
-    let folder = process::fresh_folder()?;
+    let folder = process::fresh_folder("bench-gateway")?;
     let sandbox = Process::start("sandbox", &folder, |listen| {
         process::tollgate(["sandbox", "--listen", &listen.to_string()])
     })?;

@@ -20,14 +20,14 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
 const TICK: Duration = Duration::from_millis(10);
 
 /// A running child.
-pub(super) struct Process {
-    pub(super) address: SocketAddr,
+pub(crate) struct Process {
+    pub(crate) address: SocketAddr,
     child: Child,
 }
 
-/// An empty folder for what the processes write.
-pub(super) fn fresh_folder() -> Result<PathBuf> {
-    let folder = bin_folder()?.join("bench-gateway");
+/// An empty folder of this name for what the processes write.
+pub(crate) fn fresh_folder(name: &str) -> Result<PathBuf> {
+    let folder = bin_folder()?.join(name);
     if folder.exists() {
         fs::remove_dir_all(&folder)?;
     }
@@ -36,10 +36,10 @@ pub(super) fn fresh_folder() -> Result<PathBuf> {
 }
 
 /// The `tollgate` binary that was built beside this one.
-pub(super) fn tollgate<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Result<Command> {
+pub(crate) fn tollgate<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Result<Command> {
     let binary = bin_folder()?.join("tollgate");
     if !binary.exists() {
-        bail!("{} is missing; run this by `cargo xtask bench gateway`", binary.display());
+        bail!("{} is missing; run this by `cargo xtask bench`", binary.display());
     }
     let mut command = Command::new(binary);
     command.args(args);
@@ -47,14 +47,14 @@ pub(super) fn tollgate<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Re
 }
 
 /// This program again, for a command of its own.
-pub(super) fn this<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Result<Command> {
+pub(crate) fn this<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Result<Command> {
     let mut command = Command::new(env::current_exe()?);
     command.args(args);
     Ok(command)
 }
 
 /// A port of loopback that was free a moment ago.
-pub(super) fn free_address() -> Result<SocketAddr> {
+pub(crate) fn free_address() -> Result<SocketAddr> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
 }
 
@@ -66,7 +66,7 @@ fn bin_folder() -> Result<PathBuf> {
 impl Process {
     /// Starts a command on a free port and waits until it takes connections there. What it
     /// prints goes to `NAME.log` in the folder.
-    pub(super) fn start(
+    pub(crate) fn start(
         name: &str,
         folder: &Path,
         command: impl FnOnce(SocketAddr) -> Result<Command>,
@@ -94,7 +94,7 @@ impl Process {
     }
 
     /// Bytes of its memory that are resident now.
-    pub(super) fn resident_bytes(&self) -> Result<u64> {
+    pub(crate) fn resident_bytes(&self) -> Result<u64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))
             .context("resident memory is read from /proc, so on Linux only")?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
@@ -103,7 +103,7 @@ impl Process {
     }
 
     /// The processor time that it has used, all its threads together.
-    pub(super) fn cpu_time(&self) -> Result<Duration> {
+    pub(crate) fn cpu_time(&self) -> Result<Duration> {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id()))
             .context("processor time is read from /proc, so on Linux only")?;
         // The name before the last bracket may hold spaces; user and system time are the

@@ -147,7 +147,8 @@ impl<S: Store + 'static> Tollgate<S> {
     ) -> Result<Entered<S>, StoreError> {
         let now = self.0.clock.now();
         let of = Arc::clone(&policy);
-        let order = of.order(new_id(now.wall), who, demand, now, now.time.after(self.0.hold));
+        let mut order = of.order(new_id(now.wall), who, demand, now, now.time.after(self.0.hold));
+        order.report = true;
         self.0.enter(policy, order, patience, now).await
     }
 
@@ -166,7 +167,7 @@ impl<S: Store + 'static> Tollgate<S> {
         self.0.enter(policy, order, patience, now).await
     }
 
-    /// Waits for its turn, where a limit has a queue.
+    /// Waits for its turn, where a limit has a queue. Where its accounts stand is not told.
     ///
     /// # Errors
     /// When the store cannot answer.
@@ -176,7 +177,10 @@ impl<S: Store + 'static> Tollgate<S> {
         demand: &Demand,
         patience: Patience,
     ) -> Result<Verdict<S>, StoreError> {
-        match self.enter(self.policy(), who, demand, patience).await? {
+        let (policy, now) = (self.policy(), self.0.clock.now());
+        let of = Arc::clone(&policy);
+        let order = of.order(new_id(now.wall), who, demand, now, now.time.after(self.0.hold));
+        match self.0.enter(policy, order, patience, now).await? {
             Entered::Admit(permit) => Ok(Verdict::Admit(permit)),
             Entered::Refuse(refused) => Ok(Verdict::Refuse(refused)),
             Entered::Wait(waiting) => waiting.turn().await,

@@ -28,7 +28,11 @@ fn ask(_: &Request<()>) -> Asked {
 }
 
 fn deny(denied: Denied) -> Response<Bytes> {
-    let Denied::Refused(_) = denied else { panic!("the store answers: {denied:?}") };
+    let why = match denied {
+        Denied::Refused(refused) => refused,
+        Denied::Failed(error) => panic!("the store answers: {error}"),
+    };
+    assert!(why.limit().is_some(), "it is told which limit");
     let mut response = Response::new(Full::new(&b"full"[..]));
     *response.status_mut() = StatusCode::TOO_MANY_REQUESTS;
     response

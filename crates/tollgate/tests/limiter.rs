@@ -136,7 +136,7 @@ async fn where_limits_are_off_everything_passes() {
 #[test]
 fn the_environment_sets_it_up_and_is_told_what_makes_no_sense() {
     let var = |name: &str| {
-        Some(match name {
+        let told = match name {
             "LIMITS_ENABLED" => "False",
             "LIMITS_MAX_CONCURRENT_PER_USER" => "4",
             "LIMITS_MAX_QUEUE_SIZE_PER_USER" => "11",
@@ -146,8 +146,8 @@ fn the_environment_sets_it_up_and_is_told_what_makes_no_sense() {
             "LIMITS_QUEUE_TIMEOUT_SECONDS" => "2.5",
             "LIMITS_OVERLOAD_POLICY" => "drop_oldest",
             other => panic!("{other} is no setting"),
-        })
-        .map(str::to_owned)
+        };
+        Some(told.to_owned())
     };
     let expected = Limits {
         enabled: false,

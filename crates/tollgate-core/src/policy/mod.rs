@@ -23,7 +23,7 @@ mod tree;
 mod values;
 mod when;
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 use compact_str::CompactString;
 
@@ -47,7 +47,8 @@ pub struct Policy {
     limits: Vec<Limit>,
     /// Limits by their `per`, from the narrowest scope to the global one.
     scopes: Vec<Scope>,
-    by_id: HashMap<LimitId, usize>,
+    /// Where each limit is, by its id.
+    by_id: Vec<(LimitId, usize)>,
     has_queues: bool,
 }
 
@@ -74,12 +75,10 @@ impl Policy {
     /// # Errors
     /// When two limits share their name and their `per`.
     pub fn new(limits: Vec<Limit>) -> Result<Self, DuplicateLimit> {
-        let mut by_id = HashMap::new();
+        let mut by_id = Vec::with_capacity(limits.len());
         let mut scopes: Vec<Scope> = Vec::new();
         for (place, limit) in limits.iter().enumerate() {
-            if by_id.insert(limit.id, place).is_some() {
-                return Err(DuplicateLimit(limit.name.clone()));
-            }
+            by_id.push((limit.id, place));
             let known = scopes.iter().position(|scope| scope.per == limit.per);
             let known = known.unwrap_or_else(|| {
                 scopes.push(Scope::new(&limit.per));
@@ -88,6 +87,10 @@ impl Policy {
             scopes[known].add(place, limit);
         }
         scopes.sort_by_key(|scope| std::cmp::Reverse(scope.per.len()));
+        by_id.sort_unstable();
+        if let Some(twice) = by_id.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+            return Err(DuplicateLimit(limits[twice[1].1].name.clone()));
+        }
         let has_queues = limits.iter().any(|limit| limit.queue.is_some());
         Ok(Self { limits, scopes, by_id, has_queues })
     }
@@ -104,7 +107,8 @@ impl Policy {
 
     /// The limit of that id.
     pub fn limit(&self, id: LimitId) -> Option<&Limit> {
-        self.by_id.get(&id).map(|place| &self.limits[*place])
+        let found = self.by_id.binary_search_by_key(&id, |(id, _)| *id).ok()?;
+        self.limits.get(self.by_id[found].1)
     }
 }
 

@@ -26,7 +26,7 @@ pub use limits::{Limits, ParseLimitsError};
 pub use overload::Overload;
 pub use slot::{Queued, Seat, Slot};
 
-use crate::{Clock, Crowd, Entered, HOLD, Memory, Patience, Store as _, Tollgate, Verdict};
+use crate::{Clock, Crowd, Entered, HOLD, Memory, Patience, Store as _, Tollgate, Verdict, new_id};
 
 /// Lets so many run at once, and so many wait. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -194,8 +194,11 @@ impl Limiter {
         if !self.0.limits.enabled {
             return Ok(Seat::Running(Slot::free(state.crowd.runs(Some(user)))));
         }
-        let who = who(user);
-        let entering = state.gate.enter(state.gate.policy(), &who, &Demand::ONE_REQUEST, patience);
+        let (who, policy, now) = (who(user), state.gate.policy(), self.0.clock.now());
+        let of = Arc::clone(&policy);
+        let expires = now.time.after(HOLD);
+        let order = of.order(new_id(now.wall), &who, &Demand::ONE_REQUEST, now, expires);
+        let entering = state.gate.enter_order(policy, order, patience, now);
         match entering.await.map_err(|error| Overload::failed(&error))? {
             Entered::Admit(permit) => {
                 Ok(Seat::Running(Slot::new(permit, state.crowd.runs(Some(user)))))

@@ -54,11 +54,10 @@ impl<S: Store + 'static> Inner<S> {
     pub(crate) async fn enter(
         self: &Arc<Self>,
         policy: Arc<Policy>,
-        mut order: Order<'_>,
+        order: Order<'_>,
         patience: Patience,
         now: Now,
     ) -> Result<Entered<S>, StoreError> {
-        order.report = true;
         let needs = self.hall.needs(&policy, &order);
         let refused = |refusal, cause| {
             let policy = Arc::clone(&policy);
@@ -120,7 +119,10 @@ impl<S: Store + 'static> Inner<S> {
                 let standings = admission.standings;
                 Door::Ajar(Refusal { standings, ..bare(limit, retry) }, competes)
             }
-            Decision::Refuse(refusal) => {
+            Decision::Refuse(mut refusal) => {
+                if refusal.standings.is_empty() {
+                    refusal.standings = self.store.standings(order, now).await?;
+                }
                 let obstacles = obstacles(order, &refusal);
                 if can_wait(policy, &obstacles, refusal.retry) {
                     Door::Ajar(refusal, obstacles)

@@ -57,16 +57,18 @@ pub(super) struct State<S: Store + 'static> {
     next_guest: u64,
     /// Rooms whose next in line may have become able to start.
     pub(super) ready: BTreeSet<RoomId>,
+    /// When rooms are looked at if nothing happens before, the earliest first.
+    alarms: BTreeSet<(Time, RoomId)>,
     /// Somebody looks at the ready rooms now.
     pub(super) is_served: bool,
 }
 
-/// A room, and when it is looked at if nothing happens before.
+/// A room, and its alarm.
 #[derive(Debug)]
 pub(super) struct Chamber {
     pub(super) room: Room<GuestId>,
     pub(super) limit: LimitId,
-    pub(super) alarm: Option<Time>,
+    alarm: Option<Time>,
 }
 
 impl<S: Store + 'static> Default for Hall<S> {
@@ -76,6 +78,7 @@ impl<S: Store + 'static> Default for Hall<S> {
             guests: HashMap::new(),
             next_guest: 0,
             ready: BTreeSet::new(),
+            alarms: BTreeSet::new(),
             is_served: false,
         };
         Self {
@@ -243,16 +246,21 @@ impl<S: Store + 'static> Hall<S> {
     /// The rooms whose instant has come are looked at; the next instant, if there is one.
     pub(super) fn alarms(&self, now: Time) -> Option<Time> {
         let mut state = self.lock();
-        let due = |chamber: &Chamber| chamber.alarm.is_some_and(|at| at <= now);
-        let rung: Vec<RoomId> =
-            state.rooms.iter().filter(|(_, c)| due(c)).map(|(room, _)| *room).collect();
-        for room in rung {
+        while let Some((at, room)) = state.alarms.first().copied() {
+            if at > now {
+                return Some(at);
+            }
+            state.alarms.pop_first();
             if let Some(chamber) = state.rooms.get_mut(&room) {
                 chamber.alarm = None;
             }
             state.look_at(room);
         }
-        state.rooms.values().filter_map(|chamber| chamber.alarm).min()
+        None
+    }
+
+    pub(super) fn has_alarm(&self) -> bool {
+        !self.lock().alarms.is_empty()
     }
 }
 
@@ -292,6 +300,17 @@ impl<S: Store + 'static> State<S> {
         }
     }
 
+    /// Looks at a room again at an instant, unless it does so before.
+    pub(super) fn ring(&mut self, room: RoomId, at: Time) {
+        let Some(chamber) = self.rooms.get_mut(&room) else { return };
+        if chamber.alarm.is_none_or(|before| at < before) {
+            if let Some(before) = chamber.alarm.replace(at) {
+                self.alarms.remove(&(before, room));
+            }
+            self.alarms.insert((at, room));
+        }
+    }
+
     /// Gives a place up.
     pub(super) fn leave(&mut self, place: &Place) {
         if let Some(chamber) = self.rooms.get_mut(&place.room) {
@@ -306,8 +325,11 @@ impl<S: Store + 'static> State<S> {
     /// Forgets a room in which nobody waits and whose bills are settled.
     pub(super) fn tidy(&mut self, room: RoomId) {
         if self.rooms.get(&room).is_some_and(|chamber| chamber.room.is_idle()) {
-            self.rooms.remove(&room);
+            let gone = self.rooms.remove(&room);
             self.ready.remove(&room);
+            if let Some(at) = gone.and_then(|chamber| chamber.alarm) {
+                self.alarms.remove(&(at, room));
+            }
         }
     }
 }

@@ -18,12 +18,14 @@ use tollgate_core::{
 use super::{
     Stay, alarm,
     guest::{GuestId, Told, Unclaimed},
-    hall::{Chamber, Hall, RoomId, State, queue_of},
+    hall::{Hall, RoomId, State, queue_of},
 };
 use crate::{
     Permit, Store, StoreError,
     tollgate::{Cause, Inner, Refused},
 };
+
+type Rooms = SmallVec<[RoomId; 2]>;
 
 /// One look at the next in line of a room.
 #[derive(Debug)]
@@ -137,10 +139,6 @@ impl<S: Store + 'static> Hall<S> {
         None
     }
 
-    fn has_alarm(&self) -> bool {
-        self.lock().rooms.values().any(|chamber| chamber.alarm.is_some())
-    }
-
     /// A guest starts: it leaves its rooms, and its tenant is charged in each.
     fn start(
         &self,
@@ -193,15 +191,17 @@ impl<S: Store + 'static> Hall<S> {
         }
         let Some(guest) = state.guests.get_mut(&attempt.guest) else { return };
         guest.limit = refusal.limit;
-        let mut changed: SmallVec<[RoomId; 2]> = SmallVec::new();
+        let (mut changed, mut full) = (Rooms::new(), Rooms::new());
         for place in &mut guest.places {
             let Some(chamber) = state.rooms.get_mut(&place.room) else { continue };
             let is_full = obstacles.contains(&chamber.limit);
             if is_full {
                 chamber.room.join(place.id);
-                chamber.expect(refusal.retry, now.time);
             } else {
                 chamber.room.step_aside(place.id);
+            }
+            if is_full {
+                full.push(place.room);
             }
             if is_full != place.competes {
                 changed.push(place.room);
@@ -212,6 +212,9 @@ impl<S: Store + 'static> Hall<S> {
         // from now on, nobody told of what was let go while the store decided.
         for room in changed {
             state.look_at(room);
+        }
+        if let Some(at) = promised(refusal.retry, now.time) {
+            full.into_iter().for_each(|room| state.ring(room, at));
         }
     }
 
@@ -248,14 +251,11 @@ impl<S: Store + 'static> State<S> {
     }
 }
 
-impl Chamber {
-    /// Looks again at a promised instant.
-    fn expect(&mut self, retry: Retry, now: Time) {
-        if let Retry::At(at) | Retry::NotBefore(at) = retry
-            && at > now
-        {
-            self.alarm = Some(self.alarm.map_or(at, |before| before.min(at)));
-        }
+/// When a refusal is worth a look without anything happening before.
+fn promised(retry: Retry, now: Time) -> Option<Time> {
+    match retry {
+        Retry::At(at) | Retry::NotBefore(at) if at > now => Some(at),
+        _ => None,
     }
 }
 

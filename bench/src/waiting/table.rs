@@ -10,6 +10,15 @@ impl Summary for Report {
         let mut rows = vec![
             Row::new("acquire and release, two limits, nobody waits", nanos(ours), nanos(theirs))
                 .at_most(ours / 1_000.0, 1.0, " µs"),
+            Row::new(
+                format!(
+                    "stats of 10,000 users; {} admitted meanwhile",
+                    self.uncontended.admitted_meanwhile
+                ),
+                "",
+                "",
+            )
+            .at_most(self.uncontended.stats_ms, 10.0, " ms"),
         ];
         rows.extend(self.crowd.rows());
         rows.extend(self.cancelled.rows());

@@ -3,12 +3,18 @@
 //! Rounds are short, so that most of them are not interrupted by other programs of a busy
 //! machine, and the median is one of these.
 
-use std::hint::black_box;
+use std::{
+    hint::black_box,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, anyhow, ensure};
 use serde::Serialize;
 use tokio::{sync::Semaphore, task::unconstrained};
-use tollgate::{Patience, Verdict};
+use tollgate::{Limiter, Limits, Patience, Verdict};
 use tollgate_core::Demand;
 
 use super::sides::{Slots, who};
@@ -24,7 +30,16 @@ const ROUNDS: usize = 1_001;
 pub(super) struct Uncontended {
     pub(super) tollgate_ns: f64,
     pub(super) semaphore_ns: f64,
+    /// Milliseconds until all is told of 10,000 users that run, and how many were admitted
+    /// and let go meanwhile.
+    pub(super) stats_ms: f64,
+    pub(super) admitted_meanwhile: u64,
 }
+
+/// Users that run while stats are asked for.
+const USERS: u64 = 10_000;
+/// How often they are asked for; the slowest counts.
+const ASKED: usize = 20;
 
 pub(super) fn measure() -> Result<Uncontended> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
@@ -39,7 +54,38 @@ pub(super) fn measure() -> Result<Uncontended> {
         runtime.block_on(unconstrained(acquire_permits(&semaphore)))?;
         theirs.push(watch.elapsed().as_nanos() as f64 / f64::from(ROUND));
     }
-    Ok(Uncontended { tollgate_ns: median(ours), semaphore_ns: median(theirs) })
+    let (stats_ms, admitted_meanwhile) = runtime.block_on(stats())?;
+    let (tollgate_ns, semaphore_ns) = (median(ours), median(theirs));
+    Ok(Uncontended { tollgate_ns, semaphore_ns, stats_ms, admitted_meanwhile })
+}
+
+/// Asks for stats while another thread is admitted and lets go, again and again.
+async fn stats() -> Result<(f64, u64)> {
+    let limiter = Limiter::new(Limits { max_concurrent_global: 2 * USERS, ..Limits::default() });
+    let mut slots = Vec::new();
+    for nth in 0..USERS {
+        slots.push(limiter.acquire(&format!("user-{nth}")).await?);
+    }
+    let (other, is_over) = (limiter.clone(), Arc::new(AtomicBool::new(false)));
+    let until = Arc::clone(&is_over);
+    let admitting = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+        let mut admitted = 0;
+        while !until.load(Ordering::Relaxed) {
+            runtime.block_on(other.acquire("somebody"))?.release();
+            admitted += 1;
+        }
+        anyhow::Ok(admitted)
+    });
+    let mut slowest = 0.0_f64;
+    for _ in 0..ASKED {
+        let watch = Stopwatch::start();
+        ensure!(black_box(limiter.stats()).total_users >= USERS, "all of them are told");
+        slowest = slowest.max(watch.elapsed().as_secs_f64() * 1_000.0);
+    }
+    is_over.store(true, Ordering::Relaxed);
+    let admitted = admitting.join().map_err(|_| anyhow!("the other thread panicked"))??;
+    Ok((slowest, admitted))
 }
 
 async fn acquire_slots(slots: &Slots) -> Result<()> {

@@ -139,3 +139,53 @@ async fn pieces_pass_as_they_come() {
     go.notify_one();
     assert_eq!(answer.into_body().collect().await.expect("the rest").to_bytes(), "second");
 }
+
+/// A policy whose only route has these limits of time, and one slot.
+fn timed(provider: &Provider, limits: &str) -> String {
+    let routes = format!("routes = [{{ path = \"/*\", task = \"analysis\", {limits} }}]\n");
+    app(provider, &format!("{routes}[[limits]]\nname = \"slots\"\nconcurrency = 1\n"))
+}
+
+#[tokio::test]
+async fn a_task_is_told_when_it_should_end_and_when_it_is_cut() {
+    let provider = Provider::answering("HTTP/1.1 200 OK", "done").await;
+    let policy = timed(&provider, "soft_time_limit = \"300s\", hard_time_limit = \"360s\"");
+    let running = Running::with(&policy).await;
+    let mut request = get("/report");
+    // Nobody makes up limits for the application.
+    request.headers_mut().insert("x-tollgate-hard-time-limit", "9999".parse().expect("a value"));
+    assert_eq!(running.send(request).await.status, StatusCode::OK);
+    let sent = provider.request().await;
+    assert!(sent.contains("x-tollgate-soft-time-limit: 300\r\n"), "{sent}");
+    assert!(sent.contains("x-tollgate-hard-time-limit: 360\r\n"), "{sent}");
+    assert!(!sent.contains("9999"), "{sent}");
+}
+
+#[tokio::test]
+async fn a_task_that_does_not_answer_in_time_is_cut_and_its_permit_released() {
+    let provider = Provider::doing(vec![Step::Hang]).await;
+    let policy = timed(&provider, "soft_time_limit = \"5ms\", hard_time_limit = \"20ms\"");
+    let running = Running::with(&policy).await;
+    for _ in 0..2 {
+        let cut = running.send(get("/report")).await;
+        assert_eq!(cut.status, StatusCode::GATEWAY_TIMEOUT);
+        let json = cut.json();
+        assert_eq!(json["error"], "gateway_timeout");
+        let told =
+            "The application did not answer in time: the time limit of 0.02 seconds is over.";
+        assert_eq!(json["message"], told);
+    }
+    assert_eq!(running.app.metrics.concurrent(), 0);
+}
+
+#[tokio::test]
+async fn an_answer_that_does_not_end_in_time_breaks_and_its_permit_is_released() {
+    let head = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n";
+    let steps = vec![Step::Send(head.to_vec()), Step::Send(chunk("first")), Step::Hang];
+    let provider = Provider::doing(steps).await;
+    let running = Running::with(&timed(&provider, "hard_time_limit = \"50ms\"")).await;
+    let answer = running.begin(get("/report")).await;
+    assert_eq!(answer.status(), StatusCode::OK);
+    assert!(answer.into_body().collect().await.is_err(), "it is no whole answer");
+    assert_eq!(running.app.metrics.concurrent(), 0);
+}

@@ -57,6 +57,7 @@ use crate::{
     live::Live,
     metrics::Finished,
     refusal::{self, Form, Verdict},
+    sessions::Given,
 };
 
 /// What every route shares.
@@ -175,7 +176,12 @@ async fn wrong_method() -> Response {
 impl Api {
     /// Counts and renders a refusal.
     fn refuse(&self, refused: &Refused, who: &Attributes) -> Response {
-        let verdict = Verdict::new(refused, who);
+        self.refuse_with(refused, who, None)
+    }
+
+    /// The same, with a place in the queue for a session.
+    fn refuse_with(&self, refused: &Refused, who: &Attributes, ticket: Option<Given>) -> Response {
+        let verdict = Verdict { ticket, ..Verdict::new(refused, who) };
         self.app.metrics.refused(&refused.policy, &refused.refusal, verdict.error);
         tracing::info!(
             limit = refused.limit().map_or("", |limit| limit.name.as_str()),

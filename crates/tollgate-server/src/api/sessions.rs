@@ -16,6 +16,7 @@ use super::{
     input::{Asking, Input, Named},
     uuid,
 };
+use crate::sessions;
 
 /// Whose session it is.
 #[derive(Debug, Clone, Default, Deserialize, utoipa::ToSchema, utoipa::IntoParams)]
@@ -49,7 +50,8 @@ pub(super) struct Session {
     max_sessions: Option<u64>,
 }
 
-/// Registers a session, or keeps it alive.
+/// Registers a session, or keeps it alive. Where the server is full and has a queue, the
+/// answer bears a ticket; when it is its turn, a session of this name is held for it.
 #[utoipa::path(post, path = "/v1/sessions", tag = "sessions", request_body = Registered, responses(
     (status = 201, description = "It is registered", body = Session),
     (status = 400, description = "The request is wrong", body = Problem),
@@ -121,9 +123,19 @@ async fn register(api: &Shared, session: String, user: Option<Name>) -> Result<S
             Session { session, expires_at: None, active_sessions: None, max_sessions: None };
         return Ok(nobody_counts);
     }
-    let decided = store.reserve(&order, now).await;
-    let decided = decided.map_err(|error| api.store_failed(error).into_response())?;
-    let admission = admitted(decided, &live, now).map_err(|refused| api.refuse(&refused, &who))?;
+    let failed = |error| api.store_failed(error).into_response();
+    let tickets = &api.app.sessions.tickets;
+    let lives = store.session(&order, now).await.map_err(failed)?.is_some();
+    if !lives && tickets.are_waited_for() {
+        // What is free belongs to who waits.
+        tickets.serve(&api.app).await;
+    }
+    let decided = store.reserve(&order, now).await.map_err(failed)?;
+    let admission = admitted(decided, &live, now).map_err(|refused| {
+        let ticket = sessions::are_full(&refused).then(|| tickets.give(&refused, &order));
+        api.refuse_with(&refused, &who, ticket.flatten())
+    })?;
+    tickets.claimed(&session);
     // The session lives by its own time; the reservation that registered it has done its part.
     store.void(order.id, now).await.map_err(|error| Problem::from(error).into_response())?;
     api.app.metrics.admitted(&live.policy, &admission.shadowed);

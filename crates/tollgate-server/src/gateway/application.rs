@@ -53,7 +53,7 @@ pub(super) async fn answer(
         if provider.routes.all().is_empty() { SessionUse::Register } else { SessionUse::Touch };
     let usage = route.map_or(usual, |route| route.session);
     let wanted = visit::wanted(&incoming.head.method, &incoming.head.headers);
-    let visit = Visit::begin(exchange, &incoming.head.headers, usage).await?;
+    let visit = Visit::begin(exchange, &incoming.head.headers, usage, wanted).await?;
     match Box::pin(pass(exchange, incoming, &visit, route)).await {
         Err(Stop::Refused(refused)) if sessions::are_full(&refused) => {
             Ok(visit.full(exchange, &refused, wanted))
@@ -76,8 +76,7 @@ async fn pass(
     let body = body::bounded(body, max_body)?;
     let clock = exchange.app.gate.clock().clone();
     let mut ticket = exchange.admit(Demand::ONE_REQUEST, "".into(), Rate::Free).await?;
-    let mut own = HeaderMap::new();
-    visit.admitted(exchange, &ticket.permit().admission().standings, &mut own);
+    let begun = visit.admitted(exchange, &ticket.permit().admission().standings);
     visit::strip_cookie(&mut head.headers);
     let (limits, name) = (TimeLimits::of(route), route_name(exchange));
     let sent = clock.now();
@@ -98,7 +97,7 @@ async fn pass(
     visit.end(exchange).await;
     let (mut head, body) = response.into_parts();
     net::strip_response(&mut head.headers);
-    head.headers.extend(own);
+    visit.answer(exchange, &mut head.headers, begun);
     let outcome = cost(&mut head.headers).map_or(Outcome::Answered, Outcome::Cost);
     exchange.mark(&mut head.headers, &ticket, came);
     let now = clock.now().time;

@@ -1,14 +1,17 @@
 //! A browser's visit: which session its request is of, and what becomes of that.
 
+use std::sync::Arc;
+
 use http::{
     HeaderMap, HeaderValue, Response,
     header::{COOKIE, SET_COOKIE},
 };
 use tollgate::{Refused, Store as _, new_id};
-use tollgate_core::{Attribute, Demand, Kind, Order, policy::settings::SessionUse};
+use tollgate_core::{Attribute, Attributes, Demand, Kind, Order, policy::settings::SessionUse};
 
 use super::exchange::Exchange;
 use crate::{
+    app::App,
     browser::{self, Busy, Wanted},
     net::Body,
     refusal::{self, Failure, Form},
@@ -25,6 +28,11 @@ pub(super) struct Visit {
     ends: bool,
 }
 
+/// A session whose browser does not hold its secret yet. It ends if the answer that brings
+/// the cookie is never made: nobody could come back to it, and it would take up a place.
+#[derive(Debug)]
+pub(super) struct Begun(Option<(Arc<App>, Attributes)>);
+
 impl Visit {
     /// Finds out which session a request is of: the one of its cookie, or of a name that a
     /// trusted caller gives, or a new one. A request that is to begin none, and is of none
@@ -36,6 +44,7 @@ impl Visit {
         exchange: &mut Exchange,
         headers: &HeaderMap,
         usage: SessionUse,
+        wanted: Option<Wanted>,
     ) -> Result<Self, Failure> {
         let outside = Self { cookie: None, is_new: false, ends: false };
         if !sessions::are_limited(&exchange.live.policy) {
@@ -55,7 +64,9 @@ impl Visit {
         let lives = made.is_none() && (is_named || held.is_some()) && lives(exchange).await?;
         if !lives && !begins {
             exchange.who.set_outside_sessions();
-            return Ok(outside);
+            // A page may send several requests at once, which are to be of one session.
+            let is_unknown = held.is_none() && !is_named && wanted == Some(Wanted::Page);
+            return Ok(Self { cookie: is_unknown.then(Secret::random), ..outside });
         }
         if !lives && exchange.app.sessions.tickets.are_waited_for() {
             // What is free belongs to who waits.
@@ -65,14 +76,13 @@ impl Visit {
         Ok(Self { cookie: made, is_new: !lives, ends: usage == SessionUse::End })
     }
 
-    /// Notes that its request was admitted, and gives the browser its cookie.
+    /// Notes that its request was admitted.
     pub(super) fn admitted(
         &self,
         exchange: &Exchange,
         standings: &[tollgate_core::Standing],
-        headers: &mut HeaderMap,
-    ) {
-        let Some(name) = session(exchange) else { return };
+    ) -> Begun {
+        let Some(name) = session(exchange) else { return Begun(None) };
         let now = exchange.app.gate.clock().now().time;
         let idle = exchange.live.policy.limits().iter().find_map(|limit| {
             match limit.measure.rule(exchange.arrived.wall).kind {
@@ -80,7 +90,7 @@ impl Visit {
                 _ => None,
             }
         });
-        let Some(expires) = idle.map(|idle| now.after(idle)) else { return };
+        let Some(expires) = idle.map(|idle| now.after(idle)) else { return Begun(None) };
         let sessions = &exchange.app.sessions;
         if self.is_new {
             let taken = sessions::taken(&exchange.live.policy, standings).unwrap_or_default();
@@ -93,21 +103,20 @@ impl Visit {
             sessions.tracker.touched(name, expires);
         }
         sessions.tickets.claimed(name);
+        let is_unheld = self.is_new && self.cookie.is_some();
+        Begun(is_unheld.then(|| (Arc::clone(&exchange.app), exchange.who.clone())))
+    }
+
+    /// Gives the browser its cookie, beside those of the application.
+    pub(super) fn answer(&self, exchange: &Exchange, headers: &mut HeaderMap, mut begun: Begun) {
         self.set_cookie(exchange, headers);
+        begun.0 = None;
     }
 
     /// Ends the session where its request was to do so.
     pub(super) async fn end(&self, exchange: &Exchange) {
         let Some(name) = session(exchange).filter(|_| self.ends) else { return };
-        let now = exchange.app.gate.clock().now();
-        let order = order(exchange);
-        match exchange.app.gate.store().end_session(&order, now).await {
-            Ok(_) => {
-                exchange.app.sessions.tracker.ended(name);
-                exchange.app.sessions.tickets.changed();
-            }
-            Err(error) => tracing::warn!(%error, "session {name} is not ended"),
-        }
+        sessions::end(&exchange.app, &exchange.who, name).await;
     }
 
     /// The answer to a browser for which there is no session: with a ticket where there is a
@@ -150,6 +159,19 @@ impl Visit {
         if let Some(secret) = &self.cookie {
             let is_secure = exchange.live.settings.session.secure;
             headers.append(SET_COOKIE, exchange.app.sessions.key.set(secret, is_secure));
+        }
+    }
+}
+
+impl Drop for Begun {
+    fn drop(&mut self) {
+        if let Some((app, who)) = self.0.take()
+            && let Ok(runtime) = tokio::runtime::Handle::try_current()
+        {
+            runtime.spawn(async move {
+                let name = who.value(&Attribute::Session).unwrap_or_default();
+                sessions::end(&app, &who, name).await;
+            });
         }
     }
 }

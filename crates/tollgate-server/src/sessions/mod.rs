@@ -12,12 +12,14 @@ mod tracker;
 
 use std::sync::Arc;
 
-use tollgate::{Cause, Refused};
-use tollgate_core::{Policy, policy::Measure};
+use tollgate::{Cause, Refused, Store as _, new_id};
+use tollgate_core::{Attributes, Demand, Policy, policy::Measure};
 
 pub(crate) use cookie::{CookieKey, Secret, is_own_cookie};
 pub(crate) use tickets::{Given, Shown, Tickets, attend};
 pub(crate) use tracker::Tracker;
+
+use crate::app::App;
 
 /// What the process knows of sessions beside what its store does.
 #[derive(Debug)]
@@ -36,6 +38,19 @@ impl Sessions {
 /// Whether a policy limits sessions at all.
 pub(crate) fn are_limited(policy: &Policy) -> bool {
     policy.limits().iter().any(|limit| matches!(limit.measure, Measure::Sessions { .. }))
+}
+
+/// Ends a session; who waits for one is let in.
+pub(crate) async fn end(app: &App, who: &Attributes, name: &str) {
+    let (policy, now) = (app.gate.policy(), app.gate.clock().now());
+    let order = policy.order(new_id(now.wall), who, &Demand::default(), now, now.time);
+    match app.gate.store().end_session(&order.of_sessions(), now).await {
+        Ok(_) => {
+            app.sessions.tracker.ended(name);
+            app.sessions.tickets.changed();
+        }
+        Err(error) => tracing::warn!(%error, "session {name} is not ended"),
+    }
 }
 
 /// Whether there was no session to be had.

@@ -307,7 +307,10 @@ impl Book {
         }
         (known.state, known.until) = (State::Gone(why), now.after(KEPT));
         let session = known.who.value(&Attribute::Session).unwrap_or_default();
-        self.by_session.remove(session);
+        // It may have another ticket by now.
+        if self.by_session.get(session).is_some_and(|its| its == ticket) {
+            self.by_session.remove(session);
+        }
     }
 }
 

@@ -42,8 +42,7 @@ async fn ring<S: Store + 'static>(inner: Weak<Inner<S>>) {
         let Some(next) = next else {
             strong.hall.alarm.is_running.store(false, Ordering::SeqCst);
             // An instant that came in between would have found it running.
-            if strong.hall.alarms(now).is_none()
-                || strong.hall.alarm.is_running.swap(true, Ordering::SeqCst)
+            if !strong.hall.has_alarm() || strong.hall.alarm.is_running.swap(true, Ordering::SeqCst)
             {
                 return;
             }

@@ -120,3 +120,22 @@ async fn where_nobody_counts_sessions_there_is_room() {
     });
     assert_eq!(session, expected);
 }
+
+#[tokio::test]
+async fn a_full_limit_with_a_queue_gives_a_ticket_and_nobody_slips_by() {
+    let world = World::new(
+        "store = { kind = \"memory\" }\n[[limits]]\nname = \"sessions\"\nsessions = { max = 1 }\nqueue = { size = 5 }\n",
+    );
+    fill(&world, 1).await;
+    let busy = world.post("/v1/sessions", r#"{"session": "next"}"#).await.expect(503);
+    assert_eq!((&busy["error"], &busy["place"]), (&json!("server_busy"), &json!(1)), "{busy}");
+    let ticket = format!("/tollgate/tickets/{}", busy["ticket"].as_str().unwrap());
+    assert_eq!(world.get(&ticket).await.expect(200)["state"], "waiting");
+    let ended = world.ask(Method::DELETE, "/v1/sessions/s0", &[], "").await;
+    assert_eq!(ended.status, 204);
+    // What is free belongs to who waits.
+    world.post("/v1/sessions", r#"{"session": "late"}"#).await.expect(503);
+    assert_eq!(world.get(&ticket).await.expect(200)["state"], "admitted");
+    world.post("/v1/sessions", r#"{"session": "next"}"#).await.expect(201);
+    world.get(&ticket).await.expect(404);
+}

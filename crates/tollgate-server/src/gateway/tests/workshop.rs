@@ -52,6 +52,11 @@ impl Scene {
         self.ask(browser, Method::POST, "/api/upload", false).await
     }
 
+    async fn active(&self) -> Value {
+        let health = self.ask(&mut Browser::default(), Method::GET, "/api/health", false).await;
+        health.json()["capacity"]["active_sessions"].clone()
+    }
+
     async fn ticket(&self, ticket: &str) -> Value {
         let path = format!("/tollgate/tickets/{ticket}");
         self.ask(&mut Browser::default(), Method::GET, &path, false).await.json()
@@ -166,7 +171,8 @@ async fn whoever_looks_around_takes_no_place_and_idle_sessions_go() {
     let scene = Scene::with(1).await;
     let (mut a, mut b) = (Browser::default(), Browser::default());
     assert_eq!(scene.ask(&mut a, Method::GET, "/gallery", true).await.status, OK);
-    assert!(a.0.is_none(), "no session, no cookie");
+    assert!(a.0.is_some(), "it can already be told apart");
+    assert_eq!(scene.active().await, 0);
     scene.upload(&mut a).await;
     assert_eq!(scene.ask(&mut b, Method::GET, "/gallery", true).await.status, OK);
     scene.running.advance(Duration::from_secs(29 * 60));
@@ -235,4 +241,42 @@ async fn health_is_answered_where_the_application_had_it() {
     });
     assert_eq!(json["capacity"], capacity);
     assert!(json["version"].is_string());
+}
+
+#[tokio::test]
+async fn the_applications_own_cookies_pass_beside_the_sessions() {
+    let scene = Scene::with(1).await;
+    let answer = scene.upload(&mut Browser::default()).await;
+    let cookies: Vec<_> = answer.headers.get_all("set-cookie").iter().collect();
+    assert_eq!(cookies.len(), 2, "{cookies:?}");
+    assert_eq!(cookies[0], "own=1");
+}
+
+#[tokio::test]
+async fn an_upload_that_never_arrives_begins_no_session() {
+    let scene = Scene::with(1).await;
+    let Scene { running, provider } = scene;
+    // The application is gone.
+    drop(provider);
+    let nobody = Provider::answering("HTTP/1.1 200 OK", "").await;
+    let scene = Scene { running, provider: nobody };
+    for _ in 0..3 {
+        let failed = scene.upload(&mut Browser::default()).await;
+        assert_eq!(failed.status, StatusCode::BAD_GATEWAY);
+        while scene.active().await != 0 {
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn uploads_that_a_page_sends_at_once_are_of_one_session() {
+    let scene = Scene::with(12).await;
+    let mut page = Browser::default();
+    scene.ask(&mut page, Method::GET, "/", true).await;
+    let mut tabs = [Browser(page.0.clone()), Browser(page.0.clone())];
+    let [one, two] = &mut tabs;
+    let (first, second) = tokio::join!(scene.upload(one), scene.upload(two));
+    assert_eq!((first.status, second.status), (OK, OK));
+    assert_eq!(scene.active().await, 1);
 }

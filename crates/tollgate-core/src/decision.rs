@@ -68,6 +68,9 @@ pub struct Standing {
     pub cap: u64,
     /// What is left of it.
     pub remaining: u64,
+    /// What of the rest is reserved and may come back when work ends; 0 where what is
+    /// reserved counts as used, as in windows and buckets.
+    pub held: u64,
     /// When more is left, if nothing else happens: the next unit to age out or refill, the
     /// period's end; for slots, no later than this instant is known.
     pub reset: Time,
@@ -77,7 +80,13 @@ impl Standing {
     /// Where an account stands that was never used.
     pub const fn unused(charge: &Charge, now: Time) -> Self {
         let cap = charge.rule.cap;
-        Self { limit: charge.limit, cap, remaining: cap, reset: now }
+        Self { limit: charge.limit, cap, remaining: cap, held: 0, reset: now }
+    }
+
+    /// Whether so much would have room if nothing were reserved: then it is worth waiting
+    /// for what others give back.
+    pub const fn has_room_beside_holds(&self, amount: u64) -> bool {
+        self.held > 0 && self.remaining.saturating_add(self.held) >= amount
     }
 }
 

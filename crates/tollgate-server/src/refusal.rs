@@ -79,7 +79,9 @@ impl Verdict {
             Cause::TimedOut { .. } => "queue_timeout",
             Cause::TooLate { .. } => "wait_too_long",
             _ if is_shared_slot => "server_busy",
-            Cause::QueueFull { .. } | Cause::Displaced { .. } => "too_many_requests",
+            Cause::QueueFull { .. } | Cause::Displaced { .. } | Cause::Reserved => {
+                "too_many_requests"
+            }
             Cause::Limit if is_budget => "budget_exhausted",
             Cause::Limit => "too_many_requests",
         };

@@ -58,6 +58,11 @@ impl Period {
         self.cap.saturating_sub(self.used(state))
     }
 
+    /// What of it is reserved.
+    pub(crate) const fn held(self, state: &[u64]) -> u64 {
+        if self.turns(state) { 0 } else { state[HELD] }
+    }
+
     /// When the period that counts ends.
     pub(crate) fn ends(self, state: &[u64], now: Now) -> Time {
         let end = if self.turns(state) { self.end } else { state[END] };

@@ -12,7 +12,7 @@ use super::{
     queue::QueueForm,
 };
 use crate::{
-    Attribute, LimitId,
+    Attribute, LimitId, Unit,
     policy::{
         Limit, Measure, Pattern, PolicyError, Queue, When,
         suggest::nearest,
@@ -87,7 +87,12 @@ impl One<'_> {
         }
         let tiers = self.tiers(key, &said, &measure, &zone)?;
         let minimum = self.minimum(&entry, &said, &measure);
-        let queue = self.queue(entry.queue.take(), entry.shadow, &measure);
+        let queue = if entry.queue.is_some() {
+            self.queue(entry.queue.take(), entry.shadow, &measure)
+        } else {
+            let is_budget = said.unit() != Unit::Requests && !entry.shadow;
+            (is_budget && matches!(measure, Measure::Period { .. })).then(Queue::for_holds)
+        };
         let name = CompactString::from(entry.name.0);
         Some(Limit {
             id: LimitId::new(&name, &per),

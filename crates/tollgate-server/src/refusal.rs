@@ -4,6 +4,7 @@
 //! with Tollgate's own members beside the standard ones. What is told is for the caller;
 //! what happened in detail is for the log.
 
+mod cut;
 mod failure;
 mod queue;
 mod render;
@@ -15,6 +16,7 @@ use tollgate::{Cause, Refused};
 use tollgate_core::{Attributes, Kind, Retry, Unit, policy::Limit, policy::settings::Dialect};
 
 use crate::{headers, sessions::Given};
+pub(crate) use cut::CutShort;
 pub(crate) use failure::{Failure, What};
 pub(crate) use render::{failed, refused, rfc3339};
 

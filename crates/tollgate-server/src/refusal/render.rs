@@ -158,8 +158,15 @@ fn tell_when(headers: &mut HeaderMap, verdict: &Verdict, form: Form) {
 }
 
 fn openai_refusal(refused: &Refused, verdict: &Verdict) -> Bytes {
+    let (kind, code) = openai_words(refused, verdict);
+    let message = &verdict.message;
+    openai::error_body(&openai::Error { message, kind, param: None, code: Some(code) })
+}
+
+/// Type and code of a refusal in OpenAI's words.
+pub(super) fn openai_words(refused: &Refused, verdict: &Verdict) -> (&'static str, &'static str) {
     let unit = refused.limit().map(|limit| limit.unit);
-    let (kind, code) = match unit {
+    match unit {
         _ if verdict.is_budget => ("insufficient_quota", "project_spend_limit_exceeded"),
         _ if verdict.status == StatusCode::SERVICE_UNAVAILABLE => {
             ("service_unavailable_error", verdict.error)
@@ -168,9 +175,7 @@ fn openai_refusal(refused: &Refused, verdict: &Verdict) -> Bytes {
             ("tokens", "rate_limit_exceeded")
         }
         _ => ("requests", "rate_limit_exceeded"),
-    };
-    let message = &verdict.message;
-    openai::error_body(&openai::Error { message, kind, param: None, code: Some(code) })
+    }
 }
 
 fn problem_refusal(

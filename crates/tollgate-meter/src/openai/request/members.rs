@@ -116,6 +116,12 @@ impl<'a> Members<'a> {
         Ok(model)
     }
 
+    /// The members that bound the output, as they are written; `null` bounds nothing.
+    pub(super) fn maxima(&self) -> impl Iterator<Item = &'a RawValue> {
+        let names = ["max_tokens", "max_completion_tokens"];
+        names.into_iter().filter_map(|name| self.raw.written(name))
+    }
+
     /// The most tokens of one choice. Of two members the larger: either may be obeyed.
     pub(super) fn max_output_tokens(&self, endpoint: Endpoint) -> Result<Option<u64>, ScanError> {
         // Completions that only score their prompt ask for 0; elsewhere some providers take

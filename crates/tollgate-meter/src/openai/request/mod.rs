@@ -94,6 +94,27 @@ impl Request {
         }
     }
 
+    /// The body with its own maximum lowered to so many output tokens for each choice. It
+    /// must be the body that was scanned; another passes as it is.
+    pub fn clamped_body(&self, body: &Bytes, most: u64) -> Bytes {
+        let text = std::str::from_utf8(body).ok();
+        let members = text.and_then(|text| {
+            Some((text, Members::parse(self.endpoint, text, Ruler::default()).ok()?))
+        });
+        match members {
+            Some((text, members)) => body::lower_maximum(text, &members, self.maximum(), most),
+            None => body.clone(),
+        }
+    }
+
+    /// The member that bounds the output where the request names none: models that think
+    /// know the newer one alone, compatible providers the older one.
+    fn maximum(&self) -> &'static str {
+        let is_chat = self.endpoint == Endpoint::ChatCompletions;
+        let is_openai = Tokenizer::of_model(&self.scan.model).is_some();
+        if is_chat && is_openai { "max_completion_tokens" } else { "max_tokens" }
+    }
+
     /// The body as it goes to the provider: the one that was scanned, byte for byte, but
     /// that a stream always asks for its usage.
     pub fn upstream_body(&self, body: Bytes) -> Bytes {

@@ -140,6 +140,23 @@ async fn a_late_settlement_corrects_what_its_expiry_counted() {
 }
 
 #[tokio::test]
+async fn a_settlement_by_an_estimate_is_marked() {
+    let world = World::new(every_kind());
+    let open = world.open(NOON);
+    for id in [1, 2] {
+        world.reserve(&open, id, "ann").await;
+    }
+    open.store.settle(ReservationId(1), &DEMAND, open.now()).await.expect("settled");
+    let usage = Amounts { requests: 0, ..DEMAND };
+    let receipt = open.store.settle_estimated(ReservationId(2), &usage, open.now()).await;
+    assert_eq!(receipt.expect("settled").usage, DEMAND, "it counts as any other");
+    open.store.durable().await.expect("a disk");
+    let query = SpendQuery::between(NOON, NOON.after(HOUR));
+    let sum = spend(&world.path(), &query).expect("sums");
+    assert_eq!((sum[0].requests, sum[0].estimated), (2, 1));
+}
+
+#[tokio::test]
 async fn questions_group_filter_order_and_are_bounded() {
     let world = World::new(every_kind());
     let open = world.open(NOON);

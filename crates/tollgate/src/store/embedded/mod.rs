@@ -259,6 +259,15 @@ impl Store for Embedded {
         self.memory.settle(id, usage, now).await
     }
 
+    async fn settle_estimated(
+        &self,
+        id: ReservationId,
+        usage: &Usage,
+        now: Now,
+    ) -> Result<Receipt, StoreError> {
+        self.memory.settle_estimated(id, usage, now).await
+    }
+
     async fn void(&self, id: ReservationId, now: Now) -> Result<Receipt, StoreError> {
         self.memory.void(id, now).await
     }

@@ -45,14 +45,24 @@ struct Group<'a> {
     text: String,
 }
 
+/// What a row tells beside what happened to whom.
+#[derive(Debug, Clone, Copy, Default)]
+struct Marks {
+    expires: Option<Time>,
+    keep: bool,
+    /// Whether the reservation can have several such rows.
+    link: bool,
+    estimated: bool,
+}
+
 const RESERVE: &str = "INSERT INTO entries (kind, seq, id, at, wall, requests, input_tokens, \
     output_tokens, nano_usd, millis, expires, keep, charges, user, session, team, tier, key, \
     provider, model, task, other) \
     VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 
 const ENTRY: &str = "INSERT INTO entries (kind, seq, id, reserve_seq, at, wall, requests, \
-    input_tokens, output_tokens, nano_usd, millis, expires, keep, charges, link) \
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    input_tokens, output_tokens, nano_usd, millis, expires, keep, charges, link, \
+    estimated) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 
 /// Attributes that have a column of their own.
 const COLUMNS: [&str; 8] = ["user", "session", "team", "tier", "key", "provider", "model", "task"];
@@ -175,14 +185,18 @@ impl Group<'_> {
         *self.latest = (*self.latest).max(now.time);
         let (kind, ended) = match how {
             End::Expire => (EntryKind::Expire, self.mirror.expire(*id, *seq, now.time)),
-            End::Settle => (EntryKind::Settle, self.mirror.end(*id)),
+            End::Settle | End::Estimate => (EntryKind::Settle, self.mirror.end(*id)),
             End::Void => (EntryKind::Void, self.mirror.end(*id)),
         };
         let Ended { first, keep, expired } = ended.unwrap_or_default();
-        let keep = keep && *how != End::Expire;
-        let link = expired || *how == End::Expire;
+        let marks = Marks {
+            expires: None,
+            keep: keep && *how != End::Expire,
+            link: expired || *how == End::Expire,
+            estimated: *how == End::Estimate,
+        };
         let first = (first != 0).then_some(first);
-        self.insert(kind, *seq, (*id, first), *now, &receipt.usage, (None, keep, link))?;
+        self.insert(kind, *seq, (*id, first), *now, &receipt.usage, marks)?;
         if receipt.overrun != Amounts::default() {
             self.text.clear();
             let overrun = &receipt.overrun;
@@ -201,7 +215,8 @@ impl Group<'_> {
         expires: Option<Time>,
     ) -> rusqlite::Result<()> {
         let link = kind != EntryKind::Overrun;
-        self.insert(kind, seq, id, now, amounts, (expires, false, link))
+        let marks = Marks { expires, link, ..Marks::default() };
+        self.insert(kind, seq, id, now, amounts, marks)
     }
 
     fn insert(
@@ -211,7 +226,7 @@ impl Group<'_> {
         (id, first): (ReservationId, Option<u64>),
         now: Now,
         amounts: &Amounts,
-        (expires, keep, link): (Option<Time>, bool, bool),
+        marks: Marks,
     ) -> rusqlite::Result<()> {
         let charges = if self.text.is_empty() { "[]" } else { &self.text };
         self.entry.execute(params![
@@ -226,10 +241,11 @@ impl Group<'_> {
             integer(amounts.output_tokens),
             integer(amounts.cost.0),
             integer(amounts.millis),
-            expires.map(|at| integer(at.as_nanos())),
-            keep,
+            marks.expires.map(|at| integer(at.as_nanos())),
+            marks.keep,
             charges,
-            first.filter(|_| link).map(integer),
+            first.filter(|_| marks.link).map(integer),
+            marks.estimated,
         ])?;
         Ok(())
     }

@@ -50,7 +50,7 @@ CREATE TABLE entries (
 -- The ends of reservations whose ids may be asked for again.
 CREATE INDEX kept ON entries (seq) WHERE keep = 1 AND kind IN (4, 5);
 
--- What a cell held after row `seq`, as JSON.
+-- What a cell held after row `seq`: bytes, or JSON where an older version wrote it.
 CREATE TABLE checkpoints (cell INTEGER PRIMARY KEY, seq INTEGER NOT NULL, state TEXT NOT NULL);
 
 -- Reservations that had not ended before row `replay_from`, with their rows.

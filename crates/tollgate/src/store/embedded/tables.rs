@@ -43,6 +43,8 @@ struct Group<'a> {
     entry: CachedStatement<'a>,
     /// Charges as text, of one row after the other.
     text: String,
+    /// The state of a cell, of one after the other.
+    bytes: Vec<u8>,
 }
 
 /// What a row tells beside what happened to whom.
@@ -85,6 +87,7 @@ impl Tables {
             reserve: transaction.prepare_cached(RESERVE)?,
             entry: transaction.prepare_cached(ENTRY)?,
             text: String::new(),
+            bytes: Vec::new(),
         };
         let mut charges = batch.charges.as_slice();
         for row in &batch.rows {
@@ -135,10 +138,10 @@ impl Group<'_> {
                 .map(drop)
             }
             Row::Checkpoint { cell, seq, state } => {
-                let state = serde_json::to_string(state)
-                    .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
+                self.bytes.clear();
+                state.write_to(&mut self.bytes);
                 self.other("INSERT OR REPLACE INTO checkpoints VALUES (?, ?, ?)")?
-                    .execute(params![cell, integer(*seq), state])
+                    .execute(params![cell, integer(*seq), self.bytes])
                     .map(drop)
             }
             Row::Close { cell } => {

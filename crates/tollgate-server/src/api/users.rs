@@ -115,7 +115,11 @@ fn described(live: &Live, user: &str) -> Attributes {
     let mut who = Attributes::new().with(Attribute::User, user);
     let key = live.settings.keys.iter().find(|key| key.user.as_deref().unwrap_or(&key.id) == user);
     if let Some(key) = key {
-        for (attribute, value) in [(Attribute::Tier, &key.tier), (Attribute::Team, &key.team)] {
+        for (attribute, value) in [
+            (Attribute::Tier, &key.tier),
+            (Attribute::Team, &key.team),
+            (Attribute::Customer, &key.customer),
+        ] {
             if let Some(value) = value {
                 who.set(attribute, value.as_str());
             }

@@ -55,7 +55,8 @@ pub enum Retry {
     At(Time),
     /// Refused before this instant; after it, it depends on when others end.
     NotBefore(Time),
-    /// It asks for more than the limit ever allows.
+    /// Waiting does not help: it asks for more than the limit ever allows, or than is left
+    /// of one that never begins anew.
     Never,
 }
 
@@ -72,7 +73,8 @@ pub struct Standing {
     /// reserved counts as used, as in windows and buckets.
     pub held: u64,
     /// When more is left, if nothing else happens: the next unit to age out or refill, the
-    /// period's end; for slots, no later than this instant is known.
+    /// period's end ([`Time::MAX`] if it has none); for slots, no later than this instant is
+    /// known.
     pub reset: Time,
 }
 

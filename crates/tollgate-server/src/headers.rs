@@ -4,7 +4,8 @@
 //! that applies and can refuse. Their unit `qu` is `requests` where none is given, and else
 //! `tokens`, `input-tokens`, `output-tokens`, `usd-cents`, `audio-seconds`,
 //! `concurrent-requests` or `sessions`. `X-RateLimit-*` tells of one limit: the one in the
-//! way, or the one on requests of which the least is left. Budgets that are not the caller's
+//! way, or the one on requests of which the least is left. What never begins anew has no
+//! window and no reset: an instant that is far away would be waited for. Budgets that are not the caller's
 //! own are nobody else's business and are left out.
 
 mod list;
@@ -41,7 +42,8 @@ struct Shown<'a> {
     quota: u64,
     left: u64,
     window_seconds: Option<u64>,
-    reset: Time,
+    /// Nothing where no more will ever be left.
+    reset: Option<Time>,
 }
 
 const QUOTA: &str = "q";
@@ -91,7 +93,9 @@ pub(crate) fn add(headers: &mut HeaderMap, told: &Told<'_>) {
         set(headers, RATELIMIT, Some(states.into_bytes()));
         headers.insert(X_LIMIT, shown.quota.into());
         headers.insert(X_REMAINING, shown.left.into());
-        headers.insert(X_RESET, epoch_seconds(shown.reset, told.now).into());
+        if let Some(reset) = shown.reset {
+            headers.insert(X_RESET, epoch_seconds(reset, told.now).into());
+        }
     }
 }
 
@@ -148,7 +152,7 @@ impl<'a> Shown<'a> {
             quota: (standing.cap / size).min(MAX_INTEGER),
             left: (standing.remaining / size).min(MAX_INTEGER),
             window_seconds: window_seconds(&kind, standing.cap),
-            reset: standing.reset,
+            reset: (standing.reset < Time::MAX).then_some(standing.reset),
         })
     }
 
@@ -164,8 +168,10 @@ impl<'a> Shown<'a> {
             }
         }
         if let Some(mut state) = states.string(name) {
-            let seconds = seconds_up(self.reset.since(now));
-            state.integer(LEFT, self.left).integer(RESET, seconds);
+            state.integer(LEFT, self.left);
+            if let Some(reset) = self.reset {
+                state.integer(RESET, seconds_up(reset.since(now)));
+            }
         }
     }
 
@@ -198,6 +204,7 @@ fn window_seconds(kind: &Kind, cap: u64) -> Option<u64> {
             u128::from(cap) * u128::from(per_ns) / u128::from(rate.max(1))
         }
         Kind::Window { length_ns } => return Some(whole_seconds(length_ns)),
+        _ if kind.is_endless() => return None,
         Kind::Period { start, end } => return Some(whole_seconds(end.saturating_sub(start))),
         Kind::Concurrency | Kind::Sessions { .. } => return None,
     };

@@ -52,8 +52,8 @@ pub(super) struct Used {
     current: Quantity,
     limit: Quantity,
     remaining: Quantity,
-    /// When more is left, if nothing else happens.
-    reset_at: Instant,
+    /// When more is left, if nothing else happens; null where it never is.
+    reset_at: Option<Instant>,
 }
 
 /// The dollars of the day; null where no limit counts them.
@@ -115,7 +115,11 @@ fn described(live: &Live, user: &str) -> Attributes {
     let mut who = Attributes::new().with(Attribute::User, user);
     let key = live.settings.keys.iter().find(|key| key.user.as_deref().unwrap_or(&key.id) == user);
     if let Some(key) = key {
-        for (attribute, value) in [(Attribute::Tier, &key.tier), (Attribute::Team, &key.team)] {
+        for (attribute, value) in [
+            (Attribute::Tier, &key.tier),
+            (Attribute::Team, &key.team),
+            (Attribute::Customer, &key.customer),
+        ] {
             if let Some(value) = value {
                 who.set(attribute, value.as_str());
             }
@@ -131,7 +135,7 @@ fn by_window(accounts: &[Account<'_>], now: Now) -> BTreeMap<String, Used> {
             current: Quantity::new(limit.unit, standing.cap.saturating_sub(standing.remaining)),
             limit: Quantity::new(limit.unit, standing.cap),
             remaining: Quantity::new(limit.unit, standing.remaining),
-            reset_at: Instant::new(standing.reset, now),
+            reset_at: Instant::of_reset(standing, now),
         };
         let is_plain = limit.unit == Unit::Requests && limit.when.conditions().is_empty();
         let name = window(limit).filter(|name| is_plain && !limits.contains_key(*name));

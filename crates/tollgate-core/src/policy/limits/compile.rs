@@ -12,7 +12,7 @@ use super::{
     queue::QueueForm,
 };
 use crate::{
-    Attribute, LimitId, Unit,
+    Attribute, LimitId, PeriodUnit, Unit,
     policy::{
         Limit, Measure, Pattern, PolicyError, Queue, When,
         suggest::nearest,
@@ -81,7 +81,8 @@ impl One<'_> {
         self.warn(&entry);
         let (key, said) = said?;
         let measure = said.measure(&zone).map_err(|why| self.wrong_value(key, &why)).ok()?;
-        if entry.timezone.is_some() && !matches!(measure, Measure::Period { .. }) {
+        let by_calendar = matches!(&measure, Measure::Period { calendar, .. } if calendar.unit() != PeriodUnit::Total);
+        if entry.timezone.is_some() && !by_calendar {
             let why = "a time zone is for calendar periods, and this limit has none";
             self.wrong_value("timezone", why);
         }

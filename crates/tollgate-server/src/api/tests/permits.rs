@@ -47,6 +47,26 @@ async fn a_permit_tells_where_the_limits_stand() {
 }
 
 #[tokio::test]
+async fn a_permit_is_asked_for_a_customer_and_a_tag() {
+    let world = World::new(
+        r#"
+        store = { kind = "memory" }
+        [[limits]]
+        name = "customer-ever"
+        per = ["customer", "tag"]
+        requests = "1/total"
+    "#,
+    );
+    for customer in ["acme", "other"] {
+        let asked = format!(r#"{{"customer": "{customer}", "tag": "nightly"}}"#);
+        let permit = world.post("/v1/permits", &asked).await.expect(201);
+        assert_eq!(permit["limits"][0]["remaining"], 0);
+        assert_eq!(permit["limits"][0]["reset_at"], serde_json::Value::Null);
+        world.post("/v1/permits", &asked).await.problem(429);
+    }
+}
+
+#[tokio::test]
 async fn a_refusal_is_a_problem_that_names_limit_and_instant() {
     let world = World::new(POLICY);
     for _ in 0..2 {

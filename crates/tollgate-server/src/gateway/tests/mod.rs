@@ -5,6 +5,7 @@ mod admission;
 mod application;
 mod endings;
 mod endpoint;
+mod headers;
 mod identity;
 mod input;
 mod metering;

@@ -4,11 +4,13 @@
 //! that applies and can refuse. Their unit `qu` is `requests` where none is given, and else
 //! `tokens`, `input-tokens`, `output-tokens`, `usd-cents`, `audio-seconds`,
 //! `concurrent-requests` or `sessions`. `X-RateLimit-*` tells of one limit: the one in the
-//! way, or the one on requests of which the least is left. What never begins anew has no
-//! window and no reset: an instant that is far away would be waited for. Budgets that are not the caller's
+//! way, or the one on requests of which the least is left; beside it, requests, tokens and
+//! dollars are told each by itself (`units`). What never begins anew has no window and no
+//! reset: an instant that is far away would be waited for. Budgets that are not the caller's
 //! own are nobody else's business and are left out.
 
 mod list;
+mod units;
 
 use std::time::Duration;
 
@@ -19,6 +21,9 @@ use tollgate_core::{
 };
 
 use list::{List, MAX_INTEGER};
+use units::Units;
+
+use crate::refusal::Form;
 
 /// What an answer tells about limits.
 #[derive(Debug, Clone, Copy)]
@@ -33,11 +38,15 @@ pub(crate) struct Told<'a> {
     pub(crate) binding: Option<LimitId>,
     /// When that was.
     pub(crate) now: Now,
+    /// Whose clients read it.
+    pub(crate) form: Form,
 }
 
 /// One account, as the headers tell of it.
+#[derive(Clone, Copy)]
 struct Shown<'a> {
     limit: &'a Limit,
+    standing: Standing,
     unit: Option<&'static str>,
     quota: u64,
     left: u64,
@@ -82,8 +91,10 @@ pub(crate) fn add(headers: &mut HeaderMap, told: &Told<'_>) {
     let room = told.standings.len() * BYTES_PER_LIMIT;
     let (mut policies, mut states) = (List::with_capacity(room), List::with_capacity(room));
     let mut single: Option<Shown<'_>> = None;
+    let mut units = Units::default();
     for shown in shown {
         shown.write(&mut policies, &mut states, told.now.time);
+        units.note(shown, told);
         if single.as_ref().is_none_or(|other| shown.rank(told) < other.rank(told)) {
             single = Some(shown);
         }
@@ -96,6 +107,7 @@ pub(crate) fn add(headers: &mut HeaderMap, told: &Told<'_>) {
         if let Some(reset) = shown.reset {
             headers.insert(X_RESET, epoch_seconds(reset, told.now).into());
         }
+        units.add(headers, told);
     }
 }
 
@@ -148,6 +160,7 @@ impl<'a> Shown<'a> {
         let (unit, size) = unit(limit.unit, &kind);
         Some(Self {
             limit,
+            standing: *standing,
             unit,
             quota: (standing.cap / size).min(MAX_INTEGER),
             left: (standing.remaining / size).min(MAX_INTEGER),

@@ -28,6 +28,7 @@ use crate::{
     headers::{self, Told},
     live::Live,
     prices::Rate,
+    refusal::Form,
 };
 
 /// A permit that was given.
@@ -213,5 +214,8 @@ fn tell(
     standings: &[Standing],
     now: Now,
 ) {
-    headers::add(headers, &Told { policy, who, standings, binding: None, now });
+    headers::add(
+        headers,
+        &Told { policy, who, standings, binding: None, now, form: Form::Problem },
+    );
 }

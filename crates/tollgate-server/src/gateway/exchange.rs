@@ -158,6 +158,7 @@ impl Exchange {
                 standings: &permit.admission().standings,
                 binding: None,
                 now,
+                form: self.form(),
             },
         );
         headers.insert(headers::DECISION, HeaderValue::from_static("admit"));

@@ -100,6 +100,7 @@ pub(crate) fn refused(
             standings: &refused.refusal.standings,
             binding: Some(refused.refusal.limit),
             now: refused.now,
+            form,
         },
     );
     headers.insert(headers::DECISION, HeaderValue::from_static("refuse"));

@@ -6,6 +6,7 @@ mod application;
 mod endings;
 mod endpoint;
 mod holds;
+mod headers;
 mod identity;
 mod input;
 mod metering;

@@ -73,6 +73,9 @@ pub struct EmbeddedBounds {
     pub max_bytes: Option<u64>,
     /// About how many entries a restart reads again; accounts are written down as often.
     pub max_replay: u64,
+    /// SQLite's name of the way to files that is used; the usual one without it. For disks
+    /// that fail as a test tells them to.
+    pub vfs: Option<&'static str>,
 }
 
 /// What was in a ledger when it was opened.
@@ -90,7 +93,7 @@ pub struct Restored {
 
 impl Default for EmbeddedBounds {
     fn default() -> Self {
-        Self { memory: Bounds::default(), max_bytes: None, max_replay: 25_000 }
+        Self { memory: Bounds::default(), max_bytes: None, max_replay: 25_000, vfs: None }
     }
 }
 
@@ -107,7 +110,7 @@ impl Embedded {
         clock: impl FnOnce(Time) -> Clock,
     ) -> Result<(Self, Clock), LedgerError> {
         let lock = lock(path)?;
-        let connection = schema::open(path, bounds.max_bytes)?;
+        let connection = schema::open(path, &bounds)?;
         let mut replay = Replay::read(&connection, path)?;
         let clock = clock(replay.latest);
         let mut now = clock.now();

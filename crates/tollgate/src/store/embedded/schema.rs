@@ -6,7 +6,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::LedgerError;
+use super::{EmbeddedBounds, LedgerError};
 
 /// Marks an SQLite file as a Tollgate ledger: "Toll".
 const APPLICATION_ID: i64 = 0x546f_6c6c;
@@ -45,9 +45,14 @@ impl EntryKind {
 }
 
 /// Opens a ledger to write it, and makes it if there is none. It holds `max_bytes` at most.
-pub(super) fn open(path: &Path, max_bytes: Option<u64>) -> Result<Connection, LedgerError> {
+pub(super) fn open(path: &Path, bounds: &EmbeddedBounds) -> Result<Connection, LedgerError> {
     let failed = |error: rusqlite::Error| LedgerError::from_sqlite(path, &error);
-    let connection = Connection::open(path).map_err(failed)?;
+    let flags = OpenFlags::default();
+    let connection = match bounds.vfs {
+        Some(vfs) => Connection::open_with_flags_and_vfs(path, flags, vfs),
+        None => Connection::open_with_flags(path, flags),
+    };
+    let connection = connection.map_err(failed)?;
     let is_new = pragma(&connection, "schema_version").map_err(failed)? == 0;
     if !is_new {
         recognise(&connection, path)?;
@@ -58,7 +63,7 @@ pub(super) fn open(path: &Path, max_bytes: Option<u64>) -> Result<Connection, Le
     connection.pragma_update(None, "cache_size", -CACHE_KIB).map_err(failed)?;
     connection.pragma_update(None, "temp_store", "memory").map_err(failed)?;
     connection.set_prepared_statement_cache_capacity(32);
-    if let Some(max_bytes) = max_bytes {
+    if let Some(max_bytes) = bounds.max_bytes {
         let pages = max_bytes / pragma(&connection, "page_size").map_err(failed)?.max(1) as u64;
         let pages = i64::try_from(pages).unwrap_or(i64::MAX).min(0xffff_fffe);
         connection

@@ -43,6 +43,11 @@ pub enum Event {
         /// The file.
         file: Arc<str>,
     },
+    /// An operation of another kind failed as it was told to.
+    Failed {
+        /// Its kind.
+        operation: Operation,
+    },
     /// A file was removed.
     Removed {
         /// Its name.
@@ -105,7 +110,6 @@ pub(crate) struct Watch {
 struct Inner {
     tape: Vec<Event>,
     fault: Option<Fault>,
-    failures: u64,
 }
 
 /// All disks that are watched.
@@ -141,10 +145,17 @@ impl Disk {
     pub fn fail(&self, fault: Option<Fault>) {
         self.0.inner.lock().fault = fault;
     }
+}
 
-    /// How many operations have failed as they were told to.
-    pub fn failures(&self) -> u64 {
-        self.0.inner.lock().failures
+impl Event {
+    /// Whether an operation failed as it was told to.
+    pub const fn is_failure(&self) -> bool {
+        matches!(self, Self::Failed { .. } | Self::SyncFailed { .. })
+    }
+
+    /// Whether it changes what is on the disk or would be.
+    pub const fn is_change(&self) -> bool {
+        !self.is_failure() && !matches!(self, Self::Note(_))
     }
 }
 
@@ -182,7 +193,6 @@ impl Watch {
         if !fault.lasts {
             inner.fault = None;
         }
-        inner.failures += 1;
         Some(failure)
     }
 }

@@ -86,7 +86,7 @@ impl Platter {
             Event::Truncate { file, size } => self.change(file, What::Cut { size: *size as usize }),
             Event::Synced { file } => self.now(file, Content::synced),
             Event::SyncFailed { file } => self.now(file, Content::adrift),
-            Event::Note(_) => {}
+            Event::Failed { .. } | Event::Note(_) => {}
         }
     }
 

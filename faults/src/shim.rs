@@ -36,8 +36,9 @@ struct File {
 struct Place {
     watch: Arc<Watch>,
     name: Arc<str>,
-    /// Whether the system syncs the folder with the file's next sync: it does for a new
-    /// journal, so that its name is on the disk as soon as its content is.
+    /// Whether the folder is synced with the file's next sync. SQLite's way to the system's
+    /// files does so for a journal that it may have made, so that its name is on the disk as
+    /// soon as its content is.
     is_folder_due: bool,
 }
 
@@ -127,7 +128,7 @@ unsafe extern "C" fn open(
         return code;
     }
     let journals = ffi::SQLITE_OPEN_WAL | ffi::SQLITE_OPEN_MAIN_JOURNAL;
-    let is_folder_due = is_new && flags & journals != 0;
+    let is_folder_due = flags & journals != 0 && flags & ffi::SQLITE_OPEN_CREATE != 0;
     let place = watched.map(|(watch, name)| {
         if is_new {
             watch.record(Event::Made { file: Arc::clone(&name) });
@@ -196,7 +197,11 @@ unsafe extern "C" fn write(
         let (file, offset) = (Arc::clone(&place.name), offset.cast_unsigned());
         place.watch.record(Event::Write { file, offset, bytes: bytes.into() });
     }
-    failure.map_or(code, |failure| failure.code(ffi::SQLITE_IOERR_WRITE))
+    let Some(failure) = failure else { return code };
+    if let Some(watch) = &watch {
+        watch.record(Event::Failed { operation: Operation::Write });
+    }
+    failure.code(ffi::SQLITE_IOERR_WRITE)
 }
 
 unsafe extern "C" fn truncate(file: *mut ffi::sqlite3_file, size: ffi::sqlite3_int64) -> c_int {
@@ -204,7 +209,10 @@ unsafe extern "C" fn truncate(file: *mut ffi::sqlite3_file, size: ffi::sqlite3_i
     let place = unsafe { place(file) };
     let watch = place.as_ref().map(|place| Arc::clone(&place.watch));
     let _alone = watch.as_ref().map(|watch| watch.begin());
-    if let Some(failure) = place.as_ref().and_then(|place| place.watch.judge(Operation::Truncate)) {
+    if let Some(place) = &place
+        && let Some(failure) = place.watch.judge(Operation::Truncate)
+    {
+        place.watch.record(Event::Failed { operation: Operation::Truncate });
         return failure.code(ffi::SQLITE_IOERR_TRUNCATE);
     }
     // SAFETY: an open file.

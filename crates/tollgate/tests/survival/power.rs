@@ -32,7 +32,12 @@ fn cuts(events: &[Event], count: usize, dice: &mut StdRng) -> Vec<usize> {
 
 /// Cuts the power of what has happened that many times; how many acknowledged ends there were
 /// to lose in all.
-pub(crate) async fn cut_power(events: &[Event], notes: &[Note], count: usize, seed: u64) -> usize {
+pub(crate) async fn cut_power(
+    events: &[Event],
+    notes: &[Note],
+    (count, seed): (usize, u64),
+    context: &str,
+) -> usize {
     let mut dice = StdRng::seed_from_u64(seed);
     let (mut platter, mut books) = (Platter::default(), Books::default());
     let (mut done, mut at_stake) = (0, 0);
@@ -48,7 +53,8 @@ pub(crate) async fn cut_power(events: &[Event], notes: &[Note], count: usize, se
         let loss = LOSSES[nth % LOSSES.len()];
         let folder = folder();
         platter.image(loss, &mut dice).write(folder.path()).expect("a copy");
-        let context = format!("seed {seed}, {loss:?} after {cut} of {} events", events.len());
+        let context =
+            format!("{context}, seed {seed}, {loss:?} after {cut} of {} events", events.len());
         books.hold(folder.path(), &context).await;
     }
     at_stake
@@ -68,7 +74,8 @@ async fn what_was_acknowledged_survives_a_loss_of_power() {
             assert_eq!(said, None, "the disk is well");
             drop(store);
         }
-        at_stake += cut_power(&world.disk.events(), &notes.all(), images, seed).await;
+        at_stake +=
+            cut_power(&world.disk.events(), &notes.all(), (images, seed), "no failure").await;
     }
     println!("{} images, {at_stake} acknowledged ends held", seeds * images as u64);
     assert!(at_stake > 1_000, "{at_stake} acknowledged ends were at stake");

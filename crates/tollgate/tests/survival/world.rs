@@ -56,8 +56,9 @@ pub(crate) fn open(
     folder: &Path,
     vfs: Option<&'static str>,
 ) -> Result<(Embedded, Clock), LedgerError> {
-    // So few that accounts are written down in the middle of everything.
-    let bounds = EmbeddedBounds { max_replay: 60, vfs, ..EmbeddedBounds::default() };
+    // So few that accounts are written down, and the log is moved, in the middle of everything.
+    let bounds =
+        EmbeddedBounds { max_replay: 60, max_log_pages: 150, vfs, ..EmbeddedBounds::default() };
     let clock = |floor: Time| Clock::set_at(MORNING.max(floor));
     let (store, clock) = Embedded::open(&path(folder), bounds, clock)?;
     store.note_policy(&policy());

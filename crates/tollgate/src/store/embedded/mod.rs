@@ -16,6 +16,7 @@ mod audit;
 mod entry;
 mod error;
 mod ledger;
+mod log;
 mod mirror;
 mod queue;
 mod replay;
@@ -73,6 +74,8 @@ pub struct EmbeddedBounds {
     pub max_bytes: Option<u64>,
     /// About how many entries a restart reads again; accounts are written down as often.
     pub max_replay: u64,
+    /// About how many pages are in the write-ahead log before they are moved to the file.
+    pub max_log_pages: u32,
     /// SQLite's name of the way to files that is used; the usual one without it. For disks
     /// that fail as a test tells them to.
     pub vfs: Option<&'static str>,
@@ -93,7 +96,13 @@ pub struct Restored {
 
 impl Default for EmbeddedBounds {
     fn default() -> Self {
-        Self { memory: Bounds::default(), max_bytes: None, max_replay: 25_000, vfs: None }
+        Self {
+            memory: Bounds::default(),
+            max_bytes: None,
+            max_replay: 25_000,
+            max_log_pages: 4_000,
+            vfs: None,
+        }
     }
 }
 

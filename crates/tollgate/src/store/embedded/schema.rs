@@ -6,7 +6,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::{EmbeddedBounds, LedgerError};
+use super::{EmbeddedBounds, LedgerError, log};
 
 /// Marks an SQLite file as a Tollgate ledger: "Toll".
 const APPLICATION_ID: i64 = 0x546f_6c6c;
@@ -15,9 +15,6 @@ const APPLICATION_ID: i64 = 0x546f_6c6c;
 const FORMAT: i64 = 1;
 
 const SCHEMA: &str = include_str!("schema.sql");
-
-/// Pages of the write-ahead log before they are moved to the file.
-const WAL_PAGES: i64 = 4_000;
 
 /// Kibibytes of the file that are kept in memory.
 const CACHE_KIB: i64 = 16 * 1024;
@@ -52,14 +49,15 @@ pub(super) fn open(path: &Path, bounds: &EmbeddedBounds) -> Result<Connection, L
         Some(vfs) => Connection::open_with_flags_and_vfs(path, flags, vfs),
         None => Connection::open_with_flags(path, flags),
     };
-    let connection = connection.map_err(failed)?;
+    let mut connection = connection.map_err(failed)?;
     let is_new = pragma(&connection, "schema_version").map_err(failed)? == 0;
     if !is_new {
         recognise(&connection, path)?;
     }
-    connection.pragma_update(None, "journal_mode", "wal").map_err(failed)?;
+    log::begin(&connection).map_err(failed)?;
     connection.pragma_update(None, "synchronous", "full").map_err(failed)?;
-    connection.pragma_update(None, "wal_autocheckpoint", WAL_PAGES).map_err(failed)?;
+    log::keep(&mut connection, bounds.max_log_pages).map_err(failed)?;
+    log::empty(&connection).map_err(failed)?;
     connection.pragma_update(None, "cache_size", -CACHE_KIB).map_err(failed)?;
     connection.pragma_update(None, "temp_store", "memory").map_err(failed)?;
     connection.set_prepared_statement_cache_capacity(32);

@@ -37,6 +37,7 @@ fn limit(name: &str, per: &[Attribute], cap: u64) -> Limit {
         weights: vec![],
         timeout_status: 408,
         claim: Duration::from_secs(1),
+        for_holds: false,
     };
     let slots = Limit::new(name, per, Unit::Requests, Measure::Concurrency { cap });
     Limit { queue: Some(queue), ..slots }

@@ -1,6 +1,9 @@
 //! Token counts, where the vocabulary of a model is published.
 
-use std::fmt;
+use std::{
+    fmt,
+    sync::atomic::{AtomicBool, Ordering},
+};
 
 /// A published vocabulary. Its tables are made when it is first used and kept.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -10,6 +13,9 @@ pub enum Tokenizer {
     /// Of GPT-4o, GPT-4.1, GPT-5 and the o-series.
     O200k,
 }
+
+/// Whose tables are made.
+static READY: [AtomicBool; 2] = [const { AtomicBool::new(false) }; 2];
 
 /// The longest beginning decides. The mapping is that of OpenAI's `tiktoken`.
 const MODELS: [(&str, Tokenizer); 14] = [
@@ -50,12 +56,13 @@ impl Tokenizer {
             Self::Cl100k => bpe_openai::cl100k_base(),
             Self::O200k => bpe_openai::o200k_base(),
         };
+        READY[self as usize].store(true, Ordering::Relaxed);
         tables.count(text) as u64
     }
 
-    /// Makes the tables, so that no request waits for them.
-    pub fn prepare(self) {
-        self.count("");
+    /// Whether its tables are made; the first count makes them, which takes a while.
+    pub fn is_ready(self) -> bool {
+        READY[self as usize].load(Ordering::Relaxed)
     }
 }
 

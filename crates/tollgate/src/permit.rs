@@ -4,7 +4,11 @@ use std::{sync::Arc, time::Duration};
 
 use tollgate_core::{Admission, Amounts, Decision, Demand, Policy, Refusal, ReservationId, Usage};
 
-use crate::{Cause, Receipt, Refused, Store, StoreError, tollgate::Inner, waiting::Stay};
+use crate::{
+    Cause, Receipt, Refused, Store, StoreError,
+    tollgate::{Ending, Inner},
+    waiting::Stay,
+};
 
 /// Leave to run, until it is settled, voided or dropped.
 ///
@@ -146,16 +150,27 @@ impl<S: Store + 'static> Permit<S> {
 
     /// Ends it from where nobody can wait, as when a connection drops: with `usage`, or
     /// voided if there is none. A store in this process is done when this returns.
-    pub fn end(mut self, usage: Option<Usage>) {
+    pub fn end(self, usage: Option<Usage>) {
+        self.conclude(usage.map_or(Ending::Void, Ending::Settle));
+    }
+
+    /// Like [`end`](Permit::end), where nobody told what was used: `usage` is what it
+    /// probably was, and a ledger says so.
+    pub fn end_estimated(self, usage: Usage) {
+        self.conclude(Ending::Estimate(usage));
+    }
+
+    fn conclude(mut self, how: Ending) {
         self.ended = true;
-        Inner::end(&self.inner, self.id, usage, std::mem::take(&mut self.stay));
+        Inner::end(&self.inner, self.id, how, std::mem::take(&mut self.stay));
     }
 }
 
 impl<S: Store + 'static> Drop for Permit<S> {
     fn drop(&mut self) {
         if !self.ended {
-            Inner::end(&self.inner, self.id, Some(self.demand), std::mem::take(&mut self.stay));
+            let how = Ending::Estimate(self.demand);
+            Inner::end(&self.inner, self.id, how, std::mem::take(&mut self.stay));
         }
     }
 }

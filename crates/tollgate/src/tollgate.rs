@@ -85,6 +85,17 @@ pub enum Cause {
     },
 }
 
+/// How a permit ends where nobody waits for the store.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Ending {
+    /// With what was used.
+    Settle(Usage),
+    /// With what probably was used, since nobody told.
+    Estimate(Usage),
+    /// With nothing used.
+    Void,
+}
+
 /// How long a reservation is held unless it is renewed.
 pub const HOLD: Duration = Duration::from_secs(600);
 
@@ -284,24 +295,34 @@ impl<S: Store + 'static> Inner<S> {
 
     /// Settles or voids from where nobody can wait. A store that answers at once is done
     /// when this returns; another is waited for in the background.
-    pub(crate) fn end(inner: &Arc<Self>, id: ReservationId, usage: Option<Usage>, mut stay: Stay) {
+    pub(crate) fn end(inner: &Arc<Self>, id: ReservationId, how: Ending, mut stay: Stay) {
         let shared = Arc::clone(inner);
         let mut ending = Box::pin(async move {
             let now = shared.clock.now();
-            let ended = match &usage {
-                Some(usage) => shared.store.settle(id, usage, now).await,
-                None => shared.store.void(id, now).await,
+            let ended = match &how {
+                Ending::Settle(usage) => shared.store.settle(id, usage, now).await,
+                Ending::Estimate(usage) => shared.store.settle_estimated(id, usage, now).await,
+                Ending::Void => shared.store.void(id, now).await,
             };
             if let Err(error) = ended {
                 tracing::error!(%error, id = format_args!("{:032x}", id.0), "reservation not ended");
             }
-            Self::released(&shared, &mut stay, &usage.unwrap_or_default());
+            Self::released(&shared, &mut stay, &how.usage());
         });
         let mut context = Context::from_waker(Waker::noop());
         if let Poll::Pending = pin!(ending.as_mut()).poll(&mut context)
             && let Ok(runtime) = tokio::runtime::Handle::try_current()
         {
             runtime.spawn(ending);
+        }
+    }
+}
+
+impl Ending {
+    fn usage(self) -> Usage {
+        match self {
+            Self::Settle(usage) | Self::Estimate(usage) => usage,
+            Self::Void => Usage::default(),
         }
     }
 }

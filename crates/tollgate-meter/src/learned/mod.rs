@@ -99,7 +99,7 @@ impl Learned {
         let density = self.models.find(&model.into())?.sent.at_least(DENSE)?;
         let relied_on = density * MARGIN_PERCENT / 100;
         // A token is at least one byte.
-        let tokens = (text_bytes * SIXTEENTHS).div_ceil(relied_on.max(SIXTEENTHS));
+        let tokens = text_bytes.saturating_mul(SIXTEENTHS).div_ceil(relied_on.max(SIXTEENTHS));
         Some(tokens.min(text_bytes))
     }
 

@@ -39,27 +39,25 @@ impl Sketch {
 
     /// A number that this share of all was not above, if enough is known.
     pub(super) fn at_most(&self, share: f64) -> Option<u64> {
-        let mut left = self.rank(share)?;
-        let reached = self.buckets.iter().position(|count| {
-            left = left.saturating_sub(u32::from(*count));
-            left == 0
-        });
-        reached.map(highest)
+        self.reached(share).map(highest)
     }
 
     /// A number that all but this share were not below, if enough is known.
     pub(super) fn at_least(&self, share: f64) -> Option<u64> {
-        let mut left = self.rank(share)?;
-        let reached = self.buckets.iter().position(|count| {
-            left = left.saturating_sub(u32::from(*count));
-            left == 0
-        });
-        reached.map(|bucket| bucket.checked_sub(1).map_or(0, |below| highest(below) + 1))
+        let reached = self.reached(share)?;
+        Some(reached.checked_sub(1).map_or(0, |below| highest(below) + 1))
     }
 
-    fn rank(&self, share: f64) -> Option<u32> {
-        let rank = (f64::from(self.total) * share).ceil() as u32;
-        (self.total >= FEWEST).then_some(rank.max(1))
+    /// The bucket in which this share of all numbers is reached.
+    fn reached(&self, share: f64) -> Option<usize> {
+        if self.total < FEWEST {
+            return None;
+        }
+        let mut left = ((f64::from(self.total) * share).ceil() as u32).max(1);
+        self.buckets.iter().position(|count| {
+            left = left.saturating_sub(u32::from(*count));
+            left == 0
+        })
     }
 }
 

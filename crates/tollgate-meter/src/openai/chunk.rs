@@ -22,7 +22,7 @@ pub(super) struct Chunk<'a> {
 }
 
 /// The text in a JSON value that the model made, by the names of its members.
-#[derive(Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Text {
     /// Bytes of text.
     pub(super) bytes: u64,

@@ -61,7 +61,8 @@ const UNKNOWN_SLICE: u64 = 8;
 /// No slice is smaller, unless the request cannot make as much.
 pub(super) const MIN_SLICE: u64 = 16;
 
-/// Bodies of more bytes are counted aside from the workers that others wait for.
+/// Bodies of more bytes are counted aside from the workers that others wait for, and so is
+/// what a vocabulary is made for.
 const LONG_TEXT_BYTES: usize = 32 * 1024;
 
 /// Half of all answers are longer than what a stream begins with at least.
@@ -159,7 +160,7 @@ fn caller(exchange: &Exchange) -> CompactString {
 }
 
 async fn count(request: &mut openai::Request, body: &bytes::Bytes, tokenizer: Tokenizer) {
-    if body.len() <= LONG_TEXT_BYTES {
+    if body.len() <= LONG_TEXT_BYTES && tokenizer.is_ready() {
         request.count_input(body, tokenizer);
         return;
     }

@@ -15,7 +15,7 @@ use tollgate_meter::{
 
 use super::{
     forward::ProviderBody,
-    slices::{Room, Slices},
+    slices::{Made, Room, Slices},
     ticket::{Outcome, Ticket},
 };
 use crate::{
@@ -166,7 +166,8 @@ impl Stream {
         let (Some(slices), Some(ticket)) = (&mut self.slices, &mut self.ticket) else {
             return Poll::Ready(());
         };
-        let made = self.meter.output_estimate();
+        let made =
+            Made { so_far: self.meter.output_estimate(), at_once: self.meter.largest_event() };
         match ready!(slices.poll_room(cx, made, ticket)) {
             Room::Enough => {}
             Room::Spent(cut) => {

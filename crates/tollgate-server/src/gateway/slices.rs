@@ -2,7 +2,8 @@
 //!
 //! A stream reads on only while what it has made, and what may come with the next piece, is
 //! reserved. It asks in time, so that it seldom has to stop for the answer. What others have
-//! reserved and may give back is waited for, not for long: the provider makes on meanwhile.
+//! reserved and may give back, and what a rate refills soon, is waited for, but not for long:
+//! the provider makes on meanwhile.
 
 use std::{
     pin::Pin,
@@ -11,7 +12,7 @@ use std::{
 };
 
 use tokio::time::Sleep;
-use tollgate::{Cause, StoreError};
+use tollgate::{Cause, Refused, StoreError};
 use tollgate_core::{Amounts, Attributes, Decision, NanoUsd};
 use tollgate_meter::Price;
 
@@ -30,7 +31,7 @@ pub(super) struct Slices {
     most: Option<u64>,
     /// What is asked for next.
     slice: u64,
-    /// What may come with the next piece before anybody can look at it.
+    /// What may come with the next event before anybody can look at it.
     headroom: u64,
     /// What was made when it was last looked at.
     made: u64,
@@ -40,6 +41,14 @@ pub(super) struct Slices {
     pauses: u32,
     /// It was told that there is nothing left: it asks once more when it has to.
     is_denied: bool,
+}
+
+/// What a stream has made, in tokens.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Made {
+    pub(super) so_far: u64,
+    /// With its largest event.
+    pub(super) at_once: u64,
 }
 
 /// Whether a stream may go on.
@@ -58,7 +67,7 @@ struct Asking {
     answer: Pin<Box<dyn Future<Output = Result<Decision, StoreError>> + Send>>,
 }
 
-/// What may come with the next piece in any case.
+/// What may come with the next event in any case.
 const LEAST_HEADROOM: u64 = 2;
 
 /// No slice is larger, so that a long stream does not keep much from others.
@@ -93,15 +102,15 @@ impl Slices {
         })
     }
 
-    /// Whether the stream may read on, `made` tokens having been made so far.
+    /// Whether the stream may read on after what was made.
     pub(super) fn poll_room(
         &mut self,
         cx: &mut Context<'_>,
-        made: u64,
+        made: Made,
         ticket: &mut Ticket,
     ) -> Poll<Room> {
-        self.headroom = self.headroom.max(2 * made.saturating_sub(self.made));
-        self.made = made;
+        self.headroom = LEAST_HEADROOM.max(made.at_once);
+        self.made = made.so_far;
         loop {
             if self.is_covered(self.headroom.max(self.slice / SMALLER)) {
                 return Poll::Ready(Room::Enough);
@@ -162,7 +171,7 @@ impl Slices {
             }
             Ok(Decision::Refuse(refusal)) => {
                 let refused = ticket.refused(refusal);
-                if refused.cause == Cause::Reserved && self.pauses < MAX_PAUSES {
+                if self.pauses < MAX_PAUSES && comes_back_soon(&refused) {
                     self.pauses += 1;
                     self.pause = Some(Box::pin(tokio::time::sleep(PAUSE)));
                     None
@@ -187,6 +196,13 @@ impl Asking {
         };
         Self { more, answer: Box::pin(ticket.permit().asking(more)) }
     }
+}
+
+/// Whether there may be more before the stream would have waited for too long.
+fn comes_back_soon(refused: &Refused) -> bool {
+    let promised = refused.refusal.retry.promised();
+    refused.cause == Cause::Reserved
+        || promised.is_some_and(|at| at.since(refused.now.time) <= PAUSE * MAX_PAUSES)
 }
 
 /// What another slice costs beside what is reserved.

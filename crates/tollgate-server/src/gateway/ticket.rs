@@ -139,7 +139,10 @@ impl Held {
         let reserved = *self.permit.demand();
         let charged = usage.unwrap_or_default();
         let id = self.permit.id();
-        self.permit.end(usage);
+        match usage {
+            Some(usage) if !outcome.is_known() => self.permit.end_estimated(usage),
+            usage => self.permit.end(usage),
+        }
         let lasted = self.app.gate.clock().now().time.since(self.arrived.time);
         let has_tokens = charged.input_tokens > 0 || charged.output_tokens > 0;
         self.app.metrics.finished(&Finished {

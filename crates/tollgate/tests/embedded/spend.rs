@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, time::Duration};
 
 use rusqlite::Connection;
 use tollgate::{
-    Store as _,
-    core::{Amounts, NanoUsd, ReservationId, Time},
+    HOLD, Store as _, Tollgate, Verdict,
+    core::{Amounts, NanoUsd, Policy, ReservationId, Time},
     store::embedded::{
         Bucket, Dimension, LedgerError, MAX_SPEND_ROWS, SpendOrder, SpendQuery, SpendRow, spend,
     },
@@ -13,7 +13,7 @@ use tollgate::{
 
 use crate::{
     history::live,
-    world::{DEMAND, NOON, Open, World, every_kind},
+    world::{DEMAND, NOON, Open, World, every_kind, who},
 };
 
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -205,4 +205,27 @@ fn questions_of_no_ledger_say_so() {
     let query = SpendQuery::between(NOON, NOON);
     let error = spend(&world.path(), &query);
     assert_eq!(error, Err(LedgerError::Missing { path: world.path() }));
+}
+
+#[tokio::test]
+async fn a_permit_says_whether_its_usage_is_known() {
+    let world = World::new(every_kind());
+    let Open { store, clock } = world.open(NOON);
+    let policy = Policy::new(every_kind()).expect("names differ");
+    let gate = Tollgate::new(policy, store, clock, HOLD);
+    let ann = who("ann");
+    for nth in 0..3 {
+        let Ok(Verdict::Admit(permit)) = gate.admit(&ann, &DEMAND).await else {
+            panic!("there is room")
+        };
+        match nth {
+            0 => permit.end(Some(DEMAND)),
+            1 => permit.end_estimated(DEMAND),
+            _ => drop(permit),
+        }
+    }
+    gate.store().durable().await.expect("a disk");
+    let query = SpendQuery::between(NOON, NOON.after(HOUR));
+    let rows = spend(&world.path(), &query).expect("sums");
+    assert_eq!((rows[0].requests, rows[0].estimated), (3, 2));
 }

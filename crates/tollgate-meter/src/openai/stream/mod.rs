@@ -45,6 +45,7 @@ pub struct StreamMeter {
     /// Tokens of the text by the vocabulary, if there is one.
     text_tokens: u64,
     text_events: u64,
+    largest: Text,
     ending: Ending,
 }
 
@@ -76,6 +77,7 @@ impl StreamMeter {
             text_bytes: 0,
             text_tokens: 0,
             text_events: 0,
+            largest: Text::default(),
             ending: Ending::Cut,
         }
     }
@@ -138,14 +140,28 @@ impl StreamMeter {
     /// The tokens that the model has made so far, as far as the text tells. Most providers
     /// send one event for each, some send several in one.
     pub fn output_estimate(&self) -> u64 {
-        let tokens = match self.gauge {
-            Gauge::Bytes => self.text_bytes.div_ceil(Input::BYTES_PER_TOKEN).max(self.text_events),
-            Gauge::Density(sixteenths) => {
-                (self.text_bytes * 16).div_ceil(sixteenths.max(1)).max(self.text_events)
-            }
-            Gauge::Vocabulary(_) => self.text_tokens,
-        };
+        let tokens = self.tokens(self.text_bytes, self.text_tokens).max(match self.gauge {
+            Gauge::Vocabulary(_) => 0,
+            Gauge::Bytes | Gauge::Density(_) => self.text_events,
+        });
         self.output_bound.map_or(tokens, |bound| tokens.min(bound))
+    }
+
+    /// The tokens of the largest event so far: about what the next may bring.
+    pub fn largest_event(&self) -> u64 {
+        self.tokens(self.largest.bytes, self.largest.tokens)
+    }
+
+    /// So much text in tokens; `counted` is what the vocabulary says.
+    const fn tokens(&self, bytes: u64, counted: u64) -> u64 {
+        match self.gauge {
+            Gauge::Bytes => bytes.div_ceil(Input::BYTES_PER_TOKEN),
+            Gauge::Density(sixteenths) => {
+                let least = if sixteenths == 0 { 1 } else { sixteenths };
+                bytes.saturating_mul(16).div_ceil(least)
+            }
+            Gauge::Vocabulary(_) => counted,
+        }
     }
 
     fn pass(&mut self, bytes: Bytes) {
@@ -190,6 +206,8 @@ impl StreamMeter {
         self.text_bytes = self.text_bytes.saturating_add(bytes);
         self.text_tokens = self.text_tokens.saturating_add(tokens);
         self.text_events += u64::from(bytes > 0);
+        self.largest.bytes = self.largest.bytes.max(bytes);
+        self.largest.tokens = self.largest.tokens.max(tokens);
     }
 
     /// Usage that the text which flowed contradicts is not believed.

@@ -181,3 +181,35 @@ async fn answers_teach_what_the_next_will_use() {
     let sent = running.app.lessons.ask("m", |learned| learned.input("m", CHAT_INPUT_BOUND));
     assert!(sent.is_some_and(|sent| (7..=CHAT_INPUT_BOUND).contains(&sent)), "{sent:?}");
 }
+
+#[tokio::test]
+async fn a_stream_waits_for_what_a_rate_refills_soon() {
+    let steps = vec![Step::Send(stream_head()), Step::Send(chunk(&answer(90))), Step::Send(end())];
+    let provider = Provider::doing(steps).await;
+    let limit = format!("[[limits]]\nname = \"rate\"\ntokens = \"{}/3s\"\n", CHAT_INPUT_BOUND + 60);
+    let running = Running::with(&format!("{}{limit}", up(&provider.base_url()))).await;
+    let mut answer = running.begin(post("/up/v1/chat/completions", STREAM)).await;
+    let mut seen = Vec::new();
+    while String::from_utf8_lossy(&seen).matches("abc").count() < 50 {
+        let frame = answer.body_mut().frame().await.expect("a frame").expect("no error");
+        seen.extend_from_slice(frame.data_ref().expect("data"));
+    }
+    assert!(!seen.ends_with(DONE.as_bytes()), "there is no room for the rest");
+    running.advance(std::time::Duration::from_secs(4));
+    seen.extend_from_slice(&answer.into_body().collect().await.expect("the rest").to_bytes());
+    assert!(seen.ends_with(DONE.as_bytes()), "it came whole");
+    assert_eq!(running.used().1, 90);
+}
+
+#[tokio::test]
+async fn a_piece_of_many_events_does_not_make_the_next_event_large() {
+    // Most of it passes in large pieces, since all that they may bring is reserved; the rest
+    // event by event, to the last token that is paid for.
+    let provider = Provider::events(&answer(14_000)).await;
+    let running = before(&provider, budget(13_000), "").await;
+    let long = STREAM.replace("\"max_tokens\":100", "\"max_tokens\":100000");
+    let text = running.chat(&long).await.body;
+    let passed = std::str::from_utf8(&text).expect("text").matches("abc").count();
+    assert!((12_990..=13_000).contains(&passed), "{passed} of 13,000");
+    assert_eq!(running.app.metrics.totals().overrun_usd.0, 0);
+}

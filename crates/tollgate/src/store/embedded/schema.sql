@@ -1,6 +1,5 @@
--- The embedded ledger, format 2. Rows of `entries` are only ever added, and taken out again when
--- they are older than the policy's retention. The checkpoints say how far an account's history
--- need not be read again, and `spend.sql` sums up what was used.
+-- The embedded ledger, format 2. Rows of `entries` are only ever added. The checkpoints say how
+-- far an account's history need not be read again, and `spend.sql` sums up what was used.
 --
 -- Times are nanoseconds since the Unix epoch: `at` on the engine's clock, which never runs
 -- backwards, `wall` on the wall. Money is nano-dollars. Ids of limits and scopes are 64-bit

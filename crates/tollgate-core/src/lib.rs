@@ -23,7 +23,7 @@ mod time;
 
 pub use amounts::{Amounts, Demand, Unit, Usage};
 pub use attributes::{Attribute, Attributes};
-pub use cell::{Cell, Ending, Sessions};
+pub use cell::{Cell, Ending, NotACell, Sessions};
 pub use charge::{Charge, Group, Order, ReservationId};
 pub use decision::{Admission, Decision, Refusal, Retry, Standing, Waiting};
 pub use limit::{Calendar, Kind, LimitId, PeriodUnit, Rule, ScopeId};

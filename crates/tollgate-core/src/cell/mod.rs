@@ -6,6 +6,7 @@
 //! leaves no trace.
 
 mod account;
+mod bytes;
 mod head;
 mod packed;
 mod sessions;
@@ -14,6 +15,7 @@ mod tests;
 
 use serde::{Deserialize, Serialize};
 
+pub use bytes::NotACell;
 use packed::Packed;
 pub use sessions::Sessions;
 

@@ -157,6 +157,10 @@ impl Packed {
         std::hint::black_box(lines.fold(0, |all, line| all ^ line[0]));
     }
 
+    pub(super) fn words(&self) -> &[u64] {
+        &self.words
+    }
+
     pub(crate) fn bytes(&self) -> usize {
         size_of_val(&*self.words)
     }

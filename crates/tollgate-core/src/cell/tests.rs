@@ -2,7 +2,7 @@
 
 use proptest::{collection::vec, prelude::*};
 
-use super::{Cell, Ending};
+use super::{Cell, Ending, NotACell};
 use crate::{Charge, Kind, LimitId, Now, Retry, Rule, Time, Unit};
 
 const LIMIT: LimitId = LimitId(7);
@@ -81,6 +81,33 @@ fn words_that_are_no_accounts_are_refused() {
         let mut cut = good.clone();
         cut["packed"].as_array_mut().expect("a list").truncate(kept);
         assert!(serde_json::from_value::<Cell>(cut).is_err(), "{kept} words of {words}");
+    }
+}
+
+#[test]
+fn a_cell_comes_back_from_its_bytes_and_from_no_others() {
+    let mut cell = Cell::default();
+    let seats = Rule { kind: Kind::Sessions { idle_ns: 1_000_000 }, cap: 9 };
+    let seats = Charge { limit: LimitId(u64::MAX), rule: seats, ..window(9, 1, 1) };
+    for (nth, session) in ["", "a", "sitzung ä"].into_iter().enumerate() {
+        cell.hold(0, &mut window(5_000, 60_000, 700), "", at(nth as u64 * 7_000));
+        cell.hold(1, &mut seats.clone(), session, at(nth as u64 * 7_000));
+    }
+    for cell in [Cell::default(), cell] {
+        let mut bytes = Vec::new();
+        cell.write_to(&mut bytes);
+        assert_eq!(Cell::read_from(&bytes), Ok(cell));
+        for cut in 0..bytes.len() {
+            assert_eq!(Cell::read_from(&bytes[..cut]), Err(NotACell), "{cut} bytes");
+        }
+        for nth in 0..bytes.len() {
+            let mut damaged = bytes.clone();
+            damaged[nth] ^= 0xff;
+            // Another cell or none, but no panic and no endless memory.
+            let _ = Cell::read_from(&damaged);
+        }
+        bytes.push(0);
+        assert_eq!(Cell::read_from(&bytes), Err(NotACell), "one too many");
     }
 }
 

@@ -73,6 +73,15 @@ impl Store for AnyStore {
         ask!(self, store => store.settle(id, usage, now))
     }
 
+    async fn settle_estimated(
+        &self,
+        id: ReservationId,
+        usage: &Usage,
+        now: Now,
+    ) -> Result<Receipt, StoreError> {
+        ask!(self, store => store.settle_estimated(id, usage, now))
+    }
+
     async fn void(&self, id: ReservationId, now: Now) -> Result<Receipt, StoreError> {
         ask!(self, store => store.void(id, now))
     }

@@ -64,6 +64,18 @@ pub trait Store: Send + Sync {
         now: Now,
     ) -> impl Future<Output = Result<Receipt, StoreError>> + Send;
 
+    /// Like [`settle`](Store::settle), where nobody told what was used: `usage` is what it
+    /// probably was. A ledger marks it.
+    ///
+    /// # Errors
+    /// When no such reservation is known or the store cannot answer.
+    fn settle_estimated(
+        &self,
+        id: ReservationId,
+        usage: &Usage,
+        now: Now,
+    ) -> impl Future<Output = Result<Receipt, StoreError>> + Send;
+
     /// Ends a reservation of which nothing was used: every charge is given back.
     ///
     /// # Errors

@@ -3,6 +3,8 @@
 mod audit;
 mod history;
 mod kill;
+mod old;
 mod refused;
 mod restart;
+mod spend;
 mod world;

@@ -37,6 +37,18 @@ pub enum LedgerError {
         /// The newest format that is known.
         known: i64,
     },
+    /// An older version of Tollgate made it, and it was not opened for writing since.
+    #[error(
+        "the ledger {path} has format {found} and is read from format {known} on: start the server with it once, which brings it up to date"
+    )]
+    Older {
+        /// The file.
+        path: PathBuf,
+        /// Its format.
+        found: i64,
+        /// The format that is read.
+        known: i64,
+    },
     /// What is in it can't be.
     #[error(
         "the ledger {path} is damaged: {what}; put a good copy in its place, or move it away to begin a new one"

@@ -31,6 +31,16 @@ pub(super) struct Outstanding {
     pub(super) is_changed: bool,
 }
 
+/// A reservation as it ends.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Ended {
+    /// Its first row.
+    pub(super) first: u64,
+    pub(super) keep: bool,
+    /// Whether it had expired before.
+    pub(super) expired: bool,
+}
+
 /// What the ledger's list must learn.
 #[derive(Debug, Default)]
 pub(super) struct Changes {
@@ -68,21 +78,21 @@ impl Mirror {
         open.rows.first().copied()
     }
 
-    pub(super) fn expire(&mut self, id: ReservationId, seq: u64, at: Time) -> Option<u64> {
+    pub(super) fn expire(&mut self, id: ReservationId, seq: u64, at: Time) -> Option<Ended> {
         let first = self.change(id, seq)?;
-        if let Some(open) = self.open.get_mut(&id) {
-            open.expired_at = Some(at);
-        }
-        Some(first)
+        let open = self.open.get_mut(&id)?;
+        let expired = open.expired_at.replace(at).is_some();
+        Some(Ended { first, keep: open.keep, expired })
     }
 
-    /// Ends a reservation: the number of its first row, and whether its id is kept.
-    pub(super) fn end(&mut self, id: ReservationId) -> Option<(u64, bool)> {
+    /// Ends a reservation for good.
+    pub(super) fn end(&mut self, id: ReservationId) -> Option<Ended> {
         let ended = self.open.remove(&id)?;
         if ended.is_listed {
             self.gone.push(id);
         }
-        Some((ended.rows.first().copied()?, ended.keep))
+        let first = ended.rows.first().copied()?;
+        Some(Ended { first, keep: ended.keep, expired: ended.expired_at.is_some() })
     }
 
     /// What has changed since this was asked last. Forgets what has expired too long ago

@@ -22,6 +22,7 @@ mod replay;
 mod row;
 mod rules;
 mod schema;
+mod spend;
 mod tables;
 mod writer;
 
@@ -40,12 +41,16 @@ use tollgate_core::{
 pub use audit::{Audit, Balance, LimitBalance, MAX_FINDINGS, audit};
 pub use error::LedgerError;
 pub use ledger::Ledger;
+pub use spend::{
+    Bucket, Dimension, MAX_SPAN, MAX_SPEND_ROWS, OTHERS, SpendOrder, SpendQuery, SpendRow, spend,
+};
 
 use self::{
     mirror::{Mirror, Outstanding},
     queue::Queue,
     replay::Replay,
     row::{LimitRow, Row},
+    spend::Roll,
     tables::Tables,
     writer::Writer,
 };
@@ -146,7 +151,14 @@ impl Embedded {
         let writer = Writer {
             queue: Arc::clone(&queue),
             memory: Arc::clone(&memory),
-            tables: Tables { connection, rules: replay.rules, mirror, latest: replay.latest },
+            tables: Tables {
+                roll: Roll::read(&connection)
+                    .map_err(|error| LedgerError::from_sqlite(path, &error))?,
+                connection,
+                rules: replay.rules,
+                mirror,
+                latest: replay.latest,
+            },
             committed: replay.seq,
             replay_from: replay.from,
             max_replay: bounds.max_replay,
@@ -245,6 +257,15 @@ impl Store for Embedded {
         now: Now,
     ) -> Result<Receipt, StoreError> {
         self.memory.settle(id, usage, now).await
+    }
+
+    async fn settle_estimated(
+        &self,
+        id: ReservationId,
+        usage: &Usage,
+        now: Now,
+    ) -> Result<Receipt, StoreError> {
+        self.memory.settle_estimated(id, usage, now).await
     }
 
     async fn void(&self, id: ReservationId, now: Now) -> Result<Receipt, StoreError> {

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use compact_str::CompactString;
 use hashbrown::{HashMap, HashSet};
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, params, types::ValueRef};
 use tollgate_core::{Cell, Ending, LimitId, Now, ReservationId, ScopeId, Time};
 
 use super::{
@@ -13,7 +13,7 @@ use super::{
     entry::{self, Entry, EntryCharge},
     mirror::Rows,
     rules::{Rules, json},
-    schema::{EntryKind, integer},
+    schema::{self, EntryKind, integer},
 };
 use crate::{
     Receipt,
@@ -29,7 +29,7 @@ pub(super) struct Replay {
     /// Ids that the ledger's list of reservations has though they ended.
     pub(super) ended: Vec<ReservationId>,
     /// How kept ids ended, the oldest first.
-    pub(super) receipts: Vec<(ReservationId, Receipt)>,
+    pub(super) receipts: Receipts,
     /// The last entry's number, and the first one that was played again.
     pub(super) seq: u64,
     pub(super) from: u64,
@@ -54,18 +54,23 @@ pub(super) struct Open {
     pub(super) expired_at: Option<Time>,
 }
 
+/// How ids ended.
+type Receipts = Vec<(ReservationId, Receipt)>;
+
 /// Receipts that come back after a restart.
 const MAX_RECEIPTS: i64 = 65_536;
 
 impl Replay {
     /// Reads a ledger.
     pub(super) fn read(connection: &Connection, path: &Path) -> Result<Self, LedgerError> {
+        let second = schema::open_to_read(path)?;
         let mut replay = Self::default();
-        replay.all(connection).map_err(|error| LedgerError::from_sqlite(path, &error))?;
+        replay.all(connection, second).map_err(|error| LedgerError::from_sqlite(path, &error))?;
         Ok(replay)
     }
 
-    fn all(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+    /// Reads accounts here and rows on a second thread, since both take their time.
+    fn all(&mut self, connection: &Connection, second: Connection) -> rusqlite::Result<()> {
         let meta = "SELECT value FROM meta WHERE name = ?";
         self.from = connection.query_row(meta, ["replay_from"], |row| entry::unsigned(row, 0))?;
         let latest = connection.query_row(meta, ["latest"], |row| entry::unsigned(row, 0))?;
@@ -75,15 +80,19 @@ impl Replay {
         let next = "SELECT coalesce(max(number), 0) + 1 FROM cells";
         self.next_number = connection.query_row(next, [], |row| row.get(0))?;
         self.rules = Rules::read(connection)?;
-        self.checkpoints(connection)?;
-        self.outstanding(connection)?;
-        let tail = format!("SELECT {} FROM entries WHERE seq >= ? ORDER BY seq", entry::COLUMNS);
-        let mut tail = connection.prepare(&tail)?;
-        let mut rows = tail.query([integer(self.from)])?;
-        while let Some(row) = rows.next()? {
-            self.play(connection, &Entry::read(row)?)?;
+        let from = self.from;
+        let rows = std::thread::scope(|scope| {
+            let rows = scope.spawn(move || rows(&second, from));
+            self.checkpoints(connection)?;
+            self.outstanding(connection)?;
+            rows.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        });
+        let (tail, receipts) = rows?;
+        for entry in &tail {
+            self.play(connection, entry)?;
         }
-        self.receipts(connection)
+        self.receipts = receipts;
+        Ok(())
     }
 
     fn checkpoints(&mut self, connection: &Connection) -> rusqlite::Result<()> {
@@ -94,7 +103,7 @@ impl Replay {
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
             let number = row.get(0)?;
-            let cell: Cell = json(2, row.get_ref(2)?.as_str()?)?;
+            let cell = read_cell(row.get_ref(2)?)?;
             let restored = RestoredCell {
                 number,
                 scope: ScopeId(row.get::<_, i64>(3)?.cast_unsigned()),
@@ -251,25 +260,6 @@ impl Replay {
         Ok(())
     }
 
-    fn receipts(&mut self, connection: &Connection) -> rusqlite::Result<()> {
-        let mut statement = connection.prepare(
-            "SELECT e.id, e.requests, e.input_tokens, e.output_tokens, e.nano_usd, e.millis, \
-                coalesce(o.requests, 0), coalesce(o.input_tokens, 0), \
-                coalesce(o.output_tokens, 0), coalesce(o.nano_usd, 0), coalesce(o.millis, 0) \
-                FROM entries e INDEXED BY kept \
-                LEFT JOIN entries o ON o.seq = e.seq + 1 AND o.kind = 7 \
-                WHERE e.keep = 1 AND e.kind IN (4, 5) ORDER BY e.seq DESC LIMIT ?",
-        )?;
-        let mut rows = statement.query(params![MAX_RECEIPTS])?;
-        while let Some(row) = rows.next()? {
-            let usage = entry::read_amounts(row, 1)?;
-            let overrun = entry::read_amounts(row, 6)?;
-            self.receipts.push((entry::read_id(row, 0)?, Receipt { usage, overrun }));
-        }
-        self.receipts.reverse();
-        Ok(())
-    }
-
     /// Takes the cells that are worth keeping, and the numbers of those that are not: idle
     /// ones that no reservation refers to.
     pub(super) fn sift_cells(&mut self, now: Now) -> (Vec<RestoredCell>, Vec<u32>) {
@@ -285,4 +275,47 @@ impl Replay {
         }
         (cells, idle)
     }
+}
+
+/// The rows that are played again, and how kept ids ended.
+fn rows(connection: &Connection, from: u64) -> rusqlite::Result<(Vec<Entry>, Receipts)> {
+    Ok((tail(connection, from)?, receipts(connection)?))
+}
+
+/// The rows that are played again.
+fn tail(connection: &Connection, from: u64) -> rusqlite::Result<Vec<Entry>> {
+    let tail = format!("SELECT {} FROM entries WHERE seq >= ? ORDER BY seq", entry::COLUMNS);
+    let mut tail = connection.prepare(&tail)?;
+    let rows = tail.query_map([integer(from)], Entry::read)?;
+    rows.collect()
+}
+
+fn read_cell(state: ValueRef<'_>) -> rusqlite::Result<Cell> {
+    match state {
+        ValueRef::Blob(bytes) => {
+            Cell::read_from(bytes).map_err(|error| entry::wrong(2, error.to_string()))
+        }
+        state => json(2, state.as_str()?),
+    }
+}
+
+/// How kept ids ended, the oldest first.
+fn receipts(connection: &Connection) -> rusqlite::Result<Receipts> {
+    let mut statement = connection.prepare(
+        "SELECT e.id, e.requests, e.input_tokens, e.output_tokens, e.nano_usd, e.millis, \
+                coalesce(o.requests, 0), coalesce(o.input_tokens, 0), \
+                coalesce(o.output_tokens, 0), coalesce(o.nano_usd, 0), coalesce(o.millis, 0) \
+                FROM entries e INDEXED BY kept \
+                LEFT JOIN entries o ON o.seq = e.seq + 1 AND o.kind = 7 \
+                WHERE e.keep = 1 AND e.kind IN (4, 5) ORDER BY e.seq DESC LIMIT ?",
+    )?;
+    let mut rows = statement.query(params![MAX_RECEIPTS])?;
+    let mut receipts = Vec::new();
+    while let Some(row) = rows.next()? {
+        let usage = entry::read_amounts(row, 1)?;
+        let overrun = entry::read_amounts(row, 6)?;
+        receipts.push((entry::read_id(row, 0)?, Receipt { usage, overrun }));
+    }
+    receipts.reverse();
+    Ok(receipts)
 }

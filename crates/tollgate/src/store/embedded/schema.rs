@@ -12,9 +12,14 @@ use super::LedgerError;
 const APPLICATION_ID: i64 = 0x546f_6c6c;
 
 /// The format that this version writes.
-const FORMAT: i64 = 1;
+const FORMAT: i64 = 2;
 
-const SCHEMA: &str = include_str!("schema.sql");
+const SCHEMA: &str =
+    concat!(include_str!("schema.sql"), include_str!("spend.sql"), include_str!("views.sql"));
+
+/// What makes a file of format 1 one of format 2.
+const FORMAT_2: &str =
+    concat!(include_str!("format_2.sql"), include_str!("spend.sql"), include_str!("views.sql"));
 
 /// Pages of the write-ahead log before they are moved to the file.
 const WAL_PAGES: i64 = 4_000;
@@ -49,9 +54,7 @@ pub(super) fn open(path: &Path, max_bytes: Option<u64>) -> Result<Connection, Le
     let failed = |error: rusqlite::Error| LedgerError::from_sqlite(path, &error);
     let connection = Connection::open(path).map_err(failed)?;
     let is_new = pragma(&connection, "schema_version").map_err(failed)? == 0;
-    if !is_new {
-        recognise(&connection, path)?;
-    }
+    let format = if is_new { FORMAT } else { recognise(&connection, path)? };
     connection.pragma_update(None, "journal_mode", "wal").map_err(failed)?;
     connection.pragma_update(None, "synchronous", "full").map_err(failed)?;
     connection.pragma_update(None, "wal_autocheckpoint", WAL_PAGES).map_err(failed)?;
@@ -71,10 +74,15 @@ pub(super) fn open(path: &Path, max_bytes: Option<u64>) -> Result<Connection, Le
         );
         connection.execute_batch(&made).map_err(failed)?;
     }
+    if format < FORMAT {
+        let made = format!("BEGIN IMMEDIATE; {FORMAT_2} PRAGMA user_version = {FORMAT}; COMMIT;");
+        connection.execute_batch(&made).map_err(failed)?;
+    }
     Ok(connection)
 }
 
-/// Opens a ledger to read it, also while a process writes it.
+/// Opens a ledger to read it, also while a process writes it. It must be of this format: a
+/// store that opens it makes it so.
 pub(super) fn open_to_read(path: &Path) -> Result<Connection, LedgerError> {
     if !path.exists() {
         return Err(LedgerError::Missing { path: path.to_path_buf() });
@@ -82,12 +90,16 @@ pub(super) fn open_to_read(path: &Path) -> Result<Connection, LedgerError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)
         .map_err(|error| LedgerError::from_sqlite(path, &error))?;
-    recognise(&connection, path)?;
+    let found = recognise(&connection, path)?;
+    if found < FORMAT {
+        return Err(LedgerError::Older { path: path.to_path_buf(), found, known: FORMAT });
+    }
     Ok(connection)
 }
 
-/// Says clearly what is wrong with a file that is no ledger of a known format.
-fn recognise(connection: &Connection, path: &Path) -> Result<(), LedgerError> {
+/// The format of a ledger; says clearly what is wrong with a file that is none, or of no
+/// known format.
+fn recognise(connection: &Connection, path: &Path) -> Result<i64, LedgerError> {
     let failed = |error: rusqlite::Error| LedgerError::from_sqlite(path, &error);
     if pragma(connection, "application_id").map_err(failed)? != APPLICATION_ID {
         return Err(LedgerError::Foreign { path: path.to_path_buf() });
@@ -96,7 +108,7 @@ fn recognise(connection: &Connection, path: &Path) -> Result<(), LedgerError> {
     if found > FORMAT {
         return Err(LedgerError::Newer { path: path.to_path_buf(), found, known: FORMAT });
     }
-    Ok(())
+    Ok(found)
 }
 
 fn pragma(connection: &Connection, name: &str) -> rusqlite::Result<i64> {

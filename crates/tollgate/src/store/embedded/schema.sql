@@ -1,12 +1,13 @@
--- The embedded ledger, format 1. Rows are only ever added, but for the checkpoints at the end,
--- which say how far an account's history need not be read again.
+-- The embedded ledger, format 2. Rows of `entries` are only ever added, and taken out again when
+-- they are older than the policy's retention. The checkpoints say how far an account's history
+-- need not be read again, and `spend.sql` sums up what was used.
 --
 -- Times are nanoseconds since the Unix epoch: `at` on the engine's clock, which never runs
 -- backwards, `wall` on the wall. Money is nano-dollars. Ids of limits and scopes are 64-bit
 -- hashes of their names.
 
 CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
-INSERT INTO meta VALUES ('replay_from', 1), ('latest', 0);
+INSERT INTO meta VALUES ('replay_from', 1), ('latest', 0), ('rolled', 0);
 
 CREATE TABLE kinds (kind INTEGER PRIMARY KEY, name TEXT NOT NULL);
 INSERT INTO kinds VALUES
@@ -31,7 +32,9 @@ CREATE TABLE cells (number INTEGER PRIMARY KEY, scope INTEGER NOT NULL, key TEXT
 -- What happened. `charges` is a JSON array: [cell, rule, amount] for what was reserved or
 -- extended, [cell, rule, held, used] for what ended, [cell, limit] for an ended session.
 -- The amounts of a settle row are all that was charged; an overrun row after it says what of
--- that is more than was reserved. `reserve_seq` is the row of the reservation.
+-- that is more than was reserved. `reserve_seq` is the row of the reservation. `link` is the same
+-- number where a reservation can have several such rows: extensions, renewals, an expiry, and
+-- the settlement after it. `estimated` marks settlements of which nobody told the true usage.
 CREATE TABLE entries (
     seq INTEGER PRIMARY KEY, kind INTEGER NOT NULL, id BLOB NOT NULL, reserve_seq INTEGER,
     at INTEGER NOT NULL, wall INTEGER NOT NULL,
@@ -40,35 +43,15 @@ CREATE TABLE entries (
     millis INTEGER NOT NULL DEFAULT 0,
     expires INTEGER, keep INTEGER NOT NULL DEFAULT 0, charges TEXT NOT NULL DEFAULT '[]',
     user TEXT, session TEXT, team TEXT, tier TEXT, key TEXT, provider TEXT, model TEXT,
-    task TEXT, other TEXT
+    task TEXT, other TEXT,
+    link INTEGER, estimated INTEGER NOT NULL DEFAULT 0
 );
 
 -- The ends of reservations whose ids may be asked for again.
 CREATE INDEX kept ON entries (seq) WHERE keep = 1 AND kind IN (4, 5);
 
--- What a cell held after row `seq`, as JSON.
+-- What a cell held after row `seq`: bytes, or JSON where an older version wrote it.
 CREATE TABLE checkpoints (cell INTEGER PRIMARY KEY, seq INTEGER NOT NULL, state TEXT NOT NULL);
 
 -- Reservations that had not ended before row `replay_from`, with their rows.
 CREATE TABLE outstanding (id BLOB PRIMARY KEY, rows TEXT NOT NULL) WITHOUT ROWID;
-
-CREATE VIEW ledger AS
-SELECT e.seq, k.name AS kind, lower(hex(e.id)) AS id,
-    strftime('%Y-%m-%dT%H:%M:%SZ', e.wall / 1000000000, 'unixepoch') AS time,
-    e.requests, e.input_tokens, e.output_tokens, e.nano_usd / 1e9 AS usd,
-    e.millis / 1e3 AS seconds,
-    coalesce(e.user, r.user) AS user, coalesce(e.session, r.session) AS session,
-    coalesce(e.team, r.team) AS team, coalesce(e.tier, r.tier) AS tier,
-    coalesce(e.key, r.key) AS key, coalesce(e.provider, r.provider) AS provider,
-    coalesce(e.model, r.model) AS model, coalesce(e.task, r.task) AS task,
-    coalesce(e.other, r.other) AS other
-FROM entries e JOIN kinds k ON k.kind = e.kind LEFT JOIN entries r ON r.seq = e.reserve_seq;
-
-CREATE VIEW ledger_charges AS
-SELECT e.seq, k.name AS kind, lower(hex(e.id)) AS id, l.name AS limit_name, c.key, r.unit,
-    r.cap, json_extract(j.value, '$[2]') AS held, json_extract(j.value, '$[3]') AS used
-FROM entries e JOIN kinds k ON k.kind = e.kind, json_each(e.charges) j
-    JOIN rules r ON r.id = json_extract(j.value, '$[1]')
-    JOIN cells c ON c.number = json_extract(j.value, '$[0]')
-    LEFT JOIN limits l ON l.id = r.limit_id
-WHERE e.kind IN (1, 2, 4, 5, 6);

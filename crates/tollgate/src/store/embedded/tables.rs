@@ -6,10 +6,11 @@ use rusqlite::{CachedStatement, Connection, Transaction, params};
 use tollgate_core::{Amounts, Attribute, Attributes, Now, ReservationId, Time};
 
 use super::{
-    mirror::{Changes, Mirror},
+    mirror::{Changes, Ended, Mirror},
     row::{Batch, LimitRow, Reserve, Row, RowCharge},
     rules::Rules,
     schema::{EntryKind, integer},
+    spend::Roll,
 };
 use crate::store::memory::End;
 
@@ -19,6 +20,7 @@ pub(super) struct Tables {
     pub(super) connection: Connection,
     pub(super) rules: Rules,
     pub(super) mirror: Mirror,
+    pub(super) roll: Roll,
     /// The latest instant of an entry.
     pub(super) latest: Time,
 }
@@ -41,6 +43,18 @@ struct Group<'a> {
     entry: CachedStatement<'a>,
     /// Charges as text, of one row after the other.
     text: String,
+    /// The state of a cell, of one after the other.
+    bytes: Vec<u8>,
+}
+
+/// What a row tells beside what happened to whom.
+#[derive(Debug, Clone, Copy, Default)]
+struct Marks {
+    expires: Option<Time>,
+    keep: bool,
+    /// Whether the reservation can have several such rows.
+    link: bool,
+    estimated: bool,
 }
 
 const RESERVE: &str = "INSERT INTO entries (kind, seq, id, at, wall, requests, input_tokens, \
@@ -49,16 +63,21 @@ const RESERVE: &str = "INSERT INTO entries (kind, seq, id, at, wall, requests, i
     VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 
 const ENTRY: &str = "INSERT INTO entries (kind, seq, id, reserve_seq, at, wall, requests, \
-    input_tokens, output_tokens, nano_usd, millis, expires, keep, charges) \
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    input_tokens, output_tokens, nano_usd, millis, expires, keep, charges, link, \
+    estimated) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 
 /// Attributes that have a column of their own.
 const COLUMNS: [&str; 8] = ["user", "session", "team", "tier", "key", "provider", "model", "task"];
 
 impl Tables {
-    /// Writes a group, and a finished checkpoint after it, so that all of it survives a
-    /// crash when this returns, or none.
-    pub(super) fn write(&mut self, batch: &Batch, mark: Option<&Mark>) -> rusqlite::Result<()> {
+    /// Writes a group, and a finished checkpoint after it, and sums up rows before it up to
+    /// `roll`, so that all of it survives a crash when this returns, or none.
+    pub(super) fn write(
+        &mut self,
+        batch: &Batch,
+        mark: Option<&Mark>,
+        roll: Option<u64>,
+    ) -> rusqlite::Result<()> {
         let transaction = self.connection.transaction()?;
         let mut group = Group {
             transaction: &transaction,
@@ -68,6 +87,7 @@ impl Tables {
             reserve: transaction.prepare_cached(RESERVE)?,
             entry: transaction.prepare_cached(ENTRY)?,
             text: String::new(),
+            bytes: Vec::new(),
         };
         let mut charges = batch.charges.as_slice();
         for row in &batch.rows {
@@ -79,6 +99,9 @@ impl Tables {
             group.mark(mark)?;
         }
         drop(group);
+        if let Some(to) = roll {
+            self.roll.advance(&transaction, to)?;
+        }
         transaction.commit()
     }
 }
@@ -115,10 +138,10 @@ impl Group<'_> {
                 .map(drop)
             }
             Row::Checkpoint { cell, seq, state } => {
-                let state = serde_json::to_string(state)
-                    .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
+                self.bytes.clear();
+                state.write_to(&mut self.bytes);
                 self.other("INSERT OR REPLACE INTO checkpoints VALUES (?, ?, ?)")?
-                    .execute(params![cell, integer(*seq), state])
+                    .execute(params![cell, integer(*seq), self.bytes])
                     .map(drop)
             }
             Row::Close { cell } => {
@@ -163,16 +186,20 @@ impl Group<'_> {
         let Row::End { seq, id, now, how, receipt, .. } = row else { return Ok(()) };
         self.charges(charges, true)?;
         *self.latest = (*self.latest).max(now.time);
-        let (kind, first, keep) = match how {
-            End::Expire => (EntryKind::Expire, self.mirror.expire(*id, *seq, now.time), false),
-            End::Settle | End::Void => {
-                let ended = self.mirror.end(*id);
-                let settled = *how == End::Settle;
-                let kind = if settled { EntryKind::Settle } else { EntryKind::Void };
-                (kind, ended.map(|(first, _)| first), ended.is_some_and(|(_, keep)| keep))
-            }
+        let (kind, ended) = match how {
+            End::Expire => (EntryKind::Expire, self.mirror.expire(*id, *seq, now.time)),
+            End::Settle | End::Estimate => (EntryKind::Settle, self.mirror.end(*id)),
+            End::Void => (EntryKind::Void, self.mirror.end(*id)),
         };
-        self.insert(kind, *seq, (*id, first), *now, &receipt.usage, (None, keep))?;
+        let Ended { first, keep, expired } = ended.unwrap_or_default();
+        let marks = Marks {
+            expires: None,
+            keep: keep && *how != End::Expire,
+            link: expired || *how == End::Expire,
+            estimated: *how == End::Estimate,
+        };
+        let first = (first != 0).then_some(first);
+        self.insert(kind, *seq, (*id, first), *now, &receipt.usage, marks)?;
         if receipt.overrun != Amounts::default() {
             self.text.clear();
             let overrun = &receipt.overrun;
@@ -190,7 +217,9 @@ impl Group<'_> {
         amounts: &Amounts,
         expires: Option<Time>,
     ) -> rusqlite::Result<()> {
-        self.insert(kind, seq, id, now, amounts, (expires, false))
+        let link = kind != EntryKind::Overrun;
+        let marks = Marks { expires, link, ..Marks::default() };
+        self.insert(kind, seq, id, now, amounts, marks)
     }
 
     fn insert(
@@ -200,7 +229,7 @@ impl Group<'_> {
         (id, first): (ReservationId, Option<u64>),
         now: Now,
         amounts: &Amounts,
-        (expires, keep): (Option<Time>, bool),
+        marks: Marks,
     ) -> rusqlite::Result<()> {
         let charges = if self.text.is_empty() { "[]" } else { &self.text };
         self.entry.execute(params![
@@ -215,9 +244,11 @@ impl Group<'_> {
             integer(amounts.output_tokens),
             integer(amounts.cost.0),
             integer(amounts.millis),
-            expires.map(|at| integer(at.as_nanos())),
-            keep,
+            marks.expires.map(|at| integer(at.as_nanos())),
+            marks.keep,
             charges,
+            first.filter(|_| marks.link).map(integer),
+            marks.estimated,
         ])?;
         Ok(())
     }

@@ -37,6 +37,12 @@ const PASS_IDLE: u64 = 1_000;
 /// Cells that are written down with one group, even if it has fewer rows.
 const CELLS_PER_GROUP: usize = 512;
 
+/// Rows that are worth summing up while others wait to be written.
+const ROLL_BUSY: u64 = 4_096;
+
+/// Rows that are summed up with one group, even if it has fewer.
+const ROLL_PER_GROUP: u64 = 512;
+
 impl Writer {
     pub(super) fn run(mut self) {
         let queue = Arc::clone(&self.queue);
@@ -59,7 +65,8 @@ impl Writer {
                 latest: self.tables.latest,
                 changes: pass.changes,
             });
-            let nothing_left = mark.is_none() && pass.is_none();
+            let roll = self.roll(woken);
+            let nothing_left = mark.is_none() && pass.is_none() && roll.is_none();
             match woken {
                 Woken::Idle if nothing_left => {
                     queue.sleep();
@@ -68,7 +75,7 @@ impl Writer {
                 Woken::Closed if nothing_left => return,
                 _ => {}
             }
-            if let Err(error) = self.write(&mut batch, mark.as_ref()) {
+            if let Err(error) = self.write(&mut batch, mark.as_ref(), roll) {
                 let reason = error.to_string();
                 tracing::error!(%error, "ledger not written: nothing is admitted any more");
                 queue.fail(&reason);
@@ -77,10 +84,15 @@ impl Writer {
         }
     }
 
-    fn write(&mut self, batch: &mut Batch, mark: Option<&Mark>) -> rusqlite::Result<()> {
+    fn write(
+        &mut self,
+        batch: &mut Batch,
+        mark: Option<&Mark>,
+        roll: Option<u64>,
+    ) -> rusqlite::Result<()> {
         let seq = self.queue.take(batch);
-        if !batch.rows.is_empty() || mark.is_some() {
-            self.tables.write(batch, mark)?;
+        if !batch.rows.is_empty() || mark.is_some() || roll.is_some() {
+            self.tables.write(batch, mark, roll)?;
             batch.clear();
         }
         if let Some(mark) = mark {
@@ -91,6 +103,19 @@ impl Writer {
             self.queue.committed(seq);
         }
         Ok(())
+    }
+
+    /// Up to which row to sum up now. Nothing while the store is closing: whoever asks reads
+    /// the rows after the sums.
+    fn roll(&self, woken: Woken) -> Option<u64> {
+        let rolled = self.tables.roll.rolled;
+        let (worth, most) = match woken {
+            Woken::Rows => (ROLL_BUSY, ROLL_PER_GROUP.max(self.queue.depth() as u64)),
+            Woken::Idle => (1, 4 * ROLL_PER_GROUP),
+            Woken::Closed => return None,
+        };
+        let is_worth = self.committed >= rolled + worth;
+        is_worth.then(|| self.committed.min(rolled + most))
     }
 
     /// Begins a checkpoint of everything that has been written so far.

@@ -112,6 +112,8 @@ pub enum Record<'a> {
 pub enum End {
     /// With what was really used.
     Settle,
+    /// With what was probably used, since nobody told.
+    Estimate,
     /// With nothing used.
     Void,
     /// By itself; what it held counts as used.

@@ -154,6 +154,15 @@ impl<J: Journal> Store for Memory<J> {
         self.settle_now(id, usage, now)
     }
 
+    async fn settle_estimated(
+        &self,
+        id: ReservationId,
+        usage: &Usage,
+        now: Now,
+    ) -> Result<Receipt, StoreError> {
+        self.settle_estimated_now(id, usage, now)
+    }
+
     async fn void(&self, id: ReservationId, now: Now) -> Result<Receipt, StoreError> {
         self.void_now(id, now)
     }

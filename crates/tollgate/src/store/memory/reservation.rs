@@ -96,7 +96,7 @@ impl Reservation {
             let added = self.added.iter().map(|added| &added.charge);
             let whole = self.charges.iter().chain(added).map(|charge| shares.whole(charge));
             shares.parcels = whole.collect();
-            if how == End::Settle {
+            if matches!(how, End::Settle | End::Estimate) {
                 self.share_parcels(&mut shares.parcels);
             }
         }
@@ -140,8 +140,8 @@ impl Shares<'_> {
     fn whole(&self, charge: &Charge) -> u64 {
         match (self.how, charge.unit) {
             (End::Void, _) => 0,
-            (End::Expire, _) | (End::Settle, Unit::Requests) => charge.amount,
-            (End::Settle, unit) => self.usage.of(unit),
+            (End::Expire, _) | (_, Unit::Requests) => charge.amount,
+            (End::Settle | End::Estimate, unit) => self.usage.of(unit),
         }
     }
 }

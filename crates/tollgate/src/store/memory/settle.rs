@@ -25,7 +25,20 @@ impl<J: Journal> Memory<J> {
         usage: &Usage,
         now: Now,
     ) -> Result<Receipt, StoreError> {
-        self.end(id, Some(usage), now)
+        self.end(id, End::Settle, usage, now)
+    }
+
+    /// [`Store::settle_estimated`](crate::Store::settle_estimated), which never waits here.
+    ///
+    /// # Errors
+    /// When no such reservation is known.
+    pub fn settle_estimated_now(
+        &self,
+        id: ReservationId,
+        usage: &Usage,
+        now: Now,
+    ) -> Result<Receipt, StoreError> {
+        self.end(id, End::Estimate, usage, now)
     }
 
     /// [`Store::void`](crate::Store::void), which never waits here.
@@ -33,7 +46,7 @@ impl<J: Journal> Memory<J> {
     /// # Errors
     /// When no such reservation is known.
     pub fn void_now(&self, id: ReservationId, now: Now) -> Result<Receipt, StoreError> {
-        self.end(id, None, now)
+        self.end(id, End::Void, &Usage::default(), now)
     }
 
     /// [`Store::renew`](crate::Store::renew), which never waits here.
@@ -92,7 +105,8 @@ impl<J: Journal> Memory<J> {
     fn end(
         &self,
         id: ReservationId,
-        usage: Option<&Usage>,
+        how: End,
+        usage: &Usage,
         now: Now,
     ) -> Result<Receipt, StoreError> {
         let hash = self.hash_id(id);
@@ -100,10 +114,10 @@ impl<J: Journal> Memory<J> {
         let Some(reservation) = reservations.remove(id, hash) else {
             return reservations.receipt(id, hash).ok_or(StoreError::Unknown { id: id.0 });
         };
-        let (how, usage) = match usage {
-            None => (End::Void, Usage::default()),
-            Some(usage) => (End::Settle, Usage { requests: reservation.demand.requests, ..*usage }),
-        };
+        let mut usage = *usage;
+        if how != End::Void {
+            usage.requests = reservation.demand.requests;
+        }
         let overrun = usage.beyond(&reservation.demand);
         let receipt = Receipt { usage, overrun };
         self.end_holds(&reservation, how, &receipt, now);

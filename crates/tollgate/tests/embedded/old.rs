@@ -1,0 +1,67 @@
+//! Files that older versions made: they open, and nothing in them is lost.
+
+use rusqlite::Connection;
+use tollgate::{
+    Store as _,
+    core::{NanoUsd, ReservationId},
+    store::embedded::{LedgerError, SpendQuery, audit, spend},
+};
+
+use crate::world::{DEMAND, NOON, World, every_kind};
+
+/// A file as format 1 had it: a request that cost more than its extended reservation, one
+/// voided, one settled after it expired, and one that a crash left open.
+const FORMAT_1: &str = include_str!("format_1.sql");
+
+fn old() -> World {
+    let world = World::new(every_kind());
+    let file = Connection::open(world.path()).expect("a database");
+    file.execute_batch(FORMAT_1).expect("a ledger of format 1");
+    world
+}
+
+#[tokio::test]
+async fn a_ledger_of_the_first_format_opens_and_goes_on() {
+    let world = old();
+    let older = LedgerError::Older { path: world.path(), found: 1, known: 2 };
+    assert_eq!(audit(&world.path()), Err(older), "it is not read as something else");
+    let open = world.open(NOON);
+    assert_eq!(open.store.restored().entries, 10);
+    assert_eq!(open.store.restored().expired, 1);
+    let left = world.remaining(&open, "ann", "spend").await;
+    assert_eq!(left, 5_000_000_000 - 600_000_000 - 250_000_000);
+    let again = open.store.settle(ReservationId(3), &DEMAND, open.now()).await;
+    assert_eq!(again.expect("a receipt").usage.cost, NanoUsd(100_000_000), "ids are known");
+    let late = open.store.settle(ReservationId(5), &DEMAND, open.now()).await;
+    assert_eq!(late.expect("settled late").usage, DEMAND);
+    world.reserve(&open, 6, "ann").await;
+    open.store.settle(ReservationId(6), &DEMAND, open.now()).await.expect("settled");
+    open.store.durable().await.expect("a disk");
+    drop(open);
+
+    let found = audit(&world.path()).expect("a ledger");
+    assert!(found.is_clean(), "{:#?}", found.findings);
+    let query = SpendQuery::between(NOON, NOON.after(std::time::Duration::from_secs(7_200)));
+    let sum = spend(&world.path(), &query).expect("sums");
+    let [sum] = sum.as_slice() else { panic!("one row: {sum:?}") };
+    assert_eq!(sum.nano_usd, NanoUsd(600_000_000 + 100_000_000 + 2 * 250_000_000));
+    assert_eq!((sum.requests, sum.estimated), (4, 0));
+    assert_eq!(sum.overrun_nano_usd, NanoUsd(100_000_000));
+}
+
+#[test]
+fn a_ledger_is_brought_up_to_date_whole_or_not_at_all() {
+    let world = old();
+    let file = Connection::open(world.path()).expect("a database");
+    // In the way of what the last step makes.
+    file.execute_batch("CREATE TABLE spend (name TEXT)").expect("a table");
+    let schema = "SELECT group_concat(sql, ';') FROM sqlite_schema";
+    let read = |file: &Connection| file.query_row(schema, [], |row| row.get::<_, String>(0));
+    let before = read(&file).expect("a schema");
+    let error = world.try_open(NOON).map(drop).expect_err("a table is in the way");
+    assert!(error.to_string().contains("spend"), "{error}");
+    assert_eq!(read(&file).expect("a schema"), before);
+    file.execute_batch("DROP TABLE spend").expect("out of the way");
+    drop(file);
+    assert!(world.try_open(NOON).is_ok());
+}

@@ -142,6 +142,7 @@ fn beside(app: &Arc<App>) -> JoinSet<()> {
     tasks.spawn(async move {
         loop {
             tokio::time::sleep(EXPIRY_INTERVAL).await;
+            expiring.metrics.remember(expiring.gate.clock().now().wall);
             match expiring.gate.expire().await {
                 Ok(0) => {}
                 Ok(count) => tracing::warn!(count, "reservations expired unsettled"),

@@ -27,11 +27,15 @@ pub enum Attribute {
     Route,
     /// How urgent it is.
     Priority,
+    /// Who pays in the end: an organisation, an account of the operator's.
+    Customer,
+    /// A mark by which spending is told apart, like `nightly` or `feature-x`.
+    Tag,
     /// A name of the operator's own.
     Own(CompactString),
 }
 
-const KNOWN: [(&str, Attribute); 10] = [
+const KNOWN: [(&str, Attribute); 12] = [
     ("user", Attribute::User),
     ("session", Attribute::Session),
     ("team", Attribute::Team),
@@ -42,6 +46,8 @@ const KNOWN: [(&str, Attribute); 10] = [
     ("task", Attribute::Task),
     ("route", Attribute::Route),
     ("priority", Attribute::Priority),
+    ("customer", Attribute::Customer),
+    ("tag", Attribute::Tag),
 ];
 
 /// The attributes of one request: who asks for what.
@@ -86,6 +92,8 @@ impl Attribute {
             Self::Task => 7,
             Self::Route => 8,
             Self::Priority => 9,
+            Self::Customer => 10,
+            Self::Tag => 11,
             Self::Own(_) => usize::MAX,
         }
     }

@@ -55,7 +55,8 @@ pub enum Retry {
     At(Time),
     /// Refused before this instant; after it, it depends on when others end.
     NotBefore(Time),
-    /// It asks for more than the limit ever allows.
+    /// Waiting does not help: it asks for more than the limit ever allows, or than is left
+    /// of one that never begins anew.
     Never,
 }
 
@@ -68,8 +69,12 @@ pub struct Standing {
     pub cap: u64,
     /// What is left of it.
     pub remaining: u64,
+    /// What of the rest is reserved and may come back when work ends; 0 where what is
+    /// reserved counts as used, as in windows and buckets.
+    pub held: u64,
     /// When more is left, if nothing else happens: the next unit to age out or refill, the
-    /// period's end; for slots, no later than this instant is known.
+    /// period's end ([`Time::MAX`] if it has none); for slots, no later than this instant is
+    /// known.
     pub reset: Time,
 }
 
@@ -77,7 +82,13 @@ impl Standing {
     /// Where an account stands that was never used.
     pub const fn unused(charge: &Charge, now: Time) -> Self {
         let cap = charge.rule.cap;
-        Self { limit: charge.limit, cap, remaining: cap, reset: now }
+        Self { limit: charge.limit, cap, remaining: cap, held: 0, reset: now }
+    }
+
+    /// Whether so much would have room if nothing were reserved: then it is worth waiting
+    /// for what others give back.
+    pub const fn has_room_beside_holds(&self, amount: u64) -> bool {
+        self.held > 0 && self.remaining.saturating_add(self.held) >= amount
     }
 }
 

@@ -10,13 +10,17 @@
 //! ([`openai::StreamMeter`], [`openai::PlainMeter`]), which ends in [`Metered`]; a
 //! [`Price`] turns its [`Counts`] into money.
 
+mod learned;
 mod metered;
 pub mod openai;
 pub mod prices;
 mod scan;
 pub mod sse;
+mod tokenizer;
 mod top_level;
 
+pub use learned::{Learned, Lesson};
 pub use metered::{Basis, Counts, Ending, Metered};
 pub use prices::{Price, PriceTable};
 pub use scan::{Input, MAX_MODEL_BYTES, Scan, ScanError};
+pub use tokenizer::Tokenizer;

@@ -34,6 +34,8 @@ pub struct Metered {
     pub basis: Basis,
     /// How the response ended.
     pub ending: Ending,
+    /// Bytes of text that the model made, where they are told apart from all others.
+    pub text_bytes: u64,
 }
 
 /// How a usage is known.

@@ -21,8 +21,10 @@ pub struct Input {
     /// No tokenizer counts more. A token is at least one byte of text, so every byte of
     /// text is taken for a token, with a fixed allowance for each message and each image.
     pub bound: u64,
-    /// What is likely: three bytes of text to a token.
+    /// What is likely: three bytes of text to a token, or as many as were counted.
     pub likely: u64,
+    /// Of the bound, what is no text: images.
+    pub fixed: u64,
 }
 
 /// Why a request body was not understood. Each is one clear sentence for the caller.
@@ -103,12 +105,17 @@ impl Input {
 
     /// Text of so many bytes.
     pub(crate) const fn text(bytes: u64) -> Self {
-        Self { bound: bytes, likely: bytes.div_ceil(Self::BYTES_PER_TOKEN) }
+        Self { bound: bytes, likely: bytes.div_ceil(Self::BYTES_PER_TOKEN), fixed: 0 }
     }
 
     /// Exactly so many tokens.
     pub(crate) const fn tokens(tokens: u64) -> Self {
-        Self { bound: tokens, likely: tokens }
+        Self { bound: tokens, likely: tokens, fixed: 0 }
+    }
+
+    /// Bytes of the bound that are text, with the allowances around it.
+    pub const fn text_bytes(&self) -> u64 {
+        self.bound.saturating_sub(self.fixed)
     }
 
     /// This and more.
@@ -117,6 +124,7 @@ impl Input {
         Self {
             bound: self.bound.saturating_add(more.bound),
             likely: self.likely.saturating_add(more.likely),
+            fixed: self.fixed.saturating_add(more.fixed),
         }
     }
 }

@@ -13,6 +13,7 @@ use tollgate::{AnyStore, Clock, Tollgate};
 use tollgate_core::{Now, policy::Config};
 
 use crate::{
+    lessons::Lessons,
     live::Live,
     metrics::Metrics,
     renewals::Renewals,
@@ -29,6 +30,8 @@ pub(crate) struct App {
     /// The gateway's own reservations, so that none expires while its request runs.
     pub(crate) renewals: Arc<Renewals>,
     pub(crate) sessions: Sessions,
+    /// What answers taught about what requests will use.
+    pub(crate) lessons: Lessons,
     /// How often the policy was loaded again.
     pub(crate) reloads: Reloads,
     /// When the process started.
@@ -87,6 +90,7 @@ impl App {
             metrics: Metrics::default(),
             renewals: Arc::default(),
             sessions,
+            lessons: Lessons::default(),
             reloads: Reloads::default(),
             started,
             listen,

@@ -5,8 +5,9 @@
 //! `tokens`, `input-tokens`, `output-tokens`, `usd-cents`, `audio-seconds`,
 //! `concurrent-requests` or `sessions`. `X-RateLimit-*` tells of one limit: the one in the
 //! way, or the one on requests of which the least is left; beside it, requests, tokens and
-//! dollars are told each by itself (`units`). Budgets that are not the caller's own are
-//! nobody else's business and are left out.
+//! dollars are told each by itself (`units`). What never begins anew has no window and no
+//! reset: an instant that is far away would be waited for. Budgets that are not the caller's
+//! own are nobody else's business and are left out.
 
 mod list;
 mod units;
@@ -50,7 +51,8 @@ struct Shown<'a> {
     quota: u64,
     left: u64,
     window_seconds: Option<u64>,
-    reset: Time,
+    /// Nothing where no more will ever be left.
+    reset: Option<Time>,
 }
 
 const QUOTA: &str = "q";
@@ -102,7 +104,9 @@ pub(crate) fn add(headers: &mut HeaderMap, told: &Told<'_>) {
         set(headers, RATELIMIT, Some(states.into_bytes()));
         headers.insert(X_LIMIT, shown.quota.into());
         headers.insert(X_REMAINING, shown.left.into());
-        headers.insert(X_RESET, epoch_seconds(shown.reset, told.now).into());
+        if let Some(reset) = shown.reset {
+            headers.insert(X_RESET, epoch_seconds(reset, told.now).into());
+        }
         units.add(headers, told);
     }
 }
@@ -161,7 +165,7 @@ impl<'a> Shown<'a> {
             quota: (standing.cap / size).min(MAX_INTEGER),
             left: (standing.remaining / size).min(MAX_INTEGER),
             window_seconds: window_seconds(&kind, standing.cap),
-            reset: standing.reset,
+            reset: (standing.reset < Time::MAX).then_some(standing.reset),
         })
     }
 
@@ -177,8 +181,10 @@ impl<'a> Shown<'a> {
             }
         }
         if let Some(mut state) = states.string(name) {
-            let seconds = seconds_up(self.reset.since(now));
-            state.integer(LEFT, self.left).integer(RESET, seconds);
+            state.integer(LEFT, self.left);
+            if let Some(reset) = self.reset {
+                state.integer(RESET, seconds_up(reset.since(now)));
+            }
         }
     }
 
@@ -211,6 +217,7 @@ fn window_seconds(kind: &Kind, cap: u64) -> Option<u64> {
             u128::from(cap) * u128::from(per_ns) / u128::from(rate.max(1))
         }
         Kind::Window { length_ns } => return Some(whole_seconds(length_ns)),
+        _ if kind.is_endless() => return None,
         Kind::Period { start, end } => return Some(whole_seconds(end.saturating_sub(start))),
         Kind::Concurrency | Kind::Sessions { .. } => return None,
     };

@@ -33,10 +33,12 @@ pub(crate) static KEY_HEADERS: [HeaderName; 3] =
 /// The longest value of an identity header that is believed, in bytes.
 const MAX_VALUE_BYTES: usize = 256;
 
-static TRUSTED: [(HeaderName, Attribute); 5] = [
+static TRUSTED: [(HeaderName, Attribute); 7] = [
     (HeaderName::from_static("x-tollgate-user"), Attribute::User),
     (HeaderName::from_static("x-tollgate-session"), Attribute::Session),
     (HeaderName::from_static("x-tollgate-team"), Attribute::Team),
+    (HeaderName::from_static("x-tollgate-customer"), Attribute::Customer),
+    (HeaderName::from_static("x-tollgate-tag"), Attribute::Tag),
     (HeaderName::from_static("x-tollgate-task"), Attribute::Task),
     (HeaderName::from_static("x-tollgate-priority"), Attribute::Priority),
 ];
@@ -84,9 +86,9 @@ pub(crate) fn strip_keys(headers: &mut HeaderMap) {
 
 /// Whether a caller has a key or a name.
 fn is_known(who: &Attributes) -> bool {
-    [Attribute::Key, Attribute::User, Attribute::Session, Attribute::Team]
-        .iter()
-        .any(|attribute| who.value(attribute).is_some())
+    const NAMES: [Attribute; 5] =
+        [Attribute::Key, Attribute::User, Attribute::Session, Attribute::Team, Attribute::Customer];
+    NAMES.iter().any(|attribute| who.value(attribute).is_some())
 }
 
 /// The Tollgate keys that a request presents.

@@ -48,6 +48,8 @@ impl Key {
         let named = [
             (Attribute::User, &key.user),
             (Attribute::Team, &key.team),
+            (Attribute::Customer, &key.customer),
+            (Attribute::Tag, &key.tag),
             (Attribute::Tier, &key.tier),
         ];
         let named = named.into_iter().filter_map(|(attribute, value)| {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tollgate::Clock;
 use tollgate_core::{
-    Policy,
+    Policy, Unit,
     policy::{Config, PolicyError, Settings, settings::Alias},
 };
 
@@ -18,6 +18,8 @@ pub(crate) struct Live {
     pub(crate) settings: Settings,
     /// Its limits, as the gate has them.
     pub(crate) policy: Arc<Policy>,
+    /// Whether any of them that can refuse counts money or tokens.
+    pub(crate) counts_use: bool,
     /// Whether callers without key and name are let in.
     pub(crate) allows_anonymous: bool,
     /// The keys that callers may present.
@@ -48,7 +50,10 @@ impl Live {
         let allows_anonymous = config.allows_anonymous();
         let effective = config.to_toml().to_owned();
         let Config { policy, settings, profile, warnings, .. } = config;
+        let counts_use =
+            policy.limits().iter().any(|limit| !limit.shadow && limit.unit != Unit::Requests);
         let live = Self {
+            counts_use,
             keys: KeyRing::new(&settings.keys),
             providers: Providers::new(&settings, previous.map(|live| &live.providers), clock)?,
             prices: Prices::new(&settings.prices),

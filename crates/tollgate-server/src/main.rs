@@ -11,6 +11,7 @@ mod gateway;
 mod headers;
 mod identity;
 mod keys;
+mod lessons;
 mod live;
 mod load;
 mod logging;

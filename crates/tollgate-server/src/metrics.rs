@@ -136,6 +136,11 @@ impl Metrics {
         self.by_reason.with(reason, |count| count.add(1));
     }
 
+    /// Counts a stream that was admitted and had to end before its answer did.
+    pub(crate) fn cut_short(&self, reason: &'static str) {
+        self.by_reason.with(reason, |count| count.add(1));
+    }
+
     /// Counts what an ended request used. Its provider's time is counted only where a
     /// request was carried.
     pub(crate) fn finished(&self, finished: &Finished<'_>) {

@@ -4,6 +4,7 @@
 //! with Tollgate's own members beside the standard ones. What is told is for the caller;
 //! what happened in detail is for the log.
 
+mod cut;
 mod failure;
 mod queue;
 mod render;
@@ -15,6 +16,7 @@ use tollgate::{Cause, Refused};
 use tollgate_core::{Attributes, Kind, Retry, Unit, policy::Limit, policy::settings::Dialect};
 
 use crate::{headers, sessions::Given};
+pub(crate) use cut::CutShort;
 pub(crate) use failure::{Failure, What};
 pub(crate) use render::{failed, refused, rfc3339};
 
@@ -68,7 +70,9 @@ impl Verdict {
         };
         let kind = limit.measure_for(who).rule(refused.now.wall).kind;
         let is_shared_slot = kind.is_slot() && limit.per.is_empty();
-        let is_budget = limit.unit == Unit::Usd && matches!(kind, Kind::Period { .. });
+        // What never begins anew is spent for good, whatever it counts.
+        let is_budget =
+            kind.is_endless() || limit.unit == Unit::Usd && matches!(kind, Kind::Period { .. });
         let status = limit.status.and_then(|status| StatusCode::from_u16(status).ok());
         let by_kind = if is_shared_slot {
             StatusCode::SERVICE_UNAVAILABLE
@@ -79,7 +83,9 @@ impl Verdict {
             Cause::TimedOut { .. } => "queue_timeout",
             Cause::TooLate { .. } => "wait_too_long",
             _ if is_shared_slot => "server_busy",
-            Cause::QueueFull { .. } | Cause::Displaced { .. } => "too_many_requests",
+            Cause::QueueFull { .. } | Cause::Displaced { .. } | Cause::Reserved => {
+                "too_many_requests"
+            }
             Cause::Limit if is_budget => "budget_exhausted",
             Cause::Limit => "too_many_requests",
         };
@@ -165,6 +171,9 @@ fn advice(refused: &Refused, limit: &Limit, kind: &Kind, wait: Option<Duration>)
     let Some(wait) = wait else {
         return if refused.limit().is_some_and(|limit| limit.measure.cap() == 0) {
             "Nothing is allowed here.".to_owned()
+        } else if kind.is_endless() {
+            "It never begins anew: make the request smaller, or ask the operator to raise it."
+                .to_owned()
         } else {
             "This request alone is larger than the limit ever allows: make it smaller.".to_owned()
         };

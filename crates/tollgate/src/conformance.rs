@@ -62,6 +62,7 @@ macro_rules! conformance {
             a_session_can_end_before_its_time
             a_session_can_be_looked_at
             a_period_ends_at_its_boundary
+            a_total_never_begins_anew
             a_wall_clock_set_back_resets_nobody_twice
             a_wall_clock_set_back_does_not_shorten_a_window
             a_budget_for_ten_admits_ten_of_a_crowd

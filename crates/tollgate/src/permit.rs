@@ -2,9 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tollgate_core::{Admission, Amounts, Decision, Demand, Policy, ReservationId, Usage};
+use tollgate_core::{Admission, Amounts, Decision, Demand, Policy, Refusal, ReservationId, Usage};
 
-use crate::{Receipt, Store, StoreError, tollgate::Inner, waiting::Stay};
+use crate::{Cause, Receipt, Refused, Store, StoreError, tollgate::Inner, waiting::Stay};
 
 /// Leave to run, until it is settled, voided or dropped.
 ///
@@ -59,15 +59,44 @@ impl<S: Store + 'static> Permit<S> {
         &self.demand
     }
 
+    /// Asks for more without holding on to the permit, as where a body is polled. What is
+    /// granted must be told to [`extended`](Permit::extended).
+    pub fn asking(
+        &self,
+        more: Amounts,
+    ) -> impl Future<Output = Result<Decision, StoreError>> + Send + use<S> {
+        let (inner, id) = (Arc::clone(&self.inner), self.id);
+        async move { inner.store.extend(id, &more, inner.clock.now()).await }
+    }
+
+    /// What asking for more was refused with, under the policy that it was admitted under.
+    pub fn refused(&self, refusal: Refusal) -> Refused {
+        let standing = refusal.standings.iter().find(|standing| standing.limit == refusal.limit);
+        // Its own share is held too, and the rest is what others may give back.
+        let is_held = standing.is_some_and(|standing| standing.held > self.held_of(&refusal));
+        let cause = if is_held { Cause::Reserved } else { Cause::Limit };
+        let (policy, now) = (Arc::clone(&self.policy), self.inner.clock.now());
+        Refused { refusal, policy, now, cause }
+    }
+
+    /// What it holds itself of the limit that refused it.
+    fn held_of(&self, refusal: &Refusal) -> u64 {
+        self.policy.limit(refusal.limit).map_or(0, |limit| self.demand.of(limit.unit))
+    }
+
+    /// Takes note of what was granted beside what it had.
+    pub const fn extended(&mut self, more: &Amounts) {
+        self.demand = self.demand.plus(more);
+    }
+
     /// Asks for more, all or nothing.
     ///
     /// # Errors
     /// When the store cannot answer, or the permit's reservation has expired.
     pub async fn extend(&mut self, more: &Amounts) -> Result<Decision, StoreError> {
-        let now = self.inner.clock.now();
-        let decision = self.inner.store.extend(self.id, more, now).await?;
+        let decision = self.asking(*more).await?;
         if let Decision::Admit(_) = decision {
-            self.demand = self.demand.plus(more);
+            self.extended(more);
         }
         Ok(decision)
     }

@@ -15,7 +15,7 @@ use tollgate_core::{
 
 use crate::{
     Clock, Permit, Store, StoreError,
-    waiting::{Entered, Hall, Patience, Stay, bare, serve},
+    waiting::{Entered, Hall, Patience, Stay, bare, serve, told},
 };
 
 /// Decides requests under a policy that may be replaced while it runs. Cheap to clone.
@@ -58,6 +58,9 @@ pub struct Refused {
 pub enum Cause {
     /// The limit is reached, and nobody waits for it.
     Limit,
+    /// The budget is not spent, but others have reserved what is left of it, and may give
+    /// some back.
+    Reserved,
     /// There is no place in the queue before it.
     QueueFull {
         /// Whether its tenant has all the places it may have, or there is none at all.
@@ -114,13 +117,14 @@ impl<S: Store + 'static> Tollgate<S> {
         demand: &Demand,
     ) -> Result<Option<Refused>, StoreError> {
         let (policy, now) = (self.policy(), self.0.clock.now());
-        let order = policy.order(ReservationId(0), who, demand, now, now.time);
-        let decision = self.0.store.check(&order, now).await?;
-        drop(order);
-        Ok(match decision {
+        let of = Arc::clone(&policy);
+        let mut order = of.order(ReservationId(0), who, demand, now, now.time);
+        order.report = true;
+        Ok(match self.0.store.check(&order, now).await? {
             Decision::Admit(_) => None,
             Decision::Refuse(refusal) => {
-                Some(Refused { refusal, policy, now, cause: Cause::Limit })
+                let (refusal, cause) = told(&policy, &order, refusal);
+                Some(Refused { refusal, policy, now, cause })
             }
             Decision::Wait(waiting) => {
                 let retry = Retry::NotBefore(waiting.until.unwrap_or(now.time));

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use toml::Table;
+use toml::{Table, Value};
 
 use super::{Finding, tree::File};
 
@@ -22,6 +22,10 @@ const ABSENT: &[(&str, &[&str])] = &[
     ("tollgate-meter", &["axum", "hyper", "quanta", "redis", "rusqlite", "rustls", "tokio"]),
     ("tollgate", &["axum", "hyper", "rustls"]),
 ];
+
+/// The one crate with `unsafe` code. Tests alone may use it, and its other lints are the
+/// workspace's.
+const UNSAFE: &str = "faults";
 
 /// Tables of a manifest that name dependencies.
 const TABLES: &[&str] = &["dependencies", "dev-dependencies", "build-dependencies"];
@@ -49,7 +53,7 @@ pub(super) fn check(files: &[File], findings: &mut Vec<Finding>) {
     }
     for manifest in &manifests {
         manifest.check_slope(findings);
-        manifest.check_inheritance(findings);
+        manifest.check_inheritance(root.as_ref(), findings);
     }
     if let Some(root) = root {
         check_use(&root, &manifests, findings);
@@ -66,6 +70,19 @@ fn check_use(root: &Manifest<'_>, members: &[Manifest<'_>], findings: &mut Vec<F
             root.find(name, "unused-dependency", advice, findings);
         }
     }
+}
+
+/// Whether the lints of the crate with `unsafe` code are the workspace's but for that one, and
+/// ask for the reason of each unsafe block.
+fn are_as_strict(own: &Value, workspace: &Value) -> bool {
+    let is_kept = |(tool, lints): (&String, &Value)| {
+        let lints = lints.as_table().into_iter().flatten();
+        lints.filter(|(name, _)| *name != "unsafe_code").all(|(name, level)| {
+            own.get(tool).and_then(|own| own.get(name)).is_some_and(|own| own == level)
+        })
+    };
+    let reasons = own.get("clippy").and_then(|clippy| clippy.get("undocumented_unsafe_blocks"));
+    reasons.is_some() && workspace.as_table().into_iter().flatten().all(is_kept)
 }
 
 impl<'a> Manifest<'a> {
@@ -103,7 +120,7 @@ impl<'a> Manifest<'a> {
     }
 
     /// Versions, lints and the package's facts come from the workspace.
-    fn check_inheritance(&self, findings: &mut Vec<Finding>) {
+    fn check_inheritance(&self, root: Option<&Manifest<'_>>, findings: &mut Vec<Finding>) {
         for table in TABLES.iter().filter_map(|table| self.table.get(*table)?.as_table()) {
             for (name, value) in table {
                 if value.get("workspace").is_none() {
@@ -112,7 +129,19 @@ impl<'a> Manifest<'a> {
                 }
             }
         }
-        if self.table.get("lints").and_then(|lints| lints.get("workspace")).is_none() {
+        let is_used = |name| self.table.get(name).is_some_and(|table| table.get(UNSAFE).is_some());
+        if is_used("dependencies") || is_used("build-dependencies") {
+            let advice = format!("{UNSAFE} has unsafe code; only [dev-dependencies] may name it");
+            self.find(UNSAFE, "unsafe", advice, findings);
+        }
+        let lints = self.table.get("lints");
+        if self.name == UNSAFE {
+            let all = root.and_then(|root| root.table.get("workspace")?.get("lints"));
+            if !lints.is_some_and(|lints| all.is_none_or(|all| are_as_strict(lints, all))) {
+                let advice = "repeat the workspace's lints, all but `unsafe_code`, and add clippy's `undocumented_unsafe_blocks`";
+                self.find("[lints.rust]", "lints", advice, findings);
+            }
+        } else if lints.and_then(|lints| lints.get("workspace")).is_none() {
             self.find("[lints]", "lints", "add [lints] workspace = true", findings);
         }
     }

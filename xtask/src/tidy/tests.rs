@@ -113,6 +113,33 @@ fn crates_are_a_slope() {
 }
 
 #[test]
+fn unsafe_code_is_in_one_crate_that_tests_alone_use() {
+    let lints = "[workspace.lints.rust]\nunsafe_code = \"forbid\"\nmissing_docs = \"warn\"\n[workspace.dependencies]\nfaults = \"1\"\n";
+    let (root, found) = (file("Cargo.toml", lints), |path: &str, text: &str| {
+        let root = file("Cargo.toml", lints);
+        let found = check(&[root, file(path, text)]);
+        found.into_iter().map(|f| (f.line, f.rule)).collect::<Vec<_>>()
+    });
+    let user = "[package]\nname = \"a\"\n[lints]\nworkspace = true\n[dependencies]\nfaults.workspace = true\n";
+    assert_eq!(found("xtask/Cargo.toml", user), [(6, "unsafe")]);
+    let tester = user.replace("[dep", "[dev-dep");
+    assert_eq!(found("xtask/Cargo.toml", &tester), []);
+
+    let lints = |more: &str| {
+        let text =
+            format!("[package]\nname = \"faults\"\n[lints.rust]\nunsafe_code = \"allow\"\n{more}");
+        let tester = file("xtask/Cargo.toml", &tester);
+        let found =
+            check(&[file(&root.path, &root.text), tester, file("faults/Cargo.toml", &text)]);
+        found.into_iter().map(|f| (f.line, f.rule)).collect::<Vec<_>>()
+    };
+    let reasons = "[lints.clippy]\nundocumented_unsafe_blocks = \"warn\"\n";
+    assert_eq!(lints(&format!("missing_docs = \"warn\"\n{reasons}")), []);
+    assert_eq!(lints(reasons), [(3, "lints")], "a lint of the workspace is missing");
+    assert_eq!(lints("missing_docs = \"warn\"\n"), [(3, "lints")], "no reasons are asked for");
+}
+
+#[test]
 fn a_shared_version_has_a_user() {
     let root = file(
         "Cargo.toml",

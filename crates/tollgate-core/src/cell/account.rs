@@ -16,6 +16,15 @@ pub(super) struct Account<'a> {
     pub(super) state: &'a [u64],
 }
 
+/// What is left of an account.
+pub(super) struct Left {
+    pub(super) remaining: u64,
+    /// What of the rest may come back.
+    pub(super) held: u64,
+    /// When more is left.
+    pub(super) reset: Time,
+}
+
 /// One account to change.
 pub(super) struct AccountMut<'a> {
     pub(super) head: &'a mut Head,
@@ -73,29 +82,34 @@ impl Account<'_> {
     }
 
     /// What is left, and when more is.
-    pub(super) fn standing(self, rule: &Rule, now: Now) -> (u64, Time) {
+    pub(super) fn standing(self, rule: &Rule, now: Now) -> Left {
         let Rule { kind, cap } = *rule;
+        let left = |remaining, reset| Left { remaining, held: 0, reset };
         match kind {
             Kind::Bucket { .. } => {
                 let bucket = bucket_of(rule);
-                (bucket.remaining(self.state, now.time), bucket.next_unit(self.state, now.time))
+                left(bucket.remaining(self.state, now.time), bucket.next_unit(self.state, now.time))
             }
             Kind::Window { length_ns } => match window(self.head, rule) {
                 Some(window) => {
                     let remaining = window.remaining(self.state, now.time);
-                    (remaining, window.next_unit(self.state, now.time))
+                    left(remaining, window.next_unit(self.state, now.time))
                 }
                 None => {
                     let (exact, times) = (Exact { cap, length_ns }, self.head.times(self.state));
-                    (exact.remaining(&times, now.time), exact.next_unit(&times, now.time))
+                    left(exact.remaining(&times, now.time), exact.next_unit(&times, now.time))
                 }
             },
             Kind::Period { start, end } => {
                 let period = Period { cap, start, end };
-                (period.remaining(self.state), period.ends(self.state, now))
+                let (remaining, held) = (period.remaining(self.state), period.held(self.state));
+                Left { remaining, held, reset: period.ends(self.state, now) }
             }
-            Kind::Concurrency => (cap.saturating_sub(self.state[0]), now.time),
-            Kind::Sessions { .. } => (cap, now.time),
+            Kind::Concurrency => {
+                let held = self.state[0];
+                Left { remaining: cap.saturating_sub(held), held, reset: now.time }
+            }
+            Kind::Sessions { .. } => left(cap, now.time),
         }
     }
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use super::{
     Ending,
-    account::{Account, AccountMut, window},
+    account::{Account, AccountMut, Left, window},
     head::{Head, Shape},
 };
 use crate::{
@@ -138,8 +138,8 @@ impl Packed {
         if !self.look(entry).fits(&charge.rule) {
             entry = self.reshape(entry, &charge.rule, now);
         }
-        let (remaining, reset) = self.look(entry).standing(&charge.rule, now);
-        Some(Standing { limit: charge.limit, cap: charge.rule.cap, remaining, reset })
+        let Left { remaining, held, reset } = self.look(entry).standing(&charge.rule, now);
+        Some(Standing { limit: charge.limit, cap: charge.rule.cap, remaining, held, reset })
     }
 
     pub(crate) fn is_idle(&self, now: Now) -> bool {

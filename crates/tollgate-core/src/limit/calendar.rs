@@ -17,6 +17,8 @@ pub enum PeriodUnit {
     Week,
     /// From the first to the first.
     Month,
+    /// One period that never ends.
+    Total,
 }
 
 /// Cuts the wall clock into periods of one length in one time zone.
@@ -51,6 +53,9 @@ impl Calendar {
     /// An instant outside of what calendars can tell (after the year 9999) belongs to a
     /// last period that never ends.
     pub fn period(&self, wall: Time) -> Kind {
+        if self.unit == PeriodUnit::Total {
+            return Kind::TOTAL;
+        }
         let seconds = wall.as_nanos() / SECOND;
         let word = self.last.load(Ordering::Relaxed);
         let (start, length) = (word >> LENGTH_BITS, word & ((1 << LENGTH_BITS) - 1));
@@ -76,6 +81,7 @@ impl Calendar {
                 (today.checked_sub(i64::from(back).days()).ok()?, 1.week())
             }
             PeriodUnit::Month => (today.first_of_month().ok()?, 1.month()),
+            PeriodUnit::Total => return None,
         };
         // Midnight does not exist everywhere on every date, so both ends are asked for anew.
         let first = first.start_of_day().ok()?;
@@ -106,6 +112,15 @@ mod tests {
             Timestamp::from_nanosecond(i128::from(nanos)).expect("in range").to_string()
         };
         (show(start), show(end))
+    }
+
+    #[test]
+    fn a_total_is_one_period_whatever_the_clock_shows() {
+        let total = Calendar::new(PeriodUnit::Total, TimeZone::UTC);
+        for wall in [Time::ZERO, Time::from_millis(1_790_000_000_000), Time::MAX] {
+            assert_eq!(total.period(wall), Kind::TOTAL);
+            assert!(total.period(wall).is_endless());
+        }
     }
 
     #[test]

@@ -48,7 +48,7 @@ pub enum Kind {
     Period {
         /// First nanosecond of the period that holds the present.
         start: u64,
-        /// First nanosecond of the next period.
+        /// First nanosecond of the next period; `u64::MAX` where none ever begins.
         end: u64,
     },
     /// At most the cap at once, each held until its request ends.
@@ -70,6 +70,15 @@ pub struct Rule {
 }
 
 impl Kind {
+    /// The period that holds every instant.
+    pub const TOTAL: Self = Self::Period { start: 0, end: u64::MAX };
+
+    /// Whether it is a period that never ends, so that what is used stays used.
+    #[inline]
+    pub const fn is_endless(&self) -> bool {
+        matches!(self, Self::Period { end: u64::MAX, .. })
+    }
+
     /// Whether what is held counts as used from the start, so that nothing is left to do
     /// where all of it was used.
     #[inline]

@@ -27,8 +27,13 @@ impl Config {
 
     /// Whether callers without key and name are let in.
     pub fn allows_anonymous(&self) -> bool {
-        const IDENTITIES: [Attribute; 4] =
-            [Attribute::User, Attribute::Session, Attribute::Team, Attribute::Key];
+        const IDENTITIES: [Attribute; 5] = [
+            Attribute::User,
+            Attribute::Session,
+            Attribute::Team,
+            Attribute::Customer,
+            Attribute::Key,
+        ];
         let per_identity = || {
             let mut limits = self.policy.limits().iter();
             limits.any(|limit| limit.per.iter().any(|attribute| IDENTITIES.contains(attribute)))

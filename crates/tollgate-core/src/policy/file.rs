@@ -9,8 +9,8 @@ use super::{
     environment::Declared,
     limits::{LaterRead, LimitEntry},
     settings::{
-        Access, Identity, Log, Prices, Provider, Sandbox, Server, Session, Settings, StaticKey,
-        Store,
+        Access, Estimates, Identity, Log, Prices, Provider, Sandbox, Server, Session, Settings,
+        StaticKey, Store,
     },
 };
 
@@ -50,6 +50,8 @@ pub(crate) struct File {
     sandbox: Sandbox,
     /// What models cost.
     prices: Prices,
+    /// What requests reserve.
+    estimates: Estimates,
     /// What is logged.
     log: Log,
 }
@@ -74,7 +76,20 @@ impl JsonSchema for Overlay {
 impl From<File> for Settings {
     fn from(file: File) -> Self {
         let File { server, store, identity, session, keys, api, admin, providers, .. } = file;
-        let File { sandbox, prices, log, .. } = file;
-        Self { server, store, identity, session, keys, api, admin, providers, sandbox, prices, log }
+        let File { sandbox, prices, estimates, log, .. } = file;
+        Self {
+            server,
+            store,
+            identity,
+            session,
+            keys,
+            api,
+            admin,
+            providers,
+            sandbox,
+            prices,
+            estimates,
+            log,
+        }
     }
 }

@@ -59,7 +59,7 @@ pub enum Measure {
         /// The most it allows.
         cap: u64,
     },
-    /// At most `cap` in each period of the calendar.
+    /// At most `cap` in each period of the calendar, or in all.
     Period {
         /// What cuts the time.
         calendar: Arc<Calendar>,
@@ -186,11 +186,12 @@ impl fmt::Display for Described<'_> {
             }
             Measure::Period { calendar, cap } => {
                 let period = match calendar.unit() {
-                    PeriodUnit::Day => "day",
-                    PeriodUnit::Week => "week",
-                    PeriodUnit::Month => "month",
+                    PeriodUnit::Day => "per calendar day",
+                    PeriodUnit::Week => "per calendar week",
+                    PeriodUnit::Month => "per calendar month",
+                    PeriodUnit::Total => "in all",
                 };
-                write!(f, "{} per calendar {period}", amount(self.unit, *cap))
+                write!(f, "{} {period}", amount(self.unit, *cap))
             }
             Measure::Concurrency { cap } => write!(f, "{cap} at once"),
             Measure::Sessions { cap, .. } => write!(f, "{cap} sessions at once"),

@@ -4,15 +4,17 @@ use std::fmt;
 
 use serde::{
     Deserialize, Deserializer,
-    de::{Error, IgnoredAny, MapAccess, SeqAccess, Visitor},
+    de::{DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Visitor},
 };
 use serde_json::value::RawValue;
+
+use crate::Tokenizer;
 
 /// What a chunk tells.
 #[derive(Deserialize)]
 pub(super) struct Chunk<'a> {
-    #[serde(default)]
-    pub(super) choices: Option<Text>,
+    #[serde(default, borrow)]
+    choices: Option<&'a RawValue>,
     #[serde(default, borrow)]
     pub(super) usage: Option<&'a RawValue>,
     #[serde(default, borrow)]
@@ -24,8 +26,10 @@ pub(super) struct Chunk<'a> {
 pub(super) struct Text {
     /// Bytes of text.
     pub(super) bytes: u64,
+    /// Tokens that they are, where a vocabulary tells.
+    pub(super) tokens: u64,
     /// Items, of an array.
-    items: u64,
+    pub(super) items: u64,
 }
 
 impl<'a> Chunk<'a> {
@@ -34,21 +38,39 @@ impl<'a> Chunk<'a> {
         super::object(data)
     }
 
+    /// The text that it brings, counted by a vocabulary if there is one.
+    pub(super) fn text(&self, tokenizer: Option<Tokenizer>) -> Text {
+        let Some(choices) = self.choices else { return Text::default() };
+        let mut json = serde_json::Deserializer::from_str(choices.get());
+        TextSeed(tokenizer).deserialize(&mut json).unwrap_or_default()
+    }
+
     /// Whether it is the extra chunk that tells the usage and holds no choice.
     pub(super) fn is_usage_alone(&self) -> bool {
-        self.usage.is_some() && self.choices.is_some_and(|choices| choices.items == 0)
+        self.usage.is_some()
+            && self.choices.is_some_and(|choices| choices.get().starts_with('['))
+            && self.text(None).items == 0
     }
 }
 
-impl<'de> Deserialize<'de> for Text {
-    fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
-        json.deserialize_any(TextVisitor)
+impl Text {
+    /// Both together; only an array tells how many items it has.
+    const fn and(self, more: Self) -> Self {
+        Self { bytes: self.bytes + more.bytes, tokens: self.tokens + more.tokens, items: 0 }
     }
 }
 
-struct TextVisitor;
+struct TextSeed(Option<Tokenizer>);
 
-impl<'de> Visitor<'de> for TextVisitor {
+impl<'de> DeserializeSeed<'de> for TextSeed {
+    type Value = Text;
+
+    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Text, D::Error> {
+        json.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for TextSeed {
     type Value = Text;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -56,7 +78,8 @@ impl<'de> Visitor<'de> for TextVisitor {
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Text, E> {
-        Ok(Text { bytes: text.len() as u64, items: 0 })
+        let tokens = self.0.map_or(0, |tokenizer| tokenizer.count(text));
+        Ok(Text { bytes: text.len() as u64, tokens, items: 0 })
     }
 
     fn visit_u64<E: Error>(self, _: u64) -> Result<Text, E> {
@@ -81,22 +104,24 @@ impl<'de> Visitor<'de> for TextVisitor {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Text, A::Error> {
         let mut all = Text::default();
-        while let Some(Text { bytes, .. }) = seq.next_element()? {
-            all = Text { bytes: all.bytes + bytes, items: all.items + 1 };
+        let mut items = 0;
+        while let Some(text) = seq.next_element_seed(TextSeed(self.0))? {
+            all = all.and(text);
+            items += 1;
         }
-        Ok(all)
+        Ok(Text { items, ..all })
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Text, A::Error> {
-        let mut bytes = 0;
+        let mut all = Text::default();
         while let Some(IsText(is_text)) = map.next_key()? {
             if is_text {
-                bytes += map.next_value::<Text>()?.bytes;
+                all = all.and(map.next_value_seed(TextSeed(self.0))?);
             } else {
                 map.next_value::<IgnoredAny>()?;
             }
         }
-        Ok(Text { bytes, items: 0 })
+        Ok(all)
     }
 }
 

@@ -13,7 +13,7 @@ mod usage;
 pub use error::{Error, error_body, error_event};
 pub use plain::PlainMeter;
 pub use request::{Endpoint, MAX_CHOICES, MAX_OUTPUT_TOKENS, Request, scan};
-pub use stream::StreamMeter;
+pub use stream::{Gauge, StreamMeter};
 pub use usage::MAX_TOLD_TOKENS;
 
 /// The event that ends every proper stream.

@@ -15,7 +15,8 @@ pub(crate) type Account<'a> = (&'a Limit, Standing);
 
 /// What is known of users without a request of theirs; conditions on anything else may
 /// hold for some of their requests.
-const KNOWN: [Attribute; 4] = [Attribute::User, Attribute::Tier, Attribute::Team, Attribute::Key];
+const KNOWN: [Attribute; 5] =
+    [Attribute::User, Attribute::Tier, Attribute::Team, Attribute::Customer, Attribute::Key];
 
 /// The accounts of a user: every limit that is kept per user and may apply to it.
 ///

@@ -12,6 +12,7 @@ use tollgate_core::{Attribute, policy::settings::Alias};
 use super::{
     Problem, accounts,
     health::{self, Capacity, Checks},
+    shown::Quantity,
     users::{self, Used},
 };
 use crate::{
@@ -47,11 +48,18 @@ struct Stats {
 #[derive(Debug, Serialize)]
 struct Windows {
     #[serde(skip_serializing_if = "Option::is_none")]
-    minute: Option<Used>,
+    minute: Option<Window>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    hour: Option<Used>,
+    hour: Option<Window>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    day: Option<Used>,
+    day: Option<Window>,
+}
+
+#[derive(Debug, Serialize)]
+struct Window {
+    current: Quantity,
+    limit: Quantity,
+    remaining: Quantity,
 }
 
 /// Answers at an alias.
@@ -94,10 +102,16 @@ async fn stats(app: &App, headers: &HeaderMap) -> Result<Stats, Problem> {
     })?;
     let accounts = accounts::of_user(app, &live, user, &who, now).await?;
     let mut windows = users::by_window(&accounts, now);
-    let mut window = |name| windows.remove(name).map(Used::without_reset);
+    let mut window = |name| windows.remove(name).map(Window::from);
     Ok(Stats {
         user_id: user.to_owned(),
         limits: Windows { minute: window("minute"), hour: window("hour"), day: window("day") },
         cost: users::cost(&accounts),
     })
+}
+
+impl From<Used> for Window {
+    fn from(used: Used) -> Self {
+        Self { current: used.current, limit: used.limit, remaining: used.remaining }
+    }
 }

@@ -2,7 +2,7 @@
 
 use jiff::{Timestamp, fmt::temporal::DateTimePrinter};
 use serde::{Serialize, Serializer};
-use tollgate_core::{Now, Time};
+use tollgate_core::{Now, Standing, Time};
 
 /// An instant of the engine's time as the wall clock will show it: RFC 3339 in UTC with
 /// milliseconds, rounded up, so that what is promised holds.
@@ -23,6 +23,11 @@ impl Instant {
             now.wall.before(now.time.since(time))
         };
         Self(wall.as_nanos().div_ceil(NANOS_PER_MILLI))
+    }
+
+    /// When more of an account is left; nothing where it never is.
+    pub(crate) fn of_reset(standing: &Standing, now: Now) -> Option<Self> {
+        (standing.reset < Time::MAX).then(|| Self::new(standing.reset, now))
     }
 }
 

@@ -19,8 +19,8 @@ pub(crate) struct LimitShown {
     limit: Quantity,
     /// What is left of it.
     remaining: Quantity,
-    /// When more is left, if nothing else happens.
-    reset_at: Instant,
+    /// When more is left, if nothing else happens; null where it never is.
+    reset_at: Option<Instant>,
 }
 
 /// An amount in the unit that people use: dollars, seconds, else whole numbers.
@@ -50,7 +50,7 @@ impl LimitShown {
             },
             limit: Quantity::new(limit.unit, standing.cap),
             remaining: Quantity::new(limit.unit, standing.remaining),
-            reset_at: Instant::new(standing.reset, now),
+            reset_at: Instant::of_reset(standing, now),
         }
     }
 }

@@ -51,11 +51,10 @@ pub(super) struct UserStats {
 /// How much of a limit is used.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 pub(super) struct Used {
-    current: Quantity,
-    limit: Quantity,
-    remaining: Quantity,
-    /// When more is left, if nothing else happens.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) current: Quantity,
+    pub(super) limit: Quantity,
+    pub(super) remaining: Quantity,
+    /// When more is left, if nothing else happens; null where it never is.
     reset_at: Option<Instant>,
 }
 
@@ -119,7 +118,11 @@ fn described(live: &Live, user: &str) -> Attributes {
     let mut who = Attributes::new().with(Attribute::User, user);
     let key = live.settings.keys.iter().find(|key| key.user.as_deref().unwrap_or(&key.id) == user);
     if let Some(key) = key {
-        for (attribute, value) in [(Attribute::Tier, &key.tier), (Attribute::Team, &key.team)] {
+        for (attribute, value) in [
+            (Attribute::Tier, &key.tier),
+            (Attribute::Team, &key.team),
+            (Attribute::Customer, &key.customer),
+        ] {
             if let Some(value) = value {
                 who.set(attribute, value.as_str());
             }
@@ -168,13 +171,8 @@ impl Used {
             current: Quantity::new(limit.unit, standing.cap.saturating_sub(standing.remaining)),
             limit: Quantity::new(limit.unit, standing.cap),
             remaining: Quantity::new(limit.unit, standing.remaining),
-            reset_at: Some(Instant::new(standing.reset, now)),
+            reset_at: Instant::of_reset(standing, now),
         }
-    }
-
-    /// As it is told where it was never told when more is left.
-    pub(super) fn without_reset(self) -> Self {
-        Self { reset_at: None, ..self }
     }
 }
 

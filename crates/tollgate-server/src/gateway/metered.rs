@@ -15,6 +15,7 @@ use tollgate_meter::{
 
 use super::{
     forward::ProviderBody,
+    slices::{Room, Slices},
     ticket::{Outcome, Ticket},
 };
 use crate::{
@@ -38,10 +39,18 @@ pub(super) struct Stream {
     body: ProviderBody,
     meter: StreamMeter,
     ticket: Option<Ticket>,
+    /// What it reserves as it goes on; nothing if all that it may use is reserved.
+    slices: Option<Slices>,
+    /// What came and is not metered yet.
+    pending: Bytes,
     /// What is sent when the meter has nothing more to pass.
     last: Option<Frame<Bytes>>,
     is_over: bool,
 }
+
+/// What ends an event, as nearly all providers write it; of others, what came together is
+/// metered together.
+const BLANK_LINE: &[u8] = b"\n\n";
 
 /// The body of an answer in one piece, once its first bytes are there: they go out with its
 /// head in one write, and most answers are whole then.
@@ -142,25 +151,48 @@ impl Drop for Plain {
 }
 
 impl Stream {
-    pub(super) const fn new(body: ProviderBody, meter: StreamMeter, ticket: Ticket) -> Self {
-        Self { body, meter, ticket: Some(ticket), last: None, is_over: false }
+    pub(super) fn new(
+        body: ProviderBody,
+        meter: StreamMeter,
+        ticket: Ticket,
+        slices: Option<Slices>,
+    ) -> Self {
+        let (pending, last) = (Bytes::new(), None);
+        Self { body, meter, ticket: Some(ticket), slices, pending, last, is_over: false }
+    }
+
+    /// Sees to it that what comes next is reserved, or ends the stream.
+    fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let (Some(slices), Some(ticket)) = (&mut self.slices, &mut self.ticket) else {
+            return Poll::Ready(());
+        };
+        let made = self.meter.output_estimate();
+        match ready!(slices.poll_room(cx, made, ticket)) {
+            Room::Enough => {}
+            Room::Spent(cut) => {
+                ticket.note_cut(&cut);
+                self.end(&cut.openai());
+            }
+            Room::Unknown(error) => self.fail(&Failure::from(&error)),
+        }
+        Poll::Ready(())
     }
 
     /// Takes in what the provider sends next; `None` while it sends nothing.
     fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if !self.pending.is_empty() {
+            self.meter_pending();
+            return Poll::Ready(());
+        }
         match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
             Some(Ok(frame)) => match frame.into_data() {
                 Ok(data) => {
-                    self.meter.push(&data);
-                    // The dialect's own mark ends it: whoever reads it may ask anew at once.
-                    if self.meter.metered().ending == Ending::Complete {
-                        let metered = self.meter.metered();
-                        self.conclude(metered);
-                    }
+                    self.pending = data;
+                    self.meter_pending();
                 }
                 Err(trailers) => self.last = Some(trailers),
             },
-            Some(Err(error)) => self.fail(&error),
+            Some(Err(error)) => self.fail(&Failure::from(&error)),
             None => {
                 let metered = self.meter.finish();
                 self.conclude(metered);
@@ -170,15 +202,32 @@ impl Stream {
         Poll::Ready(())
     }
 
+    /// Meters what came: all of it where all that it may bring is reserved, else the next
+    /// event alone, so that no more passes than is reserved.
+    fn meter_pending(&mut self) {
+        let is_covered = self.slices.as_ref().is_none_or(|all| all.covers(self.pending.len()));
+        let next = if is_covered { None } else { memchr::memmem::find(&self.pending, BLANK_LINE) };
+        let end = next.map_or(self.pending.len(), |at| at + BLANK_LINE.len());
+        let piece = self.pending.split_to(end);
+        self.meter.push(&piece);
+        // The dialect's own mark ends it: whoever reads it may ask anew at once.
+        if self.meter.metered().ending == Ending::Complete {
+            let metered = self.meter.metered();
+            self.conclude(metered);
+        }
+    }
+
+    fn fail(&mut self, failure: &Failure) {
+        let (kind, code) = failure.what.openai();
+        self.end(&openai::Error { message: &failure.message, kind, param: None, code });
+    }
+
     /// Ends the stream with an error that clients raise: a stream that merely stops looks
     /// complete to them.
-    fn fail(&mut self, error: &UpstreamError) {
+    fn end(&mut self, error: &openai::Error<'_>) {
         let metered = self.meter.metered();
         self.conclude(metered);
-        let failure = Failure::from(error);
-        let (kind, code) = failure.what.openai();
-        let event =
-            self.meter.cut(&openai::Error { message: &failure.message, kind, param: None, code });
+        let event = self.meter.cut(error);
         self.last = Some(Frame::data(event));
         self.is_over = true;
     }
@@ -206,7 +255,10 @@ impl Body for Stream {
             if this.is_over {
                 return Poll::Ready(this.last.take().map(Ok));
             }
-            ready!(this.poll_more(cx));
+            ready!(this.poll_room(cx));
+            if !this.is_over {
+                ready!(this.poll_more(cx));
+            }
         }
     }
 }

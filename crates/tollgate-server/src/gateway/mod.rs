@@ -12,12 +12,15 @@
 
 mod application;
 mod body;
+mod estimate;
 mod exchange;
 mod forward;
 mod limits;
 mod metered;
 mod openai;
 mod patience;
+mod room;
+mod slices;
 #[cfg(test)]
 mod tests;
 mod ticket;

@@ -11,14 +11,16 @@ use http::{
     HeaderMap, Method, Response,
     header::{CONTENT_LENGTH, CONTENT_TYPE},
 };
-use tollgate_core::{Amounts, Attribute, Demand, NanoUsd, Unit};
+use tollgate_core::{Attribute, Demand, Unit};
 use tollgate_meter::openai::{self, Endpoint, PlainMeter, StreamMeter};
 
 use super::{
     body,
+    estimate::{self, Plan},
     exchange::{Exchange, Incoming, Stop},
     forward::ProviderBody,
     metered::{Stream, plain},
+    slices::Slices,
     ticket::{Outcome, Ticket},
 };
 use crate::{
@@ -26,10 +28,6 @@ use crate::{
     prices::{self, Rate},
     refusal::{Failure, What},
 };
-
-/// What is reserved for the output of a request that names no maximum, where the model is
-/// not known to make less.
-const ASSUMED_OUTPUT_TOKENS: u64 = 4_096;
 
 /// A body of more bytes takes longer to scan than a worker may be kept.
 const LONG_BODY_BYTES: usize = 256 * 1024;
@@ -75,12 +73,15 @@ async fn metered(
     let body = body::read(body, provider.max_body_bytes).await?;
     let clock = exchange.app.gate.clock().clone();
     let read = clock.now();
-    let request = scan(endpoint, &body).await?;
+    let mut request = scan(endpoint, &body).await?;
     exchange.who.set(Attribute::Model, request.scan.model.as_str());
     let rate = rate(exchange, &request.scan.model)?;
-    let demand = demand(&request, &rate);
-    let mut ticket = exchange.admit(demand, request.scan.model.as_str().into(), rate).await?;
-    let body = request.upstream_body(body);
+    let mut plan = estimate::plan(exchange, &mut request, &body, rate.price()).await;
+    let mut ticket = admit(exchange, &mut plan, &request.scan.model, &rate).await?;
+    let body = match plan.clamped() {
+        Some(most) => request.clamped_body(&body, most),
+        None => request.upstream_body(body),
+    };
     net::identity_encoding(&mut head.headers);
     let sent = clock.now();
     let answered = Arc::clone(&provider).send(head, target, net::full(body)).await;
@@ -99,7 +100,8 @@ async fn metered(
     } else if is_event_stream(&head.headers) {
         // A chunk of it may be taken out.
         head.headers.remove(CONTENT_LENGTH);
-        net::boxed(Stream::new(body, StreamMeter::new(&request), ticket))
+        let slices = Slices::new(&plan, &rate, &exchange.who);
+        net::boxed(Stream::new(body, StreamMeter::new(&request, plan.gauge), ticket, slices))
     } else {
         match plain(body, PlainMeter::new(&request), ticket).await {
             Ok(body) => body,
@@ -172,21 +174,23 @@ fn rate(exchange: &Exchange, model: &str) -> Result<Rate, Failure> {
     })
 }
 
-fn demand(request: &openai::Request, rate: &Rate) -> Demand {
-    let scan = &request.scan;
+/// Asks for what the plan says, and for less where that does not fit and less may do.
+async fn admit(
+    exchange: &mut Exchange,
+    plan: &mut Plan,
+    model: &str,
+    rate: &Rate,
+) -> Result<Ticket, Stop> {
     let price = rate.price();
-    let output = scan.output_bound().unwrap_or_else(|| {
-        let known = price.and_then(|price| price.max_output_tokens);
-        let each = known.map_or(ASSUMED_OUTPUT_TOKENS, |most| most.min(ASSUMED_OUTPUT_TOKENS));
-        each.saturating_mul(scan.choices)
-    });
-    Amounts {
-        requests: 1,
-        input_tokens: scan.input.bound,
-        output_tokens: output,
-        cost: price.map_or(NanoUsd(0), |price| price.ceiling(scan.input.bound, output)),
-        millis: 0,
-    }
+    let asked = exchange.admit(plan.demand(price), model.into(), rate.clone()).await;
+    let mut ticket = match asked {
+        Err(Stop::Refused(refused)) if plan.shrink(&refused, price) => {
+            exchange.admit(plan.demand(price), model.into(), rate.clone()).await?
+        }
+        asked => asked?,
+    };
+    ticket.teach(plan.pupil.take());
+    Ok(ticket)
 }
 
 fn is_free(method: &Method, path: &str) -> bool {

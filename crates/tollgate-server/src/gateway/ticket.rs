@@ -6,12 +6,15 @@
 use std::{sync::Arc, time::Duration};
 
 use compact_str::CompactString;
-use tollgate::{AnyStore, Permit, Present};
-use tollgate_core::{Amounts, NanoUsd, Now, Usage};
-use tollgate_meter::{Ending, Metered};
+use tollgate::{AnyStore, Permit, Present, Refused};
+use tollgate_core::{Amounts, NanoUsd, Now, Refusal, Usage};
+use tollgate_meter::{Ending, Lesson, Metered};
 
-use super::exchange::Exchange;
-use crate::{app::App, metrics::Finished, prices::Rate, providers::Provider, renewals::Renewed};
+use super::{estimate::Pupil, exchange::Exchange};
+use crate::{
+    app::App, metrics::Finished, prices::Rate, providers::Provider, refusal::CutShort,
+    renewals::Renewed,
+};
 
 /// What a running request holds.
 #[derive(Debug)]
@@ -26,6 +29,7 @@ struct Held {
     rate: Rate,
     arrived: Now,
     added: Option<Duration>,
+    pupil: Option<Pupil>,
     _renewed: Renewed,
     _running: Present,
 }
@@ -67,6 +71,7 @@ impl Ticket {
             rate,
             arrived: exchange.arrived,
             added: None,
+            pupil: None,
         }))
     }
 
@@ -75,6 +80,33 @@ impl Ticket {
         // Only concluding takes it, and that takes the ticket.
         let held = self.0.as_ref().unwrap_or_else(|| unreachable!("a ticket concludes by value"));
         &held.permit
+    }
+
+    /// Takes note of what was granted beside what it had.
+    pub(super) fn extended(&mut self, more: &Amounts) {
+        if let Some(held) = &mut self.0 {
+            held.permit.extended(more);
+        }
+    }
+
+    /// What asking for more was refused with.
+    pub(super) fn refused(&self, refusal: Refusal) -> Refused {
+        self.permit().refused(refusal)
+    }
+
+    /// Counts and logs that its stream ends before its answer does.
+    pub(super) fn note_cut(&self, cut: &CutShort) {
+        if let Some(held) = &self.0 {
+            held.app.metrics.cut_short(cut.reason);
+            tracing::info!(provider = %held.provider.name, model = %held.model, "BUDGET cut: {cut}");
+        }
+    }
+
+    /// Says of whom its answer teaches something.
+    pub(super) fn teach(&mut self, pupil: Option<Pupil>) {
+        if let Some(held) = &mut self.0 {
+            held.pupil = pupil;
+        }
     }
 
     /// Notes how much of the request's time the gateway itself took.
@@ -103,6 +135,7 @@ impl Drop for Ticket {
 impl Held {
     fn conclude(self, outcome: Outcome) {
         let usage = self.usage(outcome);
+        self.learn(outcome);
         let reserved = *self.permit.demand();
         let charged = usage.unwrap_or_default();
         let id = self.permit.id();
@@ -129,6 +162,23 @@ impl Held {
             seconds = lasted.as_secs_f64(),
             "done",
         );
+    }
+
+    /// An answer that came whole and told its usage teaches what the next may use.
+    fn learn(&self, outcome: Outcome) {
+        let (Outcome::Stream(metered) | Outcome::Plain(metered)) = outcome else { return };
+        let Some(pupil) = &self.pupil else { return };
+        if metered.is_estimated() || metered.ending != Ending::Complete {
+            return;
+        }
+        let lesson = Lesson {
+            sent_bytes: pupil.sent_bytes,
+            input_tokens: metered.counts.input_tokens,
+            made_bytes: metered.text_bytes,
+            output_tokens: metered.counts.output_tokens,
+            hidden_tokens: metered.counts.reasoning_tokens,
+        };
+        self.app.lessons.note(&pupil.caller, &self.model, &lesson);
     }
 
     /// What is charged; nothing at all where nothing was sent.

@@ -70,7 +70,9 @@ impl<'a> Units<'a> {
             let [limit, remaining, again] = &BUDGET;
             set(headers, limit.clone(), Some(NanoUsd(standing.cap).to_string()));
             set(headers, remaining.clone(), Some(NanoUsd(standing.remaining).to_string()));
-            headers.insert(again, epoch_seconds(reset, told.now).into());
+            if let Some(reset) = reset {
+                headers.insert(again, epoch_seconds(reset, told.now).into());
+            }
         }
     }
 }
@@ -83,7 +85,7 @@ fn as_openai(headers: &mut HeaderMap, names: &Names, shown: &Shown<'_>, told: &T
     }
     headers.insert(limit, shown.quota.into());
     headers.insert(remaining, shown.left.into());
-    set(headers, reset.clone(), Some(as_go(shown.reset.since(told.now.time))));
+    set(headers, reset.clone(), shown.reset.map(|at| as_go(at.since(told.now.time))));
 }
 
 /// A length of time as Go writes it, in milliseconds rounded up.

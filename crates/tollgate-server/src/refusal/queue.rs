@@ -5,7 +5,7 @@ use tollgate::{Cause, Refused};
 use tollgate_core::{Attribute, Attributes, Kind, policy::Limit, queue::Bound};
 
 use super::{detail, people};
-use crate::headers::seconds_up;
+use crate::headers::{is_common_budget, seconds_up};
 
 /// What stands in the way, and what to do; nothing where no queue does.
 pub(super) fn words(
@@ -18,6 +18,7 @@ pub(super) fn words(
     let reason = reason(refused, limit, who, kind);
     Some(match refused.cause {
         Cause::Limit => return None,
+        Cause::Reserved => (reserved(limit, who), advice_of_reserved(limit)),
         Cause::QueueFull { size, .. } => (format!("{whose} full ({size}/{size})"), reason),
         Cause::Displaced { size } => (
             format!("{whose} full ({size}/{size})"),
@@ -33,6 +34,20 @@ pub(super) fn words(
             (format!("Its turn did not come within {waited}"), reason)
         }
     })
+}
+
+/// What is left of a budget is reserved by others, who may give some of it back.
+fn reserved(limit: &Limit, who: &Attributes) -> String {
+    let budget = match is_common_budget(limit) {
+        true => limit.name.to_string(),
+        false => limit.describe(who),
+    };
+    format!("Budget reserved: what is left of {budget} is held by requests that still run")
+}
+
+fn advice_of_reserved(limit: &Limit) -> String {
+    let seconds = seconds_up(limit.retry_after).max(1);
+    format!("Try again when one of them has ended, or in {}.", people(seconds))
 }
 
 /// The status that a queue's own rules give; else it is the limit's.

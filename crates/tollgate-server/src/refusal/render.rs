@@ -166,8 +166,17 @@ fn tell_when(headers: &mut HeaderMap, verdict: &Verdict, form: Form) {
 }
 
 fn openai_refusal(refused: &Refused, verdict: &Verdict) -> Bytes {
+    let (kind, code) = openai_words(refused, verdict);
+    let message = &verdict.message;
+    let error = openai::Error { message, kind, param: None, code: Some(code) };
+    // Strings and nulls always have a JSON form.
+    serde_json::to_vec(&OpenaiRefusal { error, detail: &verdict.detail }).unwrap_or_default().into()
+}
+
+/// Type and code of a refusal in OpenAI's words.
+pub(super) fn openai_words(refused: &Refused, verdict: &Verdict) -> (&'static str, &'static str) {
     let unit = refused.limit().map(|limit| limit.unit);
-    let (kind, code) = match unit {
+    match unit {
         _ if verdict.is_budget => ("insufficient_quota", "project_spend_limit_exceeded"),
         _ if verdict.status == StatusCode::SERVICE_UNAVAILABLE => {
             ("service_unavailable_error", verdict.error)
@@ -176,11 +185,7 @@ fn openai_refusal(refused: &Refused, verdict: &Verdict) -> Bytes {
             ("tokens", "rate_limit_exceeded")
         }
         _ => ("requests", "rate_limit_exceeded"),
-    };
-    let message = &verdict.message;
-    let error = openai::Error { message, kind, param: None, code: Some(code) };
-    // Strings and nulls always have a JSON form.
-    serde_json::to_vec(&OpenaiRefusal { error, detail: &verdict.detail }).unwrap_or_default().into()
+    }
 }
 
 fn problem_refusal(

@@ -47,6 +47,13 @@ pub(super) fn daily(cap: u64) -> Measure {
     }
 }
 
+pub(super) fn total(cap: u64) -> Measure {
+    Measure::Period {
+        calendar: Arc::new(Calendar::new(PeriodUnit::Total, jiff::tz::TimeZone::UTC)),
+        cap,
+    }
+}
+
 pub(super) fn limit(name: &str, per: &[Attribute], unit: Unit, measure: Measure) -> Limit {
     Limit::new(name, per, unit, measure)
 }

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use tollgate_core::{Amounts, Decision, Retry, Time, Unit};
+use tollgate_core::{Amounts, Attribute, Decision, Retry, Time, Unit};
 
-use super::booth::{Booth, NOON, SECOND, answered, costs, daily, limit, requests, user};
+use super::booth::{Booth, NOON, SECOND, answered, costs, daily, limit, requests, total, user};
 use crate::Store;
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -29,6 +29,26 @@ pub async fn a_period_ends_at_its_boundary<S: Store>(store: S) {
     booth.admit(&ann, &costs(1_000)).await;
     booth.settle(held, &costs(50)).await;
     assert_eq!(booth.remaining(&ann).await, [0], "yesterday's change is not today's");
+}
+
+/// What is spent of a total stays spent, however long nobody comes; nothing is promised.
+pub async fn a_total_never_begins_anew<S: Store>(store: S) {
+    let booth = Booth::new(store, vec![limit("all", &[Attribute::User], Unit::Usd, total(1_000))]);
+    let ann = user("ann");
+    let held = booth.admit(&ann, &costs(900)).await;
+    let refusal = booth.refuse(&ann, &costs(101)).await;
+    assert_eq!(refusal.retry, Retry::NotBefore(NOON), "the hold may come back");
+    booth.settle(held, &costs(600)).await;
+    assert_eq!(booth.refuse(&ann, &costs(401)).await.retry, Retry::Never);
+    for _ in 0..40 {
+        booth.wait(1_000 * HOUR);
+        // What is idle is forgotten now, and this is not.
+        booth.expire().await;
+    }
+    assert_eq!(booth.remaining(&ann).await, [400]);
+    booth.clock.set_wall(Time::ZERO);
+    assert_eq!(booth.refuse(&ann, &costs(401)).await.retry, Retry::Never);
+    booth.admit(&ann, &costs(400)).await;
 }
 
 /// A wall clock that goes back over midnight does not begin the old day again, and coming

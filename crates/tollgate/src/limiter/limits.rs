@@ -121,6 +121,7 @@ impl Limits {
             weights: Vec::new(),
             timeout_status: 408,
             claim: Duration::from_secs(60),
+            for_holds: false,
         };
         let slots = Limit::new(name, per, Unit::Requests, Measure::Concurrency { cap });
         Limit { queue: (size > 0).then_some(queue), retry_after: self.retry_after, ..slots }

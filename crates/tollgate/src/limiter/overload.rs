@@ -30,7 +30,7 @@ impl Overload {
         let queue = if is_own { "User queue" } else { "Queue" };
         let reason = if is_own { "Too many concurrent requests." } else { "The server is busy." };
         let told = match refused.cause {
-            Cause::Limit => reason.to_owned(),
+            Cause::Limit | Cause::Reserved => reason.to_owned(),
             Cause::QueueFull { size, .. } | Cause::Displaced { size } => {
                 format!("{queue} full ({size}/{size}). {reason}")
             }

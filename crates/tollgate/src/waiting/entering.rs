@@ -13,7 +13,7 @@ use super::{
     Entered, Patience, Stay, Waiting,
     guest::{Guest, GuestId, Place, Told, cost},
     hall::{Hall, Need, Needs, State},
-    serving::{self, bare, can_wait, obstacles},
+    serving::{self, bare, can_wait, obstacles, told},
 };
 use crate::{
     Permit, Store, StoreError,
@@ -69,15 +69,19 @@ impl<S: Store + 'static> Inner<S> {
                 let permit = Permit::new(shared, order.id, policy, admission, order.demand, stay);
                 return Ok(Entered::Admit(permit));
             }
-            Door::Shut(refusal) => return refused(refusal, Cause::Limit),
+            Door::Shut(refusal) => {
+                let (refusal, cause) = told(&policy, &order, refusal);
+                return refused(refusal, cause);
+            }
             Door::Ajar(refusal, _) if patience == Patience::NONE => {
-                return refused(refusal, Cause::Limit);
+                let (refusal, cause) = told(&policy, &order, refusal);
+                return refused(refusal, cause);
             }
             Door::Ajar(refusal, competes) => (refusal, competes),
         };
         let who = Arc::new(order.attributes.clone());
         let deadline = deadline(&needs, patience, now);
-        let (tell, told) = oneshot::channel();
+        let (tell, hear) = oneshot::channel();
         let placed = {
             let (refusal, policy) = (&refusal, &policy);
             let (who, order, competes) = (&who, &order, competes.as_slice());
@@ -90,7 +94,7 @@ impl<S: Store + 'static> Inner<S> {
             Err(NoPlace { limit, cause }) => refused(Refusal { limit, ..refusal }, cause),
             Ok(guest) => {
                 let (inner, who) = (Arc::clone(self), (who, order.demand));
-                Ok(Entered::Wait(Waiting::new(inner, guest, who, (now, deadline), told)))
+                Ok(Entered::Wait(Waiting::new(inner, guest, who, (now, deadline), hear)))
             }
         }
     }
@@ -125,7 +129,7 @@ impl<S: Store + 'static> Inner<S> {
                 }
                 let obstacles = obstacles(order, &refusal);
                 if can_wait(policy, &obstacles, refusal.retry) {
-                    Door::Ajar(refusal, obstacles)
+                    Door::Ajar(refusal, obstacles.iter().map(|obstacle| obstacle.limit).collect())
                 } else {
                     Door::Shut(refusal)
                 }
@@ -223,9 +227,14 @@ fn brief(needs: &Needs<'_>) -> Stay {
     Stay { rooms: needs.iter().map(|need| need.room).collect(), ..Stay::default() }
 }
 
-/// When it gives up: the least of what its queues allow and what it brings along.
+/// When it gives up: the least of what its queues allow and what it brings along. How long
+/// one waits for budgets is no rule of the operator's, and gives way to those that are.
 fn deadline(needs: &Needs<'_>, patience: Patience, now: Now) -> Time {
-    let queues = needs.iter().map(|need| need.queue.rules.timeout).min();
+    let timeout = |for_holds| {
+        let queues = needs.iter().map(|need| need.queue);
+        queues.filter(|queue| queue.for_holds == for_holds).map(|queue| queue.rules.timeout).min()
+    };
+    let queues = timeout(false).or_else(|| timeout(true));
     let most = queues.into_iter().chain(patience.most).min();
     now.time.after(most.unwrap_or_default())
 }

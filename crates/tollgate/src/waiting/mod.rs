@@ -25,4 +25,4 @@ pub use turn::{Entered, Patience, Waiting};
 pub(crate) use alarm::Alarm;
 pub(crate) use guest::Stay;
 pub(crate) use hall::Hall;
-pub(crate) use serving::{bare, serve};
+pub(crate) use serving::{bare, serve, told};

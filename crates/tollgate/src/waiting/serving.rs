@@ -177,14 +177,15 @@ impl<S: Store + 'static> Hall<S> {
         let mut locked = self.lock();
         let state = &mut *locked;
         // A limit that came with another policy may be one that it has no place before.
-        let has_place = |limit: &LimitId| state.has_place(attempt.guest, *limit);
+        let has_place = |obstacle: &Obstacle| state.has_place(attempt.guest, obstacle.limit);
         if !can_wait(policy, &obstacles, refusal.retry) || !obstacles.iter().all(has_place) {
             let gone = self.remove(state, attempt.guest);
             state.look_at(attempt.room);
             drop(locked);
             if let Some(gone) = gone {
+                let (refusal, cause) = told(policy, order, refusal);
                 let policy = Arc::clone(policy);
-                let refused = Refused { refusal, policy, now, cause: Cause::Limit };
+                let refused = Refused { refusal, policy, now, cause };
                 let _ = gone.tell.send(Told::Refuse(Box::new(refused)));
             }
             return;
@@ -194,7 +195,7 @@ impl<S: Store + 'static> Hall<S> {
         let (mut changed, mut full) = (Rooms::new(), Rooms::new());
         for place in &mut guest.places {
             let Some(chamber) = state.rooms.get_mut(&place.room) else { continue };
-            let is_full = obstacles.contains(&chamber.limit);
+            let is_full = obstacles.iter().any(|obstacle| obstacle.limit == chamber.limit);
             if is_full {
                 chamber.room.join(place.id);
             } else {
@@ -259,23 +260,61 @@ fn promised(retry: Retry, now: Time) -> Option<Time> {
     }
 }
 
-/// The limits that stand in an order's way.
-pub(super) fn obstacles(order: &Order<'_>, refusal: &Refusal) -> SmallVec<[LimitId; 4]> {
-    let mut obstacles: SmallVec<[LimitId; 4]> = SmallVec::from_slice(&[refusal.limit]);
+/// A limit that stands in an order's way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Obstacle {
+    pub(super) limit: LimitId,
+    /// Whether only what others have reserved stands in the way.
+    pub(super) is_held: bool,
+}
+
+pub(super) type Obstacles = SmallVec<[Obstacle; 4]>;
+
+/// The limits that stand in an order's way, the one of the refusal first.
+pub(super) fn obstacles(order: &Order<'_>, refusal: &Refusal) -> Obstacles {
+    let mut obstacles: Obstacles =
+        SmallVec::from_slice(&[Obstacle { limit: refusal.limit, is_held: false }]);
     let asked = order.charges.iter().zip(&refusal.standings);
-    let full = asked.filter(|(charge, standing)| {
+    for (charge, standing) in asked.filter(|(charge, standing)| charge.limit == standing.limit) {
+        let is_held = standing.has_room_beside_holds(charge.amount);
+        if charge.limit == refusal.limit {
+            obstacles[0].is_held = is_held;
+            continue;
+        }
         // A session that lives has its slot, however few are left.
         let counts = !charge.shadow && !matches!(charge.rule.kind, Kind::Sessions { .. });
-        counts && charge.limit == standing.limit && standing.remaining < charge.amount
-    });
-    let others = full.map(|(charge, _)| charge.limit).filter(|limit| *limit != refusal.limit);
-    obstacles.extend(others);
+        if counts && standing.remaining < charge.amount {
+            obstacles.push(Obstacle { limit: charge.limit, is_held });
+        }
+    }
     obstacles
 }
 
-/// Whether every obstacle has a queue, and waiting helps at all.
-pub(super) fn can_wait(policy: &Policy, obstacles: &[LimitId], retry: Retry) -> bool {
-    retry != Retry::Never && obstacles.iter().all(|limit| queue_of(policy, *limit).is_some())
+/// Whether every obstacle has a queue for it, and waiting helps at all.
+pub(super) fn can_wait(policy: &Policy, obstacles: &[Obstacle], retry: Retry) -> bool {
+    let has_queue = |obstacle: &Obstacle| {
+        queue_of(policy, obstacle.limit).is_some_and(|queue| obstacle.is_held || !queue.for_holds)
+    };
+    retry != Retry::Never && obstacles.iter().all(has_queue)
+}
+
+/// A refusal as it is told to somebody who does not wait. What others have reserved and may
+/// give back is not spent: then the limit that really is in the way is told, or that all of
+/// the budget is reserved.
+pub(crate) fn told(policy: &Policy, order: &Order<'_>, mut refusal: Refusal) -> (Refusal, Cause) {
+    let obstacles = obstacles(order, &refusal);
+    let is_budget = |limit| queue_of(policy, limit).is_some_and(|queue| queue.for_holds);
+    let is_reserved = |obstacle: &&Obstacle| obstacle.is_held && is_budget(obstacle.limit);
+    if !obstacles.first().is_some_and(|first| is_reserved(&first)) {
+        return (refusal, Cause::Limit);
+    }
+    let Some(other) = obstacles.iter().find(|obstacle| !is_reserved(obstacle)) else {
+        return (refusal, Cause::Reserved);
+    };
+    let standing = refusal.standings.iter().find(|standing| standing.limit == other.limit);
+    refusal.retry = standing.map_or(refusal.retry, |standing| Retry::NotBefore(standing.reset));
+    refusal.limit = other.limit;
+    (refusal, Cause::Limit)
 }
 
 /// A refusal of which no more is known.

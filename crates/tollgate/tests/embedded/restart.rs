@@ -60,6 +60,21 @@ async fn what_nobody_ended_expires_and_can_be_settled_late() {
 }
 
 #[tokio::test]
+async fn a_total_is_remembered_for_years_of_silence() {
+    let world = World::new(every_kind());
+    let open = world.open(NOON);
+    world.reserve(&open, 1, "ann").await;
+    open.store.settle(ReservationId(1), &USED, open.now()).await.expect("settled");
+    drop(open);
+    for year in 1..4 {
+        let open = world.open(NOON.after(Duration::from_secs(year * 366 * 86_400)));
+        open.store.expire(open.now()).await.expect("a store that answers");
+        assert_eq!(world.remaining(&open, "ann", "spend").await, 5_000_000_000);
+        assert_eq!(world.remaining(&open, "ann", "ever").await, 899_900_000_000);
+    }
+}
+
+#[tokio::test]
 async fn a_crash_changes_nothing_that_was_durable() {
     for seed in 0..if is_long() { 400 } else { 8 } {
         let world = World::new(every_kind());

@@ -40,6 +40,10 @@ pub(crate) fn daily(cap: u64) -> Measure {
     Measure::Period { calendar: Arc::new(Calendar::new(PeriodUnit::Day, TimeZone::UTC)), cap }
 }
 
+pub(crate) fn total(cap: u64) -> Measure {
+    Measure::Period { calendar: Arc::new(Calendar::new(PeriodUnit::Total, TimeZone::UTC)), cap }
+}
+
 /// A limit of every kind.
 pub(crate) fn every_kind() -> Vec<Limit> {
     let user = &[Attribute::User];
@@ -53,6 +57,7 @@ pub(crate) fn every_kind() -> Vec<Limit> {
         limit("burst", user, Unit::Requests, bucket),
         limit("seats", &[], Unit::Requests, sessions),
         limit("all", &[], Unit::Usd, daily(100_000_000_000)),
+        limit("ever", user, Unit::Usd, total(900_000_000_000)),
     ]
 }
 

@@ -30,6 +30,7 @@ pub(crate) fn queue(size: usize) -> Queue {
         weights: vec![("premium".into(), NonZeroU32::new(4).expect("four"))],
         timeout_status: 408,
         claim: SECOND,
+        for_holds: false,
     }
 }
 

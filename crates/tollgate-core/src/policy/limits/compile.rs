@@ -12,7 +12,7 @@ use super::{
     queue::QueueForm,
 };
 use crate::{
-    Attribute, LimitId,
+    Attribute, LimitId, PeriodUnit, Unit,
     policy::{
         Limit, Measure, Pattern, PolicyError, Queue, When,
         suggest::nearest,
@@ -81,13 +81,19 @@ impl One<'_> {
         self.warn(&entry);
         let (key, said) = said?;
         let measure = said.measure(&zone).map_err(|why| self.wrong_value(key, &why)).ok()?;
-        if entry.timezone.is_some() && !matches!(measure, Measure::Period { .. }) {
+        let by_calendar = matches!(&measure, Measure::Period { calendar, .. } if calendar.unit() != PeriodUnit::Total);
+        if entry.timezone.is_some() && !by_calendar {
             let why = "a time zone is for calendar periods, and this limit has none";
             self.wrong_value("timezone", why);
         }
         let tiers = self.tiers(key, &said, &measure, &zone)?;
         let minimum = self.minimum(&entry, &said, &measure);
-        let queue = self.queue(entry.queue.take(), entry.shadow, &measure);
+        let queue = if entry.queue.is_some() {
+            self.queue(entry.queue.take(), entry.shadow, &measure)
+        } else {
+            let is_budget = said.unit() != Unit::Requests && !entry.shadow;
+            (is_budget && matches!(measure, Measure::Period { .. })).then(Queue::for_holds)
+        };
         let name = CompactString::from(entry.name.0);
         Some(Limit {
             id: LimitId::new(&name, &per),

@@ -38,7 +38,7 @@ pub(crate) struct LimitEntry {
     pub(crate) input_tokens: Option<ShortOr<Rate, Allowance>>,
     /// How many output tokens.
     pub(crate) output_tokens: Option<ShortOr<Rate, Allowance>>,
-    /// How much money: `5/day` in any calendar day.
+    /// How much money: `5/day` in any calendar day, `500/total` in all.
     pub(crate) usd: Option<ShortOr<Rate, Allowance>>,
     /// How many seconds of audio.
     pub(crate) seconds: Option<ShortOr<Rate, Allowance>>,
@@ -87,7 +87,7 @@ pub(crate) struct Allowance {
 pub(crate) enum CountedBy {
     /// In every interval of that length.
     Window,
-    /// In each calendar day, week or month.
+    /// In each calendar day, week or month, or in all.
     Period,
     /// Refilled evenly.
     Bucket,

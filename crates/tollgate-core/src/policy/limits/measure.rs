@@ -82,10 +82,13 @@ impl Said {
     }
 }
 
-/// How the short form is counted: money by the calendar, all else in any interval.
+/// How the short form is counted: money by the calendar, all else in any interval, and by
+/// one period what has no other end.
 const fn usual(unit: Unit, every: Every) -> CountedBy {
     match (unit, every) {
-        (Unit::Usd, Every::Calendar(_)) => CountedBy::Period,
+        (Unit::Usd, Every::Calendar(_)) | (_, Every::Calendar(PeriodUnit::Total)) => {
+            CountedBy::Period
+        }
         _ => CountedBy::Window,
     }
 }
@@ -106,7 +109,7 @@ fn counted(
         CountedBy::Window => Ok(Measure::Window { length: length(every, "window")?, cap: count }),
         CountedBy::Period => {
             let period = every.period().ok_or_else(|| {
-                format!("`{every}` is no calendar period: write day, week or month, or kind = \"window\"")
+                format!("`{every}` is no calendar period: write day, week, month or total, or kind = \"window\"")
             })?;
             Ok(Measure::Period {
                 calendar: Arc::new(Calendar::new(period, zone.clone())),
@@ -125,6 +128,11 @@ fn counted(
 
 fn length(every: Every, what: &str) -> Result<Duration, String> {
     every.length().ok_or_else(|| {
+        if every == Every::Calendar(PeriodUnit::Total) {
+            return format!(
+                "a {what} has a length, and a total has none: leave the kind out, or write kind = \"period\""
+            );
+        }
         format!(
             "a {what} cannot last a {every}, since months differ: write 30d, or {{ amount = …, per = \"month\", kind = \"period\" }} for the calendar's"
         )

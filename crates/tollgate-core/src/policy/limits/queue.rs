@@ -117,6 +117,7 @@ impl QueueForm {
             weights: weights.collect(),
             timeout_status: self.status.0,
             claim,
+            for_holds: false,
         };
         Ok((rules.size > 0).then_some(queue))
     }

@@ -15,7 +15,7 @@ pub struct Identity {
     /// operator runs, since anybody can write a header.
     pub trust_headers: bool,
     /// Whether callers without key and name are let in; by default only where no limit is
-    /// kept per user, session, team or key.
+    /// kept per user, session, team, customer or key.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub allow_anonymous: Option<bool>,
 }
@@ -34,6 +34,12 @@ pub struct StaticKey {
     /// The attribute `team` of its requests.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub team: Option<String>,
+    /// The attribute `customer` of its requests.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub customer: Option<String>,
+    /// The attribute `tag` of its requests.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tag: Option<String>,
     /// The attribute `tier` of its requests.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tier: Option<String>,

@@ -5,6 +5,7 @@
 //! that is written here.
 
 mod access;
+mod estimates;
 mod methods;
 mod prices;
 mod provider;
@@ -19,6 +20,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use access::{Access, Identity, StaticKey};
+pub use estimates::{Estimates, Plain};
 pub use methods::Methods;
 pub use prices::{Assumed, ModelPrice, PricePerMillion, Prices, Unpriced};
 pub use provider::{Dialect, Mount, Provider};
@@ -53,6 +55,8 @@ pub struct Settings {
     pub sandbox: Sandbox,
     /// What models cost.
     pub prices: Prices,
+    /// What requests reserve.
+    pub estimates: Estimates,
     /// What is logged.
     pub log: Log,
 }

@@ -157,7 +157,7 @@ const LIMITS: &[(&str, &str)] = &[
     ),
     (
         "requests = \"10/fortnight\"",
-        "4:12: `limits.x.requests`: `fortnight` is no unit of time: write second, minute, hour, day, week or month, or a length such as 15m",
+        "4:12: `limits.x.requests`: `fortnight` is no unit of time: write second, minute, hour, day, week, month or total, or a length such as 15m",
     ),
     (
         "requests = \"-1/s\"",
@@ -185,7 +185,7 @@ const LIMITS: &[(&str, &str)] = &[
     ),
     (
         "usd = { amount = 5, per = \"hour\", kind = \"period\" }",
-        "4:7: `limits.x.usd`: `hour` is no calendar period: write day, week or month, or kind = \"window\"",
+        "4:7: `limits.x.usd`: `hour` is no calendar period: write day, week, month or total, or kind = \"window\"",
     ),
     (
         "usd = { amount = 5, per = \"day\", kind = \"concurrency\" }",
@@ -216,6 +216,14 @@ const LIMITS: &[(&str, &str)] = &[
     (
         "sessions = { max = 5, idle = \"0s\" }",
         "4:12: `limits.x.sessions`: sessions that are gone at once count nothing: write an idle time above 0",
+    ),
+    (
+        "usd = { amount = 5, per = \"total\", kind = \"window\" }",
+        "4:7: `limits.x.usd`: a window has a length, and a total has none: leave the kind out, or write kind = \"period\"",
+    ),
+    (
+        "usd = \"5/total\"\ntimezone = \"Europe/Berlin\"",
+        "5:12: `limits.x.timezone`: a time zone is for calendar periods, and this limit has none",
     ),
     (
         "requests = \"1/s\"\ntimezone = \"UTC\"",

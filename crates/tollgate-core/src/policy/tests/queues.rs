@@ -32,6 +32,7 @@ fn usual() -> Queue {
         weights: Vec::new(),
         timeout_status: 408,
         claim: Duration::from_secs(60),
+        for_holds: false,
     }
 }
 

@@ -15,7 +15,7 @@ pub(crate) struct Rate {
 /// How often: one of a named unit of time, or a length of time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Every {
-    /// A day or week: a window of that length, or the calendar's.
+    /// A day or week: a window of that length, or the calendar's; a month; or in all.
     Calendar(PeriodUnit),
     /// Any other length.
     Length(Duration),
@@ -25,13 +25,13 @@ const DAY: Duration = Duration::from_secs(86_400);
 const WEEK: Duration = Duration::from_secs(7 * 86_400);
 
 impl Every {
-    /// The length, where it has one: a month has not.
+    /// The length, where it has one: a month has not, nor has all of time.
     pub(crate) const fn length(self) -> Option<Duration> {
         match self {
             Self::Length(length) => Some(length),
             Self::Calendar(PeriodUnit::Day) => Some(DAY),
             Self::Calendar(PeriodUnit::Week) => Some(WEEK),
-            Self::Calendar(PeriodUnit::Month) => None,
+            Self::Calendar(PeriodUnit::Month | PeriodUnit::Total) => None,
         }
     }
 
@@ -53,6 +53,7 @@ impl FromStr for Every {
             "d" | "day" | "days" => Some(Self::Calendar(PeriodUnit::Day)),
             "w" | "week" | "weeks" => Some(Self::Calendar(PeriodUnit::Week)),
             "month" | "months" => Some(Self::Calendar(PeriodUnit::Month)),
+            "total" => Some(Self::Calendar(PeriodUnit::Total)),
             unit if span::unit_nanos(unit).is_some() => {
                 span::parse(&format!("1{unit}")).map(Self::Length)
             }
@@ -60,7 +61,7 @@ impl FromStr for Every {
         };
         every.ok_or_else(|| {
             format!(
-                "`{}` is no unit of time: write second, minute, hour, day, week or month, or a length such as 15m",
+                "`{}` is no unit of time: write second, minute, hour, day, week, month or total, or a length such as 15m",
                 excerpt(text)
             )
         })
@@ -88,6 +89,7 @@ impl fmt::Display for Every {
             Self::Calendar(PeriodUnit::Day) => f.write_str("day"),
             Self::Calendar(PeriodUnit::Week) => f.write_str("week"),
             Self::Calendar(PeriodUnit::Month) => f.write_str("month"),
+            Self::Calendar(PeriodUnit::Total) => f.write_str("total"),
             Self::Length(length) => {
                 let named = NAMES.iter().find(|(_, secs)| Duration::from_secs(*secs) == *length);
                 match named {
@@ -135,6 +137,7 @@ mod tests {
             ("5/15s", "5/15s"),
             ("5/week", "5/week"),
             ("5/months", "5/month"),
+            ("500 / total", "500/total"),
             ("0/s", "0/second"),
         ] {
             let rate: Rate = text.parse().expect(text);

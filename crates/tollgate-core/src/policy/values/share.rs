@@ -11,6 +11,11 @@ use serde::{Deserialize, Deserializer, Serialize, de::Error};
 pub struct Share(f64);
 
 impl Share {
+    /// So many of a hundred; all of them at most.
+    pub(crate) fn of_hundred(percent: u8) -> Self {
+        Self(f64::from(percent.min(100)) / 100.0)
+    }
+
     /// The share as a number from 0 to 1.
     pub const fn value(self) -> f64 {
         self.0

@@ -45,7 +45,7 @@ impl PlainMeter {
         };
         let (counts, basis) = told.or(self.estimate());
         let ending = if self.usage.is_complete() { Ending::Complete } else { Ending::Cut };
-        Metered { counts, basis, ending }
+        Metered { counts, basis, ending, text_bytes: 0 }
     }
 
     /// All that has come is taken for text, its JSON included.

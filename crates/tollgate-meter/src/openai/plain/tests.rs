@@ -25,7 +25,10 @@ fn usage_is_found_in_any_chunks() {
     let counts = Counts { cached_tokens: 5, ..Counts::tokens(19, 10) };
     for chunk_bytes in 1..=ANSWER.len() {
         let metered = run(meter(""), ANSWER.as_bytes(), chunk_bytes);
-        assert_eq!(metered, Metered { counts, basis: Basis::Told, ending: Ending::Complete });
+        assert_eq!(
+            metered,
+            Metered { counts, basis: Basis::Told, ending: Ending::Complete, text_bytes: 0 }
+        );
     }
 }
 

@@ -1,16 +1,19 @@
-//! The size of what a request sends, in tokens, without a tokenizer.
+//! The size of what a request sends, in tokens.
 //!
-//! A token stands for at least one byte of text, so the number of bytes bounds the number
-//! of tokens: of strings as they are meant, of everything else as it is written, since the
-//! provider renders it into no more. Images have a fixed allowance. What a link or the id
-//! of a file refers to cannot be known from the body.
+//! Without the model's vocabulary, a token stands for at least one byte of text, so the
+//! number of bytes bounds the number of tokens: of strings as they are meant, of everything
+//! else as it is written, since the provider renders it into no more. With the vocabulary,
+//! texts are counted. Images have a fixed allowance. What a link or the id of a file refers
+//! to cannot be known from the body.
 
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{
+    Deserialize, DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor,
+};
 use serde_json::value::RawValue;
 
-use crate::{Input, ScanError};
+use crate::{Input, ScanError, Tokenizer};
 
 /// What a chat adds to its messages: the start of the reply.
 const CHAT: Input = Input::tokens(8);
@@ -23,10 +26,17 @@ const MEMBER: Input = Input::tokens(2);
 
 /// An image. The dearest of OpenAI's models counts 48,169 tokens for the largest image,
 /// most count about a thousand.
-const IMAGE: Input = Input { bound: 50_000, likely: 1_100 };
+const IMAGE: Input = Input { bound: 50_000, likely: 1_100, fixed: 50_000 };
 
 /// A number, at its longest.
-const NUMBER: Input = Input { bound: 24, likely: 2 };
+const NUMBER: Input = Input { bound: 24, likely: 2, fixed: 0 };
+
+/// What the marks are that a provider puts around JSON that it renders.
+const MARKS: Input = Input::tokens(16);
+
+/// How texts are measured: counted by a vocabulary, or by their bytes.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Ruler(pub(super) Option<Tokenizer>);
 
 /// The size of a JSON value that the model reads.
 struct Size {
@@ -44,50 +54,74 @@ struct Items {
     ids: u64,
 }
 
-/// The size of the messages of a chat.
-pub(super) fn messages(raw: &RawValue) -> Result<Input, ScanError> {
-    Ok(items("messages", raw, "an array of objects")?.input.and(CHAT))
-}
-
-/// The size of a text, of several texts, or of the token ids of one or of several; and how
-/// many texts they are.
-pub(super) fn texts(member: &'static str, raw: &RawValue) -> Result<(Input, u64), ScanError> {
-    if raw.get().starts_with('"') {
-        let Size { input, .. } = parse(raw)?;
-        return Ok((input, 1));
+impl Ruler {
+    /// The size of the messages of a chat.
+    pub(super) fn messages(self, raw: &RawValue) -> Result<Input, ScanError> {
+        Ok(self.items("messages", raw, "an array of objects")?.input.and(CHAT))
     }
-    let wanted = "a string, an array of strings, or an array of token ids";
-    let Items { input, items, ids } = items(member, raw, wanted)?;
-    // Bare ids are one text together.
-    Ok((input, items - ids + u64::from(ids > 0)))
-}
 
-/// The size of what the provider renders from JSON.
-pub(super) fn written(raw: &RawValue) -> Input {
-    Input::text(raw.get().len() as u64)
-}
+    /// The size of a text, of several texts, or of the token ids of one or of several; and
+    /// how many texts they are.
+    pub(super) fn texts(
+        self,
+        member: &'static str,
+        raw: &RawValue,
+    ) -> Result<(Input, u64), ScanError> {
+        if raw.get().starts_with('"') {
+            let Size { input, .. } = parse(SizeSeed(self), raw)?;
+            return Ok((input, 1));
+        }
+        let wanted = "a string, an array of strings, or an array of token ids";
+        let Items { input, items, ids } = self.items(member, raw, wanted)?;
+        // Bare ids are one text together.
+        Ok((input, items - ids + u64::from(ids > 0)))
+    }
 
-fn items(member: &'static str, raw: &RawValue, wanted: &'static str) -> Result<Items, ScanError> {
-    if raw.get().starts_with('[') {
-        parse(raw)
-    } else {
-        Err(ScanError::WrongType { member, wanted })
+    /// The size of what the provider renders from JSON.
+    pub(super) fn written(self, raw: &RawValue) -> Input {
+        match self.0 {
+            Some(_) => self.text(raw.get()).and(MARKS),
+            None => self.text(raw.get()),
+        }
+    }
+
+    fn text(self, text: &str) -> Input {
+        match self.0 {
+            Some(tokenizer) => Input::tokens(tokenizer.count(text)),
+            None => Input::text(text.len() as u64),
+        }
+    }
+
+    fn items(
+        self,
+        member: &'static str,
+        raw: &RawValue,
+        wanted: &'static str,
+    ) -> Result<Items, ScanError> {
+        if raw.get().starts_with('[') {
+            parse(ItemsSeed(self), raw)
+        } else {
+            Err(ScanError::WrongType { member, wanted })
+        }
     }
 }
 
-fn parse<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Result<T, ScanError> {
-    serde_json::from_str(raw.get()).map_err(|error| ScanError::Invalid(error.to_string()))
+fn parse<'a, S: DeserializeSeed<'a>>(seed: S, raw: &'a RawValue) -> Result<S::Value, ScanError> {
+    let mut json = serde_json::Deserializer::from_str(raw.get());
+    seed.deserialize(&mut json).map_err(|error| ScanError::Invalid(error.to_string()))
 }
 
-impl<'de> Deserialize<'de> for Items {
-    fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
-        json.deserialize_seq(ItemsVisitor)
+struct ItemsSeed(Ruler);
+
+impl<'de> DeserializeSeed<'de> for ItemsSeed {
+    type Value = Items;
+
+    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Items, D::Error> {
+        json.deserialize_seq(self)
     }
 }
 
-struct ItemsVisitor;
-
-impl<'de> Visitor<'de> for ItemsVisitor {
+impl<'de> Visitor<'de> for ItemsSeed {
     type Value = Items;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -96,7 +130,7 @@ impl<'de> Visitor<'de> for ItemsVisitor {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Items, A::Error> {
         let mut all = Items::default();
-        while let Some(Size { input, is_number }) = seq.next_element()? {
+        while let Some(Size { input, is_number }) = seq.next_element_seed(SizeSeed(self.0))? {
             all.items += 1;
             all.ids += u64::from(is_number);
             all.input = all.input.and(if is_number { Input::tokens(1) } else { input });
@@ -105,15 +139,17 @@ impl<'de> Visitor<'de> for ItemsVisitor {
     }
 }
 
-impl<'de> Deserialize<'de> for Size {
-    fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
-        json.deserialize_any(SizeVisitor)
+struct SizeSeed(Ruler);
+
+impl<'de> DeserializeSeed<'de> for SizeSeed {
+    type Value = Size;
+
+    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Size, D::Error> {
+        json.deserialize_any(self)
     }
 }
 
-struct SizeVisitor;
-
-impl<'de> Visitor<'de> for SizeVisitor {
+impl<'de> Visitor<'de> for SizeSeed {
     type Value = Size;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -121,7 +157,7 @@ impl<'de> Visitor<'de> for SizeVisitor {
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Size, E> {
-        Ok(Input::text(text.len() as u64).into())
+        Ok(self.0.text(text).into())
     }
 
     fn visit_u64<E: Error>(self, _: u64) -> Result<Size, E> {
@@ -145,7 +181,7 @@ impl<'de> Visitor<'de> for SizeVisitor {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Size, A::Error> {
-        Ok(ItemsVisitor.visit_seq(seq)?.input.into())
+        Ok(ItemsSeed(self.0).visit_seq(seq)?.input.into())
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Size, A::Error> {
@@ -154,8 +190,10 @@ impl<'de> Visitor<'de> for SizeVisitor {
             input = input.and(match name {
                 Name::Mark => map.next_value::<IgnoredAny>().map(|_| Input::default())?,
                 Name::Image => map.next_value::<IgnoredAny>().map(|_| IMAGE)?,
-                Name::Text => map.next_value::<Size>()?.input,
-                Name::Other(name) => name.and(MEMBER).and(map.next_value::<Size>()?.input),
+                Name::Text => map.next_value_seed(SizeSeed(self.0))?.input,
+                Name::Other(name) => {
+                    name.and(MEMBER).and(map.next_value_seed(SizeSeed(self.0))?.input)
+                }
             });
         }
         Ok(input.into())

@@ -9,7 +9,7 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::{Endpoint, MAX_CHOICES, MAX_OUTPUT_TOKENS, input};
+use super::{Endpoint, MAX_CHOICES, MAX_OUTPUT_TOKENS, input::Ruler};
 use crate::{Input, ScanError, scan::MAX_MODEL_BYTES};
 
 /// What the members of a body say.
@@ -65,28 +65,34 @@ struct Raw<'a, const N: usize> {
 }
 
 impl<'a> Members<'a> {
-    pub(super) fn parse(endpoint: Endpoint, body: &'a str) -> Result<Self, ScanError> {
+    pub(super) fn parse(
+        endpoint: Endpoint,
+        body: &'a str,
+        ruler: Ruler,
+    ) -> Result<Self, ScanError> {
         let raw = Raw::parse(&NAMES, body)?;
         let mut prompts = 1;
         let mut input = Input::default();
         match endpoint {
             Endpoint::ChatCompletions => {
                 let messages = raw.value("messages").ok_or(ScanError::Missing("messages"))?;
-                input = input.and(input::messages(messages)?);
+                input = input.and(ruler.messages(messages)?);
                 for member in ["tools", "functions", "response_format"] {
-                    input = input.and(raw.value(member).map(input::written).unwrap_or_default());
+                    input = input
+                        .and(raw.value(member).map(|json| ruler.written(json)).unwrap_or_default());
                 }
             }
             Endpoint::Completions => {
                 if let Some(prompt) = raw.value("prompt") {
-                    let (size, count) = input::texts("prompt", prompt)?;
+                    let (size, count) = ruler.texts("prompt", prompt)?;
                     (input, prompts) = (size, count.max(1));
                 }
-                input = input.and(raw.value("suffix").map(input::written).unwrap_or_default());
+                input = input
+                    .and(raw.value("suffix").map(|json| ruler.written(json)).unwrap_or_default());
             }
             Endpoint::Embeddings => {
                 let texts = raw.value("input").ok_or(ScanError::Missing("input"))?;
-                input = input::texts("input", texts)?.0;
+                input = ruler.texts("input", texts)?.0;
             }
         }
         let stream = raw.flag("stream")?;
@@ -108,6 +114,12 @@ impl<'a> Members<'a> {
             return Err(ScanError::BadModel);
         }
         Ok(model)
+    }
+
+    /// The members that bound the output, as they are written; `null` bounds nothing.
+    pub(super) fn maxima(&self) -> impl Iterator<Item = &'a RawValue> {
+        let names = ["max_tokens", "max_completion_tokens"];
+        names.into_iter().filter_map(|name| self.raw.written(name))
     }
 
     /// The most tokens of one choice. Of two members the larger: either may be obeyed.

@@ -8,7 +8,8 @@ mod tests;
 
 use bytes::Bytes;
 
-use crate::{Scan, ScanError};
+use crate::{Input, Scan, ScanError, Tokenizer};
+use input::Ruler;
 use members::Members;
 
 /// The most tokens that a request may allow the model to make for one choice.
@@ -51,7 +52,7 @@ pub struct Request {
 pub fn scan(endpoint: Endpoint, body: &[u8]) -> Result<Request, ScanError> {
     let text =
         std::str::from_utf8(body).map_err(|error| ScanError::NotText(error.valid_up_to()))?;
-    let members = Members::parse(endpoint, text)?;
+    let members = Members::parse(endpoint, text, Ruler::default())?;
     let stream = members.stream && endpoint != Endpoint::Embeddings;
     let edit = if stream { body::ask_for_usage(text, members.stream_options)? } else { None };
     let scan = Scan {
@@ -81,6 +82,39 @@ impl Endpoint {
 }
 
 impl Request {
+    /// Counts what the body sends by the model's vocabulary, in place of its bytes. It must be
+    /// the body that was scanned; of another, nothing changes.
+    pub fn count_input(&mut self, body: &[u8], tokenizer: Tokenizer) {
+        let text = std::str::from_utf8(body).ok();
+        let ruler = Ruler(Some(tokenizer));
+        let members = text.and_then(|text| Members::parse(self.endpoint, text, ruler).ok());
+        if let Some(Members { input, .. }) = members {
+            // A token is at least a byte, whatever the allowances for rendering say.
+            self.scan.input = Input { bound: input.bound.min(self.scan.input.bound), ..input };
+        }
+    }
+
+    /// The body with its own maximum lowered to so many output tokens for each choice. It
+    /// must be the body that was scanned; another passes as it is.
+    pub fn clamped_body(&self, body: &Bytes, most: u64) -> Bytes {
+        let text = std::str::from_utf8(body).ok();
+        let members = text.and_then(|text| {
+            Some((text, Members::parse(self.endpoint, text, Ruler::default()).ok()?))
+        });
+        match members {
+            Some((text, members)) => body::lower_maximum(text, &members, self.maximum(), most),
+            None => body.clone(),
+        }
+    }
+
+    /// The member that bounds the output where the request names none: models that think
+    /// know the newer one alone, compatible providers the older one.
+    fn maximum(&self) -> &'static str {
+        let is_chat = self.endpoint == Endpoint::ChatCompletions;
+        let is_openai = Tokenizer::of_model(&self.scan.model).is_some();
+        if is_chat && is_openai { "max_completion_tokens" } else { "max_tokens" }
+    }
+
     /// The body as it goes to the provider: the one that was scanned, byte for byte, but
     /// that a stream always asks for its usage.
     pub fn upstream_body(&self, body: Bytes) -> Bytes {

@@ -2,6 +2,7 @@ use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::*;
+use crate::Tokenizer;
 
 const CHAT: Endpoint = Endpoint::ChatCompletions;
 
@@ -47,6 +48,27 @@ fn every_byte_of_text_may_be_a_token() {
     let call = r#"{"model":"m","messages":[{"role":"user","content":"hi"},{"role":"assistant",
         "content":null,"tool_calls":[{"function":{"name":"f","arguments":"{\"x\":12345}"}}]}]}"#;
     assert!(input(call) >= hi + 8 + 11 + 1 + 30);
+}
+
+#[test]
+fn text_is_counted_by_the_vocabulary_of_a_model_that_has_one() {
+    let body = |text: &str| {
+        format!(r#"{{"messages":[{{"role":"user","content":"{text}"}}],"model":"gpt-4o"}}"#)
+    };
+    let counted = |body: &str| {
+        let mut request = chat(body).expect("a request");
+        request.count_input(body.as_bytes(), Tokenizer::O200k);
+        request.scan.input
+    };
+    let text = "What is the capital of France, and how far is it from here? ".repeat(50);
+    let tokens = Tokenizer::O200k.count(&text);
+    assert!(tokens * 3 < text.len() as u64);
+    let input = counted(&body(&text));
+    assert_eq!((input.bound, input.likely), (tokens + 8 + 8, tokens + 8 + 8));
+    let mut other = chat(&body("hi")).expect("a request");
+    let before = other.scan.input;
+    other.count_input(b"no json", Tokenizer::O200k);
+    assert_eq!(other.scan.input, before, "another body changes nothing");
 }
 
 #[test]

@@ -7,9 +7,14 @@ use std::{collections::VecDeque, ops::Range};
 
 use bytes::Bytes;
 
-use super::{Endpoint, Error, Request, chunk::Chunk, error_event, usage::Told};
+use super::{
+    Endpoint, Error, Request,
+    chunk::{Chunk, Text},
+    error_event,
+    usage::Told,
+};
 use crate::{
-    Counts, Ending, Input, Metered,
+    Counts, Ending, Input, Metered, Tokenizer,
     sse::{self, Block},
 };
 
@@ -35,14 +40,29 @@ pub struct StreamMeter {
     /// The block before was dropped, and so is what continues it.
     dropping: bool,
     told: Told,
+    gauge: Gauge,
     text_bytes: u64,
+    /// Tokens of the text by the vocabulary, if there is one.
+    text_tokens: u64,
     text_events: u64,
     ending: Ending,
 }
 
+/// How it is told how many tokens the text is that comes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Gauge {
+    /// By its bytes, of which few texts have less than three to a token.
+    #[default]
+    Bytes,
+    /// By its bytes, of which the model makes so many sixteenths to a token.
+    Density(u64),
+    /// By the model's own vocabulary.
+    Vocabulary(Tokenizer),
+}
+
 impl StreamMeter {
     /// A meter for the response to a request.
-    pub fn new(request: &Request) -> Self {
+    pub fn new(request: &Request, gauge: Gauge) -> Self {
         Self {
             strip_usage: !request.usage_asked,
             only_output: request.endpoint == Endpoint::ChatCompletions,
@@ -52,7 +72,9 @@ impl StreamMeter {
             passing: VecDeque::new(),
             dropping: false,
             told: Told::Nothing,
+            gauge,
             text_bytes: 0,
+            text_tokens: 0,
             text_events: 0,
             ending: Ending::Cut,
         }
@@ -110,13 +132,19 @@ impl StreamMeter {
     pub fn metered(&self) -> Metered {
         let estimate = Counts::tokens(self.input.likely, self.output_estimate());
         let (counts, basis) = self.told.or(estimate);
-        Metered { counts, basis, ending: self.ending }
+        Metered { counts, basis, ending: self.ending, text_bytes: self.text_bytes }
     }
 
-    /// The tokens that the model has made so far, as far as the bytes tell: most providers
-    /// send one event for each, and few texts have less than three bytes to a token.
+    /// The tokens that the model has made so far, as far as the text tells. Most providers
+    /// send one event for each, some send several in one.
     pub fn output_estimate(&self) -> u64 {
-        let tokens = self.text_bytes.div_ceil(Input::BYTES_PER_TOKEN).max(self.text_events);
+        let tokens = match self.gauge {
+            Gauge::Bytes => self.text_bytes.div_ceil(Input::BYTES_PER_TOKEN).max(self.text_events),
+            Gauge::Density(sixteenths) => {
+                (self.text_bytes * 16).div_ceil(sixteenths.max(1)).max(self.text_events)
+            }
+            Gauge::Vocabulary(_) => self.text_tokens,
+        };
         self.output_bound.map_or(tokens, |bound| tokens.min(bound))
     }
 
@@ -144,10 +172,11 @@ impl StreamMeter {
         }
         let Some(chunk) = Chunk::read(data) else {
             // Not understood, so taken for text: rather too much than too little.
-            self.count(data.len() as u64);
+            let bytes = data.len() as u64;
+            self.count(Text { bytes, tokens: bytes.div_ceil(Input::BYTES_PER_TOKEN), items: 0 });
             return false;
         };
-        self.count(chunk.choices.unwrap_or_default().bytes);
+        self.count(chunk.text(self.gauge.tokenizer()));
         if chunk.error.is_some() {
             self.ending = Ending::Failed;
         }
@@ -157,9 +186,10 @@ impl StreamMeter {
         self.strip_usage && chunk.is_usage_alone()
     }
 
-    fn count(&mut self, text_bytes: u64) {
-        self.text_bytes = self.text_bytes.saturating_add(text_bytes);
-        self.text_events += u64::from(text_bytes > 0);
+    fn count(&mut self, Text { bytes, tokens, .. }: Text) {
+        self.text_bytes = self.text_bytes.saturating_add(bytes);
+        self.text_tokens = self.text_tokens.saturating_add(tokens);
+        self.text_events += u64::from(bytes > 0);
     }
 
     /// Usage that the text which flowed contradicts is not believed.
@@ -172,6 +202,15 @@ impl StreamMeter {
                 Told::Implausible
             }
             told => told,
+        }
+    }
+}
+
+impl Gauge {
+    const fn tokenizer(self) -> Option<Tokenizer> {
+        match self {
+            Self::Vocabulary(tokenizer) => Some(tokenizer),
+            Self::Bytes | Self::Density(_) => None,
         }
     }
 }

@@ -1,9 +1,9 @@
 use bytes::Bytes;
 use proptest::prelude::*;
 
-use super::StreamMeter;
+use super::{Gauge, StreamMeter};
 use crate::{
-    Basis, Counts, Ending, Metered,
+    Basis, Counts, Ending, Metered, Tokenizer,
     openai::{DONE, Endpoint, Error, Request, scan},
 };
 
@@ -26,11 +26,11 @@ fn request(members: &str) -> Request {
 }
 
 fn silent() -> StreamMeter {
-    StreamMeter::new(&request(""))
+    StreamMeter::new(&request(""), Gauge::Bytes)
 }
 
 fn asking() -> StreamMeter {
-    StreamMeter::new(&request(r#","stream_options":{"include_usage":true}"#))
+    StreamMeter::new(&request(r#","stream_options":{"include_usage":true}"#), Gauge::Bytes)
 }
 
 fn pass(meter: &mut StreamMeter, bytes: &[u8]) -> Vec<u8> {
@@ -62,7 +62,12 @@ fn the_extra_chunk_goes_only_to_those_who_asked() {
         for chunk_bytes in 1..stream.len() {
             let (passed, metered) = run(silent(), stream.as_bytes(), chunk_bytes);
             assert_eq!(passed, without.as_bytes());
-            let complete = Metered { counts: told(), basis: Basis::Told, ending: Ending::Complete };
+            let complete = Metered {
+                counts: told(),
+                basis: Basis::Told,
+                ending: Ending::Complete,
+                text_bytes: 12,
+            };
             assert_eq!(metered, complete);
             assert_eq!(
                 run(asking(), stream.as_bytes(), chunk_bytes),
@@ -115,7 +120,7 @@ fn the_last_usage_counts_wherever_it_stands() {
     ];
     let (_, metered) = run(silent(), stream.concat().as_bytes(), 7);
     let counts = Counts::tokens(3, 2);
-    assert_eq!(metered, Metered { counts, basis: Basis::Told, ending: Ending::Cut });
+    assert_eq!(metered, Metered { counts, basis: Basis::Told, ending: Ending::Cut, text_bytes: 2 });
 }
 
 #[test]
@@ -124,9 +129,24 @@ fn without_usage_the_text_is_estimated() {
     let (_, metered) = run(silent(), stream.as_bytes(), 50);
     // The input is 2 bytes of text with 16 for the marks around it; 24 bytes came back.
     let counts = Counts::tokens(17, 8);
-    assert_eq!(metered, Metered { counts, basis: Basis::Missing, ending: Ending::Complete });
-    let bounded = StreamMeter::new(&request(r#","max_tokens":5"#));
+    let (basis, ending) = (Basis::Missing, Ending::Complete);
+    assert_eq!(metered, Metered { counts, basis, ending, text_bytes: 24 });
+    let bounded = StreamMeter::new(&request(r#","max_tokens":5"#), Gauge::Bytes);
     assert_eq!(run(bounded, stream.as_bytes(), 50).1.counts, Counts::tokens(17, 5));
+}
+
+#[test]
+fn what_is_known_of_the_model_makes_the_estimate_better() {
+    let stream = [ROLE, HELLO, HELLO, DONE_TEXT].concat();
+    let estimate = |gauge| {
+        let meter = StreamMeter::new(&request(""), gauge);
+        run(meter, stream.as_bytes(), 50).1.counts.output_tokens
+    };
+    assert_eq!(estimate(Gauge::Density(4 * 16)), 6, "four bytes to a token");
+    assert_eq!(estimate(Gauge::Density(0)), 24 * 16, "nonsense does not divide by zero");
+    assert_eq!(estimate(Gauge::Density(1_000)), 2, "an event is at least one token");
+    let each = Tokenizer::O200k.count("Hello wörld");
+    assert_eq!(estimate(Gauge::Vocabulary(Tokenizer::O200k)), 2 * each);
 }
 
 #[test]

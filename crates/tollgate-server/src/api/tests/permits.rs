@@ -47,6 +47,26 @@ async fn a_permit_tells_where_the_limits_stand() {
 }
 
 #[tokio::test]
+async fn a_permit_is_asked_for_a_customer_and_a_tag() {
+    let world = World::new(
+        r#"
+        store = { kind = "memory" }
+        [[limits]]
+        name = "customer-ever"
+        per = ["customer", "tag"]
+        requests = "1/total"
+    "#,
+    );
+    for customer in ["acme", "other"] {
+        let asked = format!(r#"{{"customer": "{customer}", "tag": "nightly"}}"#);
+        let permit = world.post("/v1/permits", &asked).await.expect(201);
+        assert_eq!(permit["limits"][0]["remaining"], 0);
+        assert_eq!(permit["limits"][0]["reset_at"], serde_json::Value::Null);
+        world.post("/v1/permits", &asked).await.problem(429);
+    }
+}
+
+#[tokio::test]
 async fn a_refusal_is_a_problem_that_names_limit_and_instant() {
     let world = World::new(POLICY);
     for _ in 0..2 {
@@ -75,9 +95,16 @@ async fn a_refusal_is_a_problem_that_names_limit_and_instant() {
 async fn a_spent_budget_says_so() {
     let world = World::new(POLICY);
     let all = r#"{"user": "alice", "demand": {"usd": "5"}}"#;
-    world.post("/v1/permits", all).await.expect(201);
-    let more = r#"{"user": "alice", "demand": {"usd": "0.000000001"}}"#;
+    let held = world.post("/v1/permits", all).await;
+    let more = r#"{"user": "alice", "wait_ms": 0, "demand": {"usd": "0.000000001"}}"#;
     let refused = world.post("/v1/permits", more).await;
+    let (error, message) = refused.problem(429);
+    assert_eq!(error, "too_many_requests", "it is reserved, not spent");
+    assert!(message.starts_with("Budget reserved: "), "{message}");
+    assert_eq!(refused.header("retry-after"), "5");
+    let id = held.json()["id"].as_str().expect("an id").to_owned();
+    world.post(&format!("/v1/permits/{id}/settle"), r#"{"usd": "5"}"#).await.expect(200);
+    let refused = world.post("/v1/permits", &more.replace(r#""wait_ms": 0, "#, "")).await;
     assert_eq!(refused.problem(429).0, "budget_exhausted");
     assert_eq!(refused.json()["retry_at"], "2026-11-24T00:00:00.000Z");
     assert_eq!(refused.header("x-should-retry"), "false");

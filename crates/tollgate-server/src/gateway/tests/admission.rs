@@ -82,6 +82,29 @@ async fn a_refusal_names_its_limit_and_the_instant_it_tells_is_true() {
 }
 
 #[tokio::test]
+async fn a_spent_total_promises_nothing() {
+    let limits = "[[limits]]\nname = \"trial\"\nrequests = \"1/total\"\n";
+    let (_provider, running) = with_limits(limits).await;
+    let admitted = running.chat(CHAT).await;
+    assert_eq!(admitted.header("ratelimit-policy"), Some(r#""trial";q=1"#));
+    assert_eq!(admitted.header("ratelimit"), Some(r#""trial";r=0"#));
+    assert_eq!(admitted.header("x-ratelimit-reset"), None);
+    running.advance(Duration::from_secs(400 * 86_400));
+    let refused = running.chat(CHAT).await;
+    assert_eq!(refused.status, StatusCode::TOO_MANY_REQUESTS);
+    let json = refused.json();
+    assert_eq!(error(&json, "code"), "project_spend_limit_exceeded");
+    assert_eq!(
+        error(&json, "message"),
+        "Budget exhausted: 1 requests in all. It never begins anew: make the request smaller, or ask the operator to raise it."
+    );
+    for name in ["retry-after", "retry-after-ms", "x-tollgate-retry-at", "x-ratelimit-reset"] {
+        assert_eq!(refused.header(name), None, "{name}");
+    }
+    assert_eq!(refused.header("x-should-retry"), Some("false"));
+}
+
+#[tokio::test]
 async fn a_long_wait_is_told_but_no_client_is_to_sit_it_out() {
     let (_provider, running) =
         with_limits("[[limits]]\nname = \"all-hour\"\nrequests = \"1/hour\"\n").await;

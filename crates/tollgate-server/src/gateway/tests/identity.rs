@@ -41,6 +41,34 @@ async fn a_strangers_headers_name_nobody() {
 }
 
 #[tokio::test]
+async fn customers_and_tags_are_counted_apart_by_header_and_by_key() {
+    let provider = Provider::json(COMPLETION).await;
+    let one = |name: &str| {
+        format!("[[limits]]\nname = \"{name}\"\nper = [\"{name}\"]\nrequests = \"2/total\"\n")
+    };
+    let key = key_table("user = \"alice\"\ncustomer = \"acme\"\n");
+    let up = up(&provider.base_url());
+    let trust = "[identity]\ntrust_headers = true\n";
+    let policy = format!("{up}{trust}{key}{}{}", one("customer"), one("tag"));
+    let running = Running::with(&policy).await;
+    let bearer = format!("Bearer {KEY}");
+    let refused_by = async |headers: &[(&str, &str)]| {
+        let answer = chat_as(&running, headers).await;
+        answer.header("x-tollgate-limit").map(str::to_owned)
+    };
+    let acme = ("x-tollgate-customer", "acme");
+    assert_eq!(refused_by(&[acme]).await, None, "a customer is known enough to be let in");
+    let by_key = [("authorization", bearer.as_str()), ("x-tollgate-customer", "other")];
+    assert_eq!(refused_by(&by_key).await, None);
+    assert_eq!(refused_by(&by_key).await.as_deref(), Some("customer"), "the key says whose it is");
+    assert_eq!(refused_by(&[("x-tollgate-customer", "other")]).await.as_deref(), Some("tag"));
+    let tagged = [("x-tollgate-customer", "other"), ("x-tollgate-tag", "nightly")];
+    assert_eq!(refused_by(&tagged).await, None);
+    assert_eq!(refused_by(&tagged).await, None);
+    assert_eq!(refused_by(&tagged).await.as_deref(), Some("customer"));
+}
+
+#[tokio::test]
 async fn a_trusted_callers_headers_are_believed_and_go_no_further() {
     let provider = Provider::json(COMPLETION).await;
     let policy =

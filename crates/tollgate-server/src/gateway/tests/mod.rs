@@ -7,6 +7,7 @@ mod assistant;
 mod endings;
 mod endpoint;
 mod headers;
+mod holds;
 mod identity;
 mod input;
 mod metering;

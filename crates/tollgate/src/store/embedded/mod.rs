@@ -16,6 +16,7 @@ mod audit;
 mod entry;
 mod error;
 mod ledger;
+mod log;
 mod mirror;
 mod queue;
 mod replay;
@@ -78,6 +79,11 @@ pub struct EmbeddedBounds {
     pub max_bytes: Option<u64>,
     /// About how many entries a restart reads again; accounts are written down as often.
     pub max_replay: u64,
+    /// About how many pages are in the write-ahead log before they are moved to the file.
+    pub max_log_pages: u32,
+    /// SQLite's name of the way to files that is used; the usual one without it. For disks
+    /// that fail as a test tells them to.
+    pub vfs: Option<&'static str>,
 }
 
 /// What was in a ledger when it was opened.
@@ -95,7 +101,13 @@ pub struct Restored {
 
 impl Default for EmbeddedBounds {
     fn default() -> Self {
-        Self { memory: Bounds::default(), max_bytes: None, max_replay: 25_000 }
+        Self {
+            memory: Bounds::default(),
+            max_bytes: None,
+            max_replay: 25_000,
+            max_log_pages: 4_000,
+            vfs: None,
+        }
     }
 }
 
@@ -112,8 +124,8 @@ impl Embedded {
         clock: impl FnOnce(Time) -> Clock,
     ) -> Result<(Self, Clock), LedgerError> {
         let lock = lock(path)?;
-        let connection = schema::open(path, bounds.max_bytes)?;
-        let mut replay = Replay::read(&connection, path)?;
+        let connection = schema::open(path, &bounds)?;
+        let mut replay = Replay::read(&connection, path, bounds.vfs)?;
         let clock = clock(replay.latest);
         let mut now = clock.now();
         now.time = now.time.max(replay.latest);

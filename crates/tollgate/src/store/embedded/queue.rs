@@ -199,8 +199,9 @@ impl Queue {
     pub(super) fn fail(&self, reason: &str) {
         self.progress.send_modify(|progress| {
             progress.failed.get_or_insert_with(|| reason.to_owned());
+            // Before anybody hears of it, so that nothing is admitted after that.
+            self.failed.store(true, Ordering::SeqCst);
         });
-        self.failed.store(true, Ordering::SeqCst);
         self.pending.lock().batch.clear();
     }
 

@@ -62,8 +62,12 @@ const MAX_RECEIPTS: i64 = 65_536;
 
 impl Replay {
     /// Reads a ledger.
-    pub(super) fn read(connection: &Connection, path: &Path) -> Result<Self, LedgerError> {
-        let second = schema::open_to_read(path)?;
+    pub(super) fn read(
+        connection: &Connection,
+        path: &Path,
+        vfs: Option<&str>,
+    ) -> Result<Self, LedgerError> {
+        let second = schema::open_to_read(path, vfs)?;
         let mut replay = Self::default();
         replay.all(connection, second).map_err(|error| LedgerError::from_sqlite(path, &error))?;
         Ok(replay)

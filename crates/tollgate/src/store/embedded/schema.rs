@@ -6,7 +6,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::LedgerError;
+use super::{EmbeddedBounds, LedgerError, log};
 
 /// Marks an SQLite file as a Tollgate ledger: "Toll".
 const APPLICATION_ID: i64 = 0x546f_6c6c;
@@ -20,9 +20,6 @@ const SCHEMA: &str =
 /// What makes a file of format 1 one of format 2.
 const FORMAT_2: &str =
     concat!(include_str!("format_2.sql"), include_str!("spend.sql"), include_str!("views.sql"));
-
-/// Pages of the write-ahead log before they are moved to the file.
-const WAL_PAGES: i64 = 4_000;
 
 /// Kibibytes of the file that are kept in memory.
 const CACHE_KIB: i64 = 16 * 1024;
@@ -50,18 +47,20 @@ impl EntryKind {
 }
 
 /// Opens a ledger to write it, and makes it if there is none. It holds `max_bytes` at most.
-pub(super) fn open(path: &Path, max_bytes: Option<u64>) -> Result<Connection, LedgerError> {
+pub(super) fn open(path: &Path, bounds: &EmbeddedBounds) -> Result<Connection, LedgerError> {
     let failed = |error: rusqlite::Error| LedgerError::from_sqlite(path, &error);
-    let connection = Connection::open(path).map_err(failed)?;
+    let flags = OpenFlags::default();
+    let mut connection = connect(path, flags, bounds.vfs).map_err(failed)?;
     let is_new = pragma(&connection, "schema_version").map_err(failed)? == 0;
     let format = if is_new { FORMAT } else { recognise(&connection, path)? };
-    connection.pragma_update(None, "journal_mode", "wal").map_err(failed)?;
+    log::begin(&connection).map_err(failed)?;
     connection.pragma_update(None, "synchronous", "full").map_err(failed)?;
-    connection.pragma_update(None, "wal_autocheckpoint", WAL_PAGES).map_err(failed)?;
+    log::keep(&mut connection, bounds.max_log_pages).map_err(failed)?;
+    log::empty(&connection).map_err(failed)?;
     connection.pragma_update(None, "cache_size", -CACHE_KIB).map_err(failed)?;
     connection.pragma_update(None, "temp_store", "memory").map_err(failed)?;
     connection.set_prepared_statement_cache_capacity(32);
-    if let Some(max_bytes) = max_bytes {
+    if let Some(max_bytes) = bounds.max_bytes {
         let pages = max_bytes / pragma(&connection, "page_size").map_err(failed)?.max(1) as u64;
         let pages = i64::try_from(pages).unwrap_or(i64::MAX).min(0xffff_fffe);
         connection
@@ -83,18 +82,25 @@ pub(super) fn open(path: &Path, max_bytes: Option<u64>) -> Result<Connection, Le
 
 /// Opens a ledger to read it, also while a process writes it. It must be of this format: a
 /// store that opens it makes it so.
-pub(super) fn open_to_read(path: &Path) -> Result<Connection, LedgerError> {
+pub(super) fn open_to_read(path: &Path, vfs: Option<&str>) -> Result<Connection, LedgerError> {
     if !path.exists() {
         return Err(LedgerError::Missing { path: path.to_path_buf() });
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags)
-        .map_err(|error| LedgerError::from_sqlite(path, &error))?;
+    let connection =
+        connect(path, flags, vfs).map_err(|error| LedgerError::from_sqlite(path, &error))?;
     let found = recognise(&connection, path)?;
     if found < FORMAT {
         return Err(LedgerError::Older { path: path.to_path_buf(), found, known: FORMAT });
     }
     Ok(connection)
+}
+
+fn connect(path: &Path, flags: OpenFlags, vfs: Option<&str>) -> rusqlite::Result<Connection> {
+    match vfs {
+        Some(vfs) => Connection::open_with_flags_and_vfs(path, flags, vfs),
+        None => Connection::open_with_flags(path, flags),
+    }
 }
 
 /// The format of a ledger; says clearly what is wrong with a file that is none, or of no

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::{
     ledger::Ledger,
+    log,
     mirror::Changes,
     queue::{Queue, Woken},
     row::Batch,
@@ -72,7 +73,7 @@ impl Writer {
                     queue.sleep();
                     continue;
                 }
-                Woken::Closed if nothing_left => return,
+                Woken::Closed if nothing_left => return self.close(),
                 _ => {}
             }
             if let Err(error) = self.write(&mut batch, mark.as_ref(), roll) {
@@ -116,6 +117,13 @@ impl Writer {
         };
         let is_worth = self.committed >= rolled + worth;
         is_worth.then(|| self.committed.min(rolled + most))
+    }
+
+    /// Lets the file be left in good order: every write went well.
+    fn close(&self) {
+        if let Err(error) = log::may_close(&self.tables.connection) {
+            tracing::warn!(%error, "the ledger's log is left for the next start");
+        }
     }
 
     /// Begins a checkpoint of everything that has been written so far.

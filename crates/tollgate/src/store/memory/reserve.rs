@@ -117,7 +117,11 @@ impl<J: Journal> Memory<J> {
             added.push(Added { cell: cell as u8, charge, at: now });
         }
         if let Some((limit, retry)) = obstacles.binding {
-            let standings = SmallVec::new();
+            let mut standings = SmallVec::new();
+            for Added { cell, charge, .. } in &added {
+                let slot = cells.slot_mut(usize::from(*cell));
+                standings.extend(slot.map(|slot| slot.cell.standing(0, charge, now)));
+            }
             let shadowed = obstacles.shadowed;
             return Ok(Decision::Refuse(Refusal { limit, retry, standings, shadowed }));
         }

@@ -240,7 +240,7 @@ impl SpendQuery {
 /// # Errors
 /// When there is no such ledger or it can't be read.
 pub fn spend(path: &Path, query: &SpendQuery) -> Result<Vec<SpendRow>, LedgerError> {
-    let connection = schema::open_to_read(path)?;
+    let connection = schema::open_to_read(path, None)?;
     ask(&connection, query).map_err(|error| LedgerError::from_sqlite(path, &error))
 }
 

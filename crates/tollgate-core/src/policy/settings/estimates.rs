@@ -1,0 +1,34 @@
+//! What a request reserves before anybody knows what it will use.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::policy::values::Share;
+
+/// What a request reserves where money or tokens are counted.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Estimates {
+    /// The share of answers that the first slice of a stream is large enough for, as far as
+    /// they are known of the caller and the model; longer ones ask for more as they come.
+    pub first_slice: Share,
+    /// What happens to a request without a stream whose most does not fit.
+    pub plain: Plain,
+}
+
+/// What happens to a request without a stream, which cannot be metered while it is answered.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Plain {
+    /// It reserves the most that it may use, or is refused.
+    #[default]
+    Bound,
+    /// Where that does not fit, its own maximum is lowered to what is left.
+    Clamp,
+}
+
+impl Default for Estimates {
+    fn default() -> Self {
+        Self { first_slice: Share::of_hundred(90), plain: Plain::default() }
+    }
+}

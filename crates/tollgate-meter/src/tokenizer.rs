@@ -1,0 +1,108 @@
+//! Token counts, where the vocabulary of a model is published.
+
+use std::fmt;
+
+/// A published vocabulary. Its tables are made when it is first used and kept.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Tokenizer {
+    /// Of GPT-4, GPT-3.5 and the text embeddings.
+    Cl100k,
+    /// Of GPT-4o, GPT-4.1, GPT-5 and the o-series.
+    O200k,
+}
+
+/// The longest beginning decides. The mapping is that of OpenAI's `tiktoken`.
+const MODELS: [(&str, Tokenizer); 14] = [
+    ("gpt-4o", Tokenizer::O200k),
+    ("chatgpt-4o", Tokenizer::O200k),
+    ("gpt-4.1", Tokenizer::O200k),
+    ("gpt-4.5", Tokenizer::O200k),
+    ("gpt-5", Tokenizer::O200k),
+    ("gpt-oss-", Tokenizer::O200k),
+    ("o1", Tokenizer::O200k),
+    ("o3", Tokenizer::O200k),
+    ("o4-mini", Tokenizer::O200k),
+    ("gpt-4", Tokenizer::Cl100k),
+    ("gpt-3.5-turbo", Tokenizer::Cl100k),
+    ("gpt-35-turbo", Tokenizer::Cl100k),
+    ("text-embedding-3-", Tokenizer::Cl100k),
+    ("text-embedding-ada-002", Tokenizer::Cl100k),
+];
+
+/// Models that are known to think before they write: what they think is charged and not
+/// sent, so it cannot be metered while it is made.
+const THINKERS: [&str; 4] = ["o1", "o3", "o4-mini", "gpt-5"];
+
+/// What stands before the name of the model that another was made from.
+const FINE_TUNED: &str = "ft:";
+
+impl Tokenizer {
+    /// The vocabulary of a model, if it is published.
+    pub fn of_model(model: &str) -> Option<Self> {
+        let model = base(model);
+        let matching = MODELS.iter().filter(|(name, _)| model.starts_with(name));
+        matching.max_by_key(|(name, _)| name.len()).map(|(_, tokenizer)| *tokenizer)
+    }
+
+    /// How many tokens a text is, in time linear in its length.
+    pub fn count(self, text: &str) -> u64 {
+        let tables = match self {
+            Self::Cl100k => bpe_openai::cl100k_base(),
+            Self::O200k => bpe_openai::o200k_base(),
+        };
+        tables.count(text) as u64
+    }
+
+    /// Makes the tables, so that no request waits for them.
+    pub fn prepare(self) {
+        self.count("");
+    }
+}
+
+impl fmt::Debug for Tokenizer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Cl100k => "cl100k",
+            Self::O200k => "o200k",
+        })
+    }
+}
+
+/// Whether a model is known to think before it writes.
+pub(crate) fn is_thinker(model: &str) -> bool {
+    THINKERS.iter().any(|name| base(model).starts_with(name))
+}
+
+/// The name without where it is served and what it was made into.
+fn base(model: &str) -> &str {
+    let model = model.rsplit('/').next().unwrap_or(model);
+    model.strip_prefix(FINE_TUNED).unwrap_or(model)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_model_is_counted_by_its_own_vocabulary() {
+        let of = Tokenizer::of_model;
+        assert_eq!(of("gpt-4o-mini"), Some(Tokenizer::O200k));
+        assert_eq!(of("openai/gpt-4.1"), Some(Tokenizer::O200k));
+        assert_eq!(of("ft:gpt-3.5-turbo:acme::1"), Some(Tokenizer::Cl100k));
+        assert_eq!(of("gpt-4-turbo"), Some(Tokenizer::Cl100k));
+        assert_eq!(of("text-embedding-3-small"), Some(Tokenizer::Cl100k));
+        assert_eq!(of("Llama-3.2-3B-Instruct"), None);
+        assert!(is_thinker("o3-pro") && !is_thinker("gpt-4o"));
+    }
+
+    #[test]
+    fn counts_are_those_that_openai_publishes() {
+        // The examples of OpenAI's cookbook, "How to count tokens with tiktoken".
+        let text = "antidisestablishmentarianism";
+        assert_eq!((Tokenizer::Cl100k.count(text), Tokenizer::O200k.count(text)), (6, 6));
+        let sum = "2 + 2 = 4";
+        assert_eq!((Tokenizer::Cl100k.count(sum), Tokenizer::O200k.count(sum)), (7, 7));
+        let birthday = "お誕生日おめでとう";
+        assert_eq!((Tokenizer::Cl100k.count(birthday), Tokenizer::O200k.count(birthday)), (9, 8));
+    }
+}

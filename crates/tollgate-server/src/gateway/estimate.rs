@@ -1,0 +1,223 @@
+//! What a request reserves: enough that it never costs more, and little enough that others
+//! are not refused for what nobody will use.
+//!
+//! Input is counted by the model's vocabulary, or reserved by its bytes as densely as text
+//! was of late. Output is reserved by what the caller's answers of that model were like: a
+//! stream begins with a slice and asks for more as it comes (see [`super::slices`]); what
+//! cannot be metered while it is made reserves the most that it may be.
+
+use compact_str::CompactString;
+use tollgate::{Cause, Refused};
+use tollgate_core::{Amounts, Attribute, Demand, NanoUsd, Unit, policy::settings::Plain};
+use tollgate_meter::{
+    Learned, Price, Scan, Tokenizer,
+    openai::{self, Gauge},
+};
+
+use super::{exchange::Exchange, room};
+
+/// What one request reserves.
+#[derive(Debug, Clone)]
+pub(super) struct Plan {
+    /// Input tokens, at most or nearly so.
+    pub(super) input: u64,
+    /// Output tokens to begin with.
+    pub(super) output: u64,
+    /// The most that the model can make, as far as it is known.
+    pub(super) most: Option<u64>,
+    /// How the text that comes is counted.
+    pub(super) gauge: Gauge,
+    pub(super) how: How,
+    /// To whom what is learned of the answer belongs.
+    pub(super) pupil: Option<Pupil>,
+}
+
+/// How a request is held to what it reserved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum How {
+    /// It cannot use more.
+    Whole,
+    /// It asks for more; where not even the first slice fits, it begins with this.
+    Slices { least: u64 },
+    /// Its own maximum is lowered to what fits, for each choice.
+    Clamp { choices: u64, to: Option<u64> },
+}
+
+/// Of whom the answer to a request teaches something.
+#[derive(Debug, Clone)]
+pub(super) struct Pupil {
+    pub(super) caller: CompactString,
+    /// Bytes of text that are sent; 0 where they teach nothing.
+    pub(super) sent_bytes: u64,
+}
+
+/// What is reserved for the output of a request that names no maximum, where the model is
+/// not known to make less.
+const ASSUMED_OUTPUT_TOKENS: u64 = 4_096;
+
+/// The first slice of a stream of which nothing is known, as a part of the most it may be.
+const UNKNOWN_SLICE: u64 = 8;
+
+/// No slice is smaller, unless the request cannot make as much.
+pub(super) const MIN_SLICE: u64 = 16;
+
+/// Bodies of more bytes are counted aside from the workers that others wait for.
+const LONG_TEXT_BYTES: usize = 32 * 1024;
+
+/// Half of all answers are longer than what a stream begins with at least.
+const HALF: f64 = 0.5;
+
+/// What one request reserves. Where nobody counts money or tokens, it is the plainest bound.
+pub(super) async fn plan(
+    exchange: &Exchange,
+    request: &mut openai::Request,
+    body: &bytes::Bytes,
+    price: Option<&Price>,
+) -> Plan {
+    let most = most(&request.scan, price);
+    if !exchange.live.counts_use {
+        let output = most.unwrap_or_else(|| assumed(&request.scan));
+        let input = request.scan.input.bound;
+        return Plan { input, output, most, gauge: Gauge::Bytes, how: How::Whole, pupil: None };
+    }
+    // What the simulated model calls a token is its own.
+    let known = !exchange.provider.is_sandbox();
+    let tokenizer = known.then(|| Tokenizer::of_model(&request.scan.model)).flatten();
+    let sent = request.scan.input;
+    if let Some(tokenizer) = tokenizer {
+        count(request, body, tokenizer).await;
+    }
+    let caller = caller(exchange);
+    let model = &request.scan.model;
+    let settings = &exchange.live.settings.estimates;
+    exchange.app.lessons.ask(model, |learned| {
+        let input = match tokenizer {
+            Some(_) => request.scan.input.bound,
+            None => {
+                let text = learned.input(model, sent.text_bytes());
+                text.map_or(sent.bound, |text| text.saturating_add(sent.fixed))
+            }
+        };
+        let gauge = match (tokenizer, learned.made_density(model)) {
+            (Some(tokenizer), _) => Gauge::Vocabulary(tokenizer),
+            (None, Some(density)) => Gauge::Density(density),
+            (None, None) => Gauge::Bytes,
+        };
+        let share = settings.first_slice.value();
+        let (output, how) = output(learned, &caller, &request.scan, (most, share), settings.plain);
+        let teaches = tokenizer.is_none() && sent.fixed == 0;
+        let sent_bytes = if teaches { sent.bound } else { 0 };
+        let pupil = Some(Pupil { caller: caller.clone(), sent_bytes });
+        Plan { input, output, most, gauge, how, pupil }
+    })
+}
+
+/// What is reserved for output, and how the request is held to it.
+fn output(
+    learned: &Learned,
+    caller: &str,
+    scan: &Scan,
+    (most, share): (Option<u64>, f64),
+    plain: Plain,
+) -> (u64, How) {
+    let whole = most.unwrap_or_else(|| assumed(scan));
+    if whole == 0 {
+        return (0, How::Whole);
+    }
+    if !scan.stream {
+        let how = match plain {
+            Plain::Bound => How::Whole,
+            Plain::Clamp => How::Clamp { choices: scan.choices.max(1), to: None },
+        };
+        return (whole, how);
+    }
+    if most.is_some() && learned.hides(&scan.model) {
+        return (whole, How::Whole);
+    }
+    let usual = |share| learned.output(caller, &scan.model, share);
+    let slice = usual(share).unwrap_or(whole / UNKNOWN_SLICE).max(MIN_SLICE);
+    let least = usual(HALF).unwrap_or(slice / 4).clamp(MIN_SLICE, slice);
+    let bound = most.unwrap_or(u64::MAX);
+    (slice.min(bound), How::Slices { least: least.min(bound) })
+}
+
+/// The most tokens that the model can make, as far as it is known.
+fn most(scan: &Scan, price: Option<&Price>) -> Option<u64> {
+    let of_model = price.and_then(|price| price.max_output_tokens);
+    scan.output_bound().or_else(|| Some(of_model?.saturating_mul(scan.choices)))
+}
+
+fn assumed(scan: &Scan) -> u64 {
+    ASSUMED_OUTPUT_TOKENS.saturating_mul(scan.choices)
+}
+
+/// To whom what is learned belongs: the key if there is one, else the user.
+fn caller(exchange: &Exchange) -> CompactString {
+    let who = &exchange.who;
+    let named = who.value(&Attribute::Key).or_else(|| who.value(&Attribute::User));
+    named.unwrap_or_default().into()
+}
+
+async fn count(request: &mut openai::Request, body: &bytes::Bytes, tokenizer: Tokenizer) {
+    if body.len() <= LONG_TEXT_BYTES {
+        request.count_input(body, tokenizer);
+        return;
+    }
+    let (mut counted, body) = (request.clone(), body.clone());
+    let counting = tokio::task::spawn_blocking(move || {
+        counted.count_input(&body, tokenizer);
+        counted
+    });
+    // Only a process that ends lets go of what was begun; the bound by bytes holds as well.
+    if let Ok(counted) = counting.await {
+        *request = counted;
+    }
+}
+
+impl Plan {
+    /// As an amount of everything.
+    pub(super) fn demand(&self, price: Option<&Price>) -> Demand {
+        Amounts {
+            requests: 1,
+            input_tokens: self.input,
+            output_tokens: self.output,
+            cost: cost(price, self.input, self.output),
+            millis: 0,
+        }
+    }
+
+    /// Makes it fit what is left where it was refused, if there is a smaller way to begin.
+    pub(super) fn shrink(&mut self, refused: &Refused, price: Option<&Price>) -> bool {
+        let is_of_use = refused.limit().is_some_and(|limit| limit.unit != Unit::Requests);
+        if !is_of_use || !matches!(refused.cause, Cause::Limit | Cause::Reserved) {
+            return false;
+        }
+        match &mut self.how {
+            How::Slices { least } if *least < self.output => {
+                self.output = *least;
+                true
+            }
+            How::Clamp { choices, to: to @ None } => {
+                let room = room::of_output(refused, self.input, self.output, price);
+                let each = room / *choices;
+                *to = (each >= MIN_SLICE).then_some(each);
+                self.output = each.saturating_mul(*choices);
+                to.is_some()
+            }
+            _ => false,
+        }
+    }
+
+    /// The maximum that each choice is lowered to, if it is.
+    pub(super) const fn clamped(&self) -> Option<u64> {
+        match self.how {
+            How::Clamp { to, .. } => to,
+            How::Whole | How::Slices { .. } => None,
+        }
+    }
+}
+
+/// What so many tokens cost at most.
+pub(super) fn cost(price: Option<&Price>, input: u64, output: u64) -> NanoUsd {
+    price.map_or(NanoUsd(0), |price| price.ceiling(input, output))
+}

@@ -1,0 +1,32 @@
+//! What answers taught about what requests will use, for all requests of the process.
+
+use std::hash::BuildHasher as _;
+
+use foldhash::quality::RandomState;
+use parking_lot::Mutex;
+use tollgate_meter::{Learned, Lesson};
+
+/// What was learned, by models apart, so that two of them seldom wait for each other.
+#[derive(Debug, Default)]
+pub(crate) struct Lessons {
+    shards: [Mutex<Learned>; SHARDS],
+    hasher: RandomState,
+}
+
+const SHARDS: usize = 8;
+
+impl Lessons {
+    /// Takes note of what an answer used.
+    pub(crate) fn note(&self, caller: &str, model: &str, lesson: &Lesson) {
+        self.shard(model).lock().note(caller, model, lesson);
+    }
+
+    /// Asks what is known of a model.
+    pub(crate) fn ask<T>(&self, model: &str, ask: impl FnOnce(&Learned) -> T) -> T {
+        ask(&self.shard(model).lock())
+    }
+
+    fn shard(&self, model: &str) -> &Mutex<Learned> {
+        &self.shards[self.hasher.hash_one(model) as usize % SHARDS]
+    }
+}

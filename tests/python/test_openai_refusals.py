@@ -1,6 +1,8 @@
 """Refusals arrive in the official OpenAI client as its own errors, and tell the truth."""
 
 import datetime
+import json
+import urllib.request
 
 import openai
 import pytest
@@ -103,3 +105,27 @@ def test_an_error_of_the_upstream_comes_through_as_it_is(client):
     with pytest.raises(openai.InternalServerError) as failed:
         ask(failing, "priced")
     assert failed.value.status_code in (500, 503)
+
+
+def test_a_stream_that_the_budget_cuts_raises(client, gateway):
+    """100 tokens are paid for; the model would make 300. What came before the error is what
+    the user is charged, and the client does not take the answer for a whole one."""
+    user = "cut-short"
+    stream = client(user=user, max_retries=0).chat.completions.create(
+        model="dear",
+        messages=HELLO,
+        max_tokens=300,
+        stream=True,
+        extra_headers={"x-sandbox-output-tokens": "300"},
+    )
+    pieces = []
+    with pytest.raises(openai.APIError) as cut:
+        for chunk in stream:
+            pieces.append(chunk)
+    assert "Budget exhausted: $0.1 per calendar day" in cut.value.message
+    assert "The answer ends here" in cut.value.message
+    told = [piece for piece in pieces if piece.choices and piece.choices[0].delta.content]
+    assert 30 <= len(told) <= 100
+    with urllib.request.urlopen(f"{gateway}/v1/users/{user}/stats") as answer:
+        cost = json.load(answer)["cost"]
+    assert len(told) * 0.001 <= cost["today"] <= 0.1

@@ -107,6 +107,7 @@ fn slots(name: &str, per: &[Attribute], cap: u64, places: usize) -> Limit {
         weights: vec![("premium".into(), const { NonZeroU32::new(4).unwrap() })],
         timeout_status: 408,
         claim: Duration::from_secs(60),
+        for_holds: false,
     };
     let slots = Limit::new(name, per, Unit::Requests, Measure::Concurrency { cap });
     Limit { queue: Some(queue), ..slots }

@@ -24,7 +24,7 @@ enum Command {
     Replay(Box<commands::replay::ReplayArgs>),
     Sandbox(commands::sandbox::SandboxArgs),
     Serve(commands::serve::ServeArgs),
-    Stats(commands::stats::StatsArgs),
+    Stats(Box<commands::stats::StatsArgs>),
     Status(commands::status::StatusArgs),
     Verify(commands::verify::VerifyArgs),
 }

@@ -6,6 +6,7 @@
 //! Money is whole nano-dollars until it is shown, so that sums are exact.
 
 mod histogram;
+mod history;
 mod labels;
 mod running;
 #[cfg(test)]
@@ -16,10 +17,13 @@ mod totals;
 use std::time::Duration;
 
 use crossbeam_utils::CachePadded;
+use parking_lot::Mutex;
 use tollgate::{Crowd, Present};
 use tollgate_core::{Amounts, LimitId, Policy, Refusal, Usage};
 
 use histogram::Histogram;
+use history::History;
+pub(crate) use history::{Decided, OfLimit};
 use labels::Labels;
 pub(crate) use running::UserCount;
 pub(crate) use text::{CONTENT_TYPE, Gauges};
@@ -40,6 +44,7 @@ pub(crate) struct Metrics {
     store_failures: Labels<Count>,
     queued: Histogram,
     crowd: Crowd,
+    history: Mutex<History>,
 }
 
 /// A request that has ended, however it did.
@@ -104,6 +109,7 @@ impl Default for Metrics {
             store_failures: Labels::at_most(MAX_REASONS),
             queued: Histogram::of_queues(),
             crowd: Crowd::default(),
+            history: Mutex::default(),
         }
     }
 }

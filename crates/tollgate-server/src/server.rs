@@ -11,7 +11,7 @@ use tollgate_core::{
     Time,
     policy::{
         Config,
-        settings::{Alias, Server as Settings, Store as StoreSettings, StoreKind},
+        settings::{Server as Settings, Store as StoreSettings, StoreKind},
     },
 };
 use tower::ServiceExt as _;
@@ -103,9 +103,7 @@ impl DataPlane {
             return routed(self.public.clone(), request, peer).await;
         }
         if let Some(alias) = self.app.live().alias(request.uri().path()) {
-            return match alias {
-                Alias::Health => api::of_application(&self.app).await.map(net::boxed),
-            };
+            return api::answer_alias(&self.app, alias, request.headers()).await.map(net::boxed);
         }
         gateway::answer(Arc::clone(&self.app), request).await
     }
@@ -144,6 +142,7 @@ fn beside(app: &Arc<App>) -> JoinSet<()> {
     tasks.spawn(async move {
         loop {
             tokio::time::sleep(EXPIRY_INTERVAL).await;
+            expiring.metrics.remember(expiring.gate.clock().now().wall);
             match expiring.gate.expire().await {
                 Ok(0) => {}
                 Ok(count) => tracing::warn!(count, "reservations expired unsettled"),

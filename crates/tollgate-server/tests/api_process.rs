@@ -148,6 +148,45 @@ fn the_commands_show_what_the_process_says() {
 }
 
 #[test]
+fn what_was_spent_and_refused_is_shown_in_tables_and_as_json() {
+    let folder = tempfile::tempdir().unwrap();
+    let serving = Serving::start(folder.path());
+    for (user, usd) in [("alice", "0.0002606"), ("alice", "0.5"), ("bob", "0.25")] {
+        let body = format!(r#"{{"user": "{user}", "team": "red", "demand": {{"usd": "{usd}"}}}}"#);
+        let permit = serving.ask("POST", "/v1/permits", &body);
+        let settle = format!("/v1/permits/{}/settle", permit["id"].as_str().unwrap());
+        serving.ask("POST", &settle, &format!(r#"{{"usd": "{usd}"}}"#));
+    }
+    let asking = ["--admin", &serving.admin, "--token-env", TOKEN.0];
+    let ask = |args: &[&str]| run(folder.path(), &[&["stats"], args, &asking[..]].concat());
+
+    let told = ask(&["spend", "--by", "user,team", "--since", "2h"]);
+    let shown = text(&told.stdout);
+    assert_eq!(told.status.code(), Some(0), "{told:?}");
+    for part in ["$0.7502606 for 3 requests", "user", "alice", "$0.5002606", "66.7 %", "red"] {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+    let told = ask(&["spend", "--by", "user", "--where", "user=bob", "--bucket", "day", "--json"]);
+    let json: Value = serde_json::from_slice(&told.stdout).unwrap();
+    assert_eq!(
+        (&json["rows"][0]["user"], &json["rows"][0]["cost_usd"]),
+        (&"bob".into(), &"0.25".into())
+    );
+    assert!(json["rows"][0]["start"].is_string(), "{json}");
+    let shown = text(&ask(&["top", "--limit", "1"]).stdout);
+    assert!(shown.contains("alice") && !shown.contains("bob"), "{shown}");
+    let shown = text(&ask(&["refusals"]).stdout);
+    assert!(shown.contains("0 of 3 requests refused, 0.00 %"), "{shown}");
+
+    let told = ask(&["spend", "--by", "colour"]);
+    assert_eq!(told.status.code(), Some(1));
+    assert!(text(&told.stderr).contains("`by` has `colour`: choose of user"), "{told:?}");
+    assert_eq!(ask(&["spend", "--bucket", "week"]).status.code(), Some(2));
+    let help = text(&run(folder.path(), &["stats", "--help"]).stdout);
+    assert!(help.contains("tollgate stats spend --by model --since 7d"), "{help}");
+}
+
+#[test]
 fn what_cannot_be_asked_is_said_in_a_sentence() {
     let folder = tempfile::tempdir().unwrap();
     // A port that was just given back, so that nothing listens there.

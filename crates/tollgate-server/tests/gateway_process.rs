@@ -1,5 +1,7 @@
 //! `tollgate serve` as a process: what it prints, signals, files that change, its end.
 
+#[path = "process/assistant.rs"]
+mod assistant;
 mod process;
 
 use std::{fs, time::Duration};

@@ -40,7 +40,7 @@ impl Sources {
         if let (Some(name), None) = (profile, chosen) {
             missing_profile(name, &layers, &mut findings);
         }
-        let tree = self.overlaid(&layers, chosen, &mut findings.errors);
+        let tree = self.overlaid(&layers, chosen, &mut findings);
         let secret = |name: &str| self.environment.value(name).map(str::to_owned);
         let built = build(&tree, &secret, &mut findings);
         findings.errors.extend(self.errors_of_other_profiles(&layers, profile));
@@ -57,18 +57,13 @@ impl Sources {
     }
 
     /// The layers with a profile and the environment laid over them.
-    fn overlaid(
-        &self,
-        layers: &Layers,
-        profile: Option<&Node>,
-        errors: &mut Vec<PolicyError>,
-    ) -> Node {
+    fn overlaid(&self, layers: &Layers, profile: Option<&Node>, findings: &mut Findings) -> Node {
         let mut tree = layers.base.clone();
         if let Some(profile) = profile {
             overlay(&mut tree, profile.clone());
         }
-        apply_declared(&mut tree, &layers.declared, &self.environment, errors);
-        apply_names(&mut tree, &self.environment, errors);
+        apply_declared(&mut tree, &layers.declared, &self.environment, findings);
+        apply_names(&mut tree, &self.environment, &mut findings.errors);
         tree
     }
 
@@ -78,7 +73,7 @@ impl Sources {
         let mut findings = Findings::default();
         let secret = |_: &str| Some(String::new());
         for (_, profile) in layers.profiles.iter().filter(|(name, _)| chosen != Some(name)) {
-            let tree = self.overlaid(layers, Some(profile), &mut Vec::new());
+            let tree = self.overlaid(layers, Some(profile), &mut Findings::default());
             read::<File>(&tree, &[], &secret, &mut findings.errors);
             compile(&tree, &secret, &mut findings);
         }

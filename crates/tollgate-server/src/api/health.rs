@@ -1,31 +1,41 @@
 //! Whether the process lives, is ready, and has room.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
-use axum::{
-    Json,
-    extract::State,
-    response::{IntoResponse as _, Response},
-};
+use axum::{Json, extract::State};
 use http::StatusCode;
 use serde::Serialize;
 use tollgate::Store as _;
 use tollgate_core::policy::settings::StoreKind;
 
 use super::{Problem, Shared, accounts};
-use crate::app::{App, Stage, VERSION};
+use crate::{
+    app::{App, Stage, VERSION},
+    live::Live,
+};
 
 /// How the whole system is.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 pub(super) struct Health {
     /// `healthy`, `draining` or `unhealthy`.
-    status: &'static str,
+    pub(super) status: &'static str,
     version: &'static str,
     /// Whether the policy gives a key to some provider.
     api_key_configured: bool,
     capacity: Option<Capacity>,
-    /// Every part with its state.
-    checks: BTreeMap<&'static str, &'static str>,
+    /// Every part with its state: `available`, `connected`, `unavailable`, or
+    /// `not_configured` where there is none.
+    pub(super) checks: Checks,
+}
+
+/// Every part with its state.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub(super) struct Checks {
+    /// What decides.
+    assistant_service: &'static str,
+    redis: &'static str,
+    /// The ledger.
+    database: &'static str,
 }
 
 /// How full the server is.
@@ -49,15 +59,6 @@ pub(super) struct Open {
     capacity: Option<Capacity>,
 }
 
-/// What an application's own health told, and is told at its path still.
-#[derive(Debug, Serialize)]
-struct OfApplication {
-    status: &'static str,
-    api_key_configured: bool,
-    version: &'static str,
-    capacity: Option<Capacity>,
-}
-
 /// The process lives.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 pub(super) struct Life {
@@ -73,29 +74,37 @@ const PATIENCE: Duration = Duration::from_secs(2);
     (status = 503, description = "It is not, or finishes", body = Health),
 ))]
 pub(super) async fn health(State(api): State<Shared>) -> (StatusCode, Json<Health>) {
-    let live = api.app.live();
-    let is_stored = is_stored(&api.app).await;
-    let status = match api.app.stage() {
+    let health = of(&api.app).await;
+    (health.code(), Json(health))
+}
+
+/// How the whole system is.
+pub(super) async fn of(app: &App) -> Health {
+    let live = app.live();
+    let is_stored = is_stored(app).await;
+    let status = match app.stage() {
         _ if !is_stored => "unhealthy",
         Stage::Draining => "draining",
         Stage::Starting | Stage::Serving => "healthy",
     };
     let database = match live.settings.store.kind {
         _ if !is_stored => "unavailable",
-        StoreKind::Memory => "not used",
+        StoreKind::Memory => "not_configured",
         StoreKind::Embedded => "connected",
     };
-    let service = if is_stored { "available" } else { "unavailable" };
-    let checks =
-        [("assistant_service", service), ("database", database), ("redis", "not used")].into();
-    let health = Health {
+    let assistant_service = if is_stored { "available" } else { "unavailable" };
+    Health {
         status,
         version: VERSION,
-        api_key_configured: live.settings.providers.values().any(|its| its.api_key.is_some()),
-        capacity: capacity(&api.app).await.unwrap_or_default(),
-        checks,
-    };
-    (code(status == "healthy"), Json(health))
+        api_key_configured: has_provider_key(&live),
+        capacity: capacity(app).await.unwrap_or_default(),
+        checks: Checks { assistant_service, redis: "not_configured", database },
+    }
+}
+
+/// Whether the policy gives a key to some provider.
+pub(super) fn has_provider_key(live: &Live) -> bool {
+    live.settings.providers.values().any(|its| its.api_key.is_some())
 }
 
 /// The process lives.
@@ -131,19 +140,8 @@ pub(super) async fn capacity_for_all(State(api): State<Shared>) -> Result<Json<O
     Ok(Json(Open { status: "healthy", capacity: capacity(&api.app).await? }))
 }
 
-/// What is answered at an alias for health, where the policy makes one.
-pub(crate) async fn of_application(app: &App) -> Response {
-    let live = app.live();
-    let health = OfApplication {
-        status: if is_stored(app).await { "healthy" } else { "unhealthy" },
-        api_key_configured: live.settings.providers.values().any(|its| its.api_key.is_some()),
-        version: VERSION,
-        capacity: capacity(app).await.unwrap_or_default(),
-    };
-    (code(health.status == "healthy"), Json(health)).into_response()
-}
-
-async fn capacity(app: &App) -> Result<Option<Capacity>, Problem> {
+/// How full the server is, where anything limits that.
+pub(super) async fn capacity(app: &App) -> Result<Option<Capacity>, Problem> {
     let live = app.live();
     let now = app.gate.clock().now();
     let common = accounts::common(app, &live, now).await?;
@@ -157,8 +155,10 @@ pub(crate) async fn is_stored(app: &App) -> bool {
     matches!(durable, Ok(Ok(())))
 }
 
-fn code(is_well: bool) -> StatusCode {
-    if is_well { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }
+impl Health {
+    pub(super) fn code(&self) -> StatusCode {
+        if self.status == "healthy" { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }
+    }
 }
 
 impl Capacity {

@@ -6,6 +6,7 @@
 
 mod access;
 pub(crate) mod accounts;
+mod aliases;
 mod asked;
 mod health;
 mod held;
@@ -46,7 +47,8 @@ use uuid::Uuid;
 
 use access::Caller;
 pub(crate) use access::{Door, operator};
-pub(crate) use health::{is_stored, of_application};
+pub(crate) use aliases::answer as answer_alias;
+pub(crate) use health::is_stored;
 use held::{HeldPermits, Known};
 pub(crate) use instant::Instant;
 pub(crate) use problem::Problem;

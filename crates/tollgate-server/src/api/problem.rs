@@ -66,6 +66,11 @@ impl Problem {
         Self::new(What::NotFound, message)
     }
 
+    /// 501: this process does not keep what is asked about.
+    pub(crate) fn not_kept(message: impl Into<String>) -> Self {
+        Self::new(What::NotKept, message)
+    }
+
     /// 409: it was possible once and is no longer, or does not fit what was done before.
     pub(crate) fn conflict(message: impl Into<String>) -> Self {
         Self::new(What::Conflict, message)

@@ -36,6 +36,8 @@ pub(super) struct UserStats {
     /// Requests by the length of time in which they count (`minute`, `hour`, `day`); what
     /// else the policy limits per user, by the limit's name.
     limits: BTreeMap<String, Used>,
+    /// Tokens by the length of time in which they count, where they are limited.
+    tokens: BTreeMap<&'static str, Used>,
     /// Dollars of the day.
     cost: Cost,
     /// Requests that run now.
@@ -49,9 +51,9 @@ pub(super) struct UserStats {
 /// How much of a limit is used.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 pub(super) struct Used {
-    current: Quantity,
-    limit: Quantity,
-    remaining: Quantity,
+    pub(super) current: Quantity,
+    pub(super) limit: Quantity,
+    pub(super) remaining: Quantity,
     /// When more is left, if nothing else happens; null where it never is.
     reset_at: Option<Instant>,
 }
@@ -102,6 +104,7 @@ pub(super) async fn stats(
     let accounts = accounts::of_user(&api.app, &live, &user, &who, now).await?;
     Ok(Json(UserStats {
         limits: by_window(&accounts, now),
+        tokens: tokens(&accounts, now),
         cost: cost(&accounts),
         concurrent: api.app.metrics.concurrent_of(&user),
         queued: api.app.metrics.queued_of(&user),
@@ -128,23 +131,28 @@ fn described(live: &Live, user: &str) -> Attributes {
     who
 }
 
-fn by_window(accounts: &[Account<'_>], now: Now) -> BTreeMap<String, Used> {
+/// Limits by the length of time in which they count requests, else by their names.
+pub(super) fn by_window(accounts: &[Account<'_>], now: Now) -> BTreeMap<String, Used> {
     let mut limits = BTreeMap::new();
-    for (limit, standing) in accounts.iter().filter(|(limit, _)| limit.unit != Unit::Usd) {
-        let used = || Used {
-            current: Quantity::new(limit.unit, standing.cap.saturating_sub(standing.remaining)),
-            limit: Quantity::new(limit.unit, standing.cap),
-            remaining: Quantity::new(limit.unit, standing.remaining),
-            reset_at: Instant::of_reset(standing, now),
-        };
+    for account in accounts.iter().filter(|(limit, _)| limit.unit != Unit::Usd) {
+        let (limit, _) = account;
         let is_plain = limit.unit == Unit::Requests && limit.when.conditions().is_empty();
         let name = window(limit).filter(|name| is_plain && !limits.contains_key(*name));
-        limits.entry(name.unwrap_or(limit.name.as_str()).to_owned()).or_insert_with(used);
+        let name = name.unwrap_or(limit.name.as_str()).to_owned();
+        limits.entry(name).or_insert_with(|| Used::new(account, now));
     }
     limits
 }
 
-fn cost(accounts: &[Account<'_>]) -> Cost {
+/// Limits on all tokens of any model, by the length of time in which they count.
+fn tokens(accounts: &[Account<'_>], now: Now) -> BTreeMap<&'static str, Used> {
+    let counts = |limit: &Limit| limit.unit == Unit::Tokens && limit.when.conditions().is_empty();
+    let tokens = accounts.iter().filter(|(limit, _)| counts(limit));
+    tokens.filter_map(|account| Some((window(account.0)?, Used::new(account, now)))).collect()
+}
+
+/// The dollars of the day.
+pub(super) fn cost(accounts: &[Account<'_>]) -> Cost {
     let is_of_day = |limit: &Limit| limit.unit == Unit::Usd && window(limit) == Some("day");
     let Some((limit, standing)) = accounts.iter().find(|(limit, _)| is_of_day(limit)) else {
         return Cost::default();
@@ -154,6 +162,17 @@ fn cost(accounts: &[Account<'_>]) -> Cost {
         today: quantity(standing.cap.saturating_sub(standing.remaining)),
         limit: quantity(standing.cap),
         remaining: quantity(standing.remaining),
+    }
+}
+
+impl Used {
+    fn new((limit, standing): &Account<'_>, now: Now) -> Self {
+        Self {
+            current: Quantity::new(limit.unit, standing.cap.saturating_sub(standing.remaining)),
+            limit: Quantity::new(limit.unit, standing.cap),
+            remaining: Quantity::new(limit.unit, standing.remaining),
+            reset_at: Instant::of_reset(standing, now),
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 //! or, where none is set, to programs on the same machine.
 
 mod monitor;
+mod statistics;
 mod status;
 #[cfg(test)]
 mod tests;
@@ -32,9 +33,10 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/metrics", get(metrics))
         .route("/policy", get(policy))
         .route("/v1/monitor", get(monitor::monitor))
+        .with_state(Arc::clone(&app))
+        .merge(statistics::router(Arc::clone(&app)))
         .fallback(nowhere)
-        .layer(middleware::from_fn_with_state(Arc::clone(&app), guard))
-        .with_state(app)
+        .layer(middleware::from_fn_with_state(app, guard))
 }
 
 async fn guard(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
@@ -49,7 +51,7 @@ async fn guard(State(app): State<Arc<App>>, request: Request, next: Next) -> Res
 
 async fn nowhere() -> Problem {
     Problem::not_found(
-        "There is nothing at this path: the control plane has /status, /metrics, /policy and /v1/monitor.",
+        "There is nothing at this path: the control plane has /status, /metrics, /policy, /v1/monitor, /v1/spend, /v1/top and /v1/refusals.",
     )
 }
 

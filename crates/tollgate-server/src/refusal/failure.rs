@@ -35,6 +35,8 @@ pub(crate) enum What {
     ModelUnpriced,
     /// There is no such thing.
     NotFound,
+    /// This process does not keep what is asked about.
+    NotKept,
     /// It does not fit what was done before.
     Conflict,
     /// Nobody can decide.
@@ -57,6 +59,7 @@ impl What {
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
             Self::Forbidden | Self::ModelUnpriced => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
+            Self::NotKept => StatusCode::NOT_IMPLEMENTED,
             Self::Conflict => StatusCode::CONFLICT,
             Self::StoreUnavailable | Self::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
             Self::BadGateway => StatusCode::BAD_GATEWAY,
@@ -73,7 +76,7 @@ impl What {
             Self::Unauthorized => "unauthorized",
             Self::Forbidden => "forbidden",
             Self::ModelUnpriced => "model_unpriced",
-            Self::NotFound => "not_found",
+            Self::NotFound | Self::NotKept => "not_found",
             Self::StoreUnavailable => "store_unavailable",
             Self::Overloaded => "overloaded",
             Self::BadGateway => "bad_gateway",
@@ -88,7 +91,7 @@ impl What {
                 ("invalid_request_error", None)
             }
             Self::Unauthorized => ("invalid_request_error", Some("invalid_api_key")),
-            Self::Forbidden | Self::ModelUnpriced | Self::NotFound => {
+            Self::Forbidden | Self::ModelUnpriced | Self::NotFound | Self::NotKept => {
                 ("invalid_request_error", Some(self.error()))
             }
             Self::StoreUnavailable | Self::Overloaded => {

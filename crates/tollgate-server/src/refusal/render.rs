@@ -50,6 +50,13 @@ struct Problem<'a> {
     sessions: Option<OfSessions>,
 }
 
+/// An error of OpenAI's, with the limit for whoever reads `detail` in any answer.
+#[derive(Debug, Serialize)]
+struct OpenaiRefusal<'a> {
+    error: openai::Error<'a>,
+    detail: &'a str,
+}
+
 #[derive(Debug, Serialize)]
 struct OfLimit<'a> {
     limit: &'a str,
@@ -161,7 +168,9 @@ fn tell_when(headers: &mut HeaderMap, verdict: &Verdict, form: Form) {
 fn openai_refusal(refused: &Refused, verdict: &Verdict) -> Bytes {
     let (kind, code) = openai_words(refused, verdict);
     let message = &verdict.message;
-    openai::error_body(&openai::Error { message, kind, param: None, code: Some(code) })
+    let error = openai::Error { message, kind, param: None, code: Some(code) };
+    // Strings and nulls always have a JSON form.
+    serde_json::to_vec(&OpenaiRefusal { error, detail: &verdict.detail }).unwrap_or_default().into()
 }
 
 /// Type and code of a refusal in OpenAI's words.

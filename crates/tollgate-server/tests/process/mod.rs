@@ -129,13 +129,24 @@ impl Serving {
 
     /// Sends a POST; the whole answer, head and body.
     pub(crate) fn post(&self, path: &str, headers: &[(&str, &str)], body: &str) -> String {
+        self.ask("POST", path, headers, body)
+    }
+
+    /// Sends a request; the whole answer, head and body.
+    pub(crate) fn ask(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> String {
         let mut socket = TcpStream::connect(&self.address).expect("a connection");
         socket.set_read_timeout(Some(PATIENCE)).expect("a timeout");
         let headers: String =
             headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
         let length = body.len();
         let request = format!(
-            "POST {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: {length}\r\n{headers}\r\n{body}"
+            "{method} {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: {length}\r\n{headers}\r\n{body}"
         );
         socket.write_all(request.as_bytes()).expect("written");
         let mut answer = String::new();

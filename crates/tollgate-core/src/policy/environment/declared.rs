@@ -4,6 +4,7 @@
 //! [environment]
 //! RATE_LIMIT_PER_MINUTE = { set = "limits.user-minute.requests", as = "{}/minute" }
 //! RATE_LIMITING_ENABLED = { set = "limits.*.enabled" }
+//! REDIS_HOST = { unused = "this version keeps its numbers in its own ledger" }
 //! ```
 
 use std::collections::BTreeMap;
@@ -14,6 +15,7 @@ use serde::Deserialize;
 use super::Environment;
 use crate::policy::{
     PolicyError,
+    limits::Findings,
     source::Origin,
     tree::{Node, Scalar, Step, Value},
 };
@@ -23,7 +25,9 @@ use crate::policy::{
 #[serde(deny_unknown_fields)]
 pub(crate) struct Declared {
     /// The value it sets, as `table.key` or `limits.NAME.key`; `*` stands for every name.
-    pub(crate) set: String,
+    pub(crate) set: Option<String>,
+    /// Why it sets nothing, where it is known and has no effect: whoever sets it is warned.
+    pub(crate) unused: Option<String>,
     /// How the value is written, with `{}` for what the variable holds.
     #[serde(rename = "as", default = "as_it_is")]
     pub(crate) form: String,
@@ -44,21 +48,34 @@ pub(crate) fn apply_declared(
     tree: &mut Node,
     declared: &BTreeMap<String, (Declared, Origin)>,
     environment: &Environment,
-    errors: &mut Vec<PolicyError>,
+    findings: &mut Findings,
 ) {
     for (name, (declared, origin)) in declared {
-        let keys: Vec<&str> = declared.set.split('.').collect();
-        let mut paths = Vec::new();
-        find(tree, &keys, &mut Vec::new(), &mut paths);
-        if paths.is_empty() && !keys.contains(&"*") {
-            let message = format!("`{}` names nothing that can be set", declared.set);
-            errors.push(PolicyError::new(message).at(origin));
-        }
-        let Some(value) = environment.value(name) else { continue };
-        let given = Scalar::Given(declared.form.replace(PLACE, value));
-        let origin = Origin::Variable(name.as_str().into());
-        for path in paths {
-            tree.set(&path, given.clone(), &origin);
+        let variable = Origin::Variable(name.as_str().into());
+        let value = environment.value(name);
+        match (&declared.set, &declared.unused) {
+            (Some(set), None) => {
+                let keys: Vec<&str> = set.split('.').collect();
+                let mut paths = Vec::new();
+                find(tree, &keys, &mut Vec::new(), &mut paths);
+                if paths.is_empty() && !keys.contains(&"*") {
+                    let message = format!("`{set}` names nothing that can be set");
+                    findings.errors.push(PolicyError::new(message).at(origin));
+                }
+                let Some(value) = value else { continue };
+                let given = Scalar::Given(declared.form.replace(PLACE, value));
+                for path in paths {
+                    tree.set(&path, given.clone(), &variable);
+                }
+            }
+            (None, Some(why)) => {
+                let warning = || PolicyError::warning(format!("has no effect: {why}"));
+                findings.warnings.extend(value.map(|_| warning().at(&variable)));
+            }
+            _ => {
+                let message = "write either what it sets (`set`) or why it is `unused`";
+                findings.errors.push(PolicyError::new(message).at(origin));
+            }
         }
     }
 }

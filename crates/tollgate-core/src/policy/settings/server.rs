@@ -59,6 +59,10 @@ pub struct Server {
 pub enum Alias {
     /// Whether it is healthy and how full it is, for everybody.
     Health,
+    /// Whether it is healthy and whether each of its parts is, for everybody.
+    Checks,
+    /// What the asking user has used and has left.
+    Stats,
 }
 
 /// Where numbers are kept.

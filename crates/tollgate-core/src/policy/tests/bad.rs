@@ -329,6 +329,10 @@ const NAMES: &[(&str, &str)] = &[
         "2:5: `limits.none.requests` names nothing that can be set",
     ),
     (
+        "[environment]\nA = { as = \"{}/minute\" }",
+        "2:5: write either what it sets (`set`) or why it is `unused`",
+    ),
+    (
         "[environment]\nA = \"limits.none.requests\"",
         "2:5: `environment.A`: expected a table, found the text `limits.none.requests`",
     ),

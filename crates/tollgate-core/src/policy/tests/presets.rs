@@ -66,6 +66,19 @@ fn the_assistant_honours_its_own_variables() {
 }
 
 #[test]
+fn the_assistant_knows_its_variables_for_redis_and_says_that_they_do_nothing() {
+    let names = ["REDIS_DB", "REDIS_HOST", "REDIS_MAX_CONNECTIONS", "REDIS_PORT"];
+    let config = load("assistant", &names.map(|name| (name, "0"))).expect("good variables");
+    let told: Vec<String> = config.warnings.iter().map(PolicyError::on_one_line).collect();
+    let warning = |name| {
+        format!(
+            "environment variable {name}: has no effect: this version has no Redis store; the embedded store serves"
+        )
+    };
+    assert_eq!(told, names.map(warning));
+}
+
+#[test]
 fn the_assistant_can_be_switched_off() {
     let config = load("assistant", &[("RATE_LIMITING_ENABLED", "false")]).expect("a good preset");
     assert!(config.policy.limits().is_empty());

@@ -67,6 +67,8 @@ async fn limits_that_have_no_window_go_by_their_name() {
     let current = |name: &str| limits[name]["current"].as_u64().unwrap();
     assert_eq!(limits.keys().collect::<Vec<_>>(), ["of-gpt", "slots", "tokens"]);
     assert_eq!((current("of-gpt"), current("slots"), current("tokens")), (1, 1, 10));
+    let tokens = &stats["tokens"]["minute"];
+    assert_eq!((&tokens["current"], &tokens["remaining"]), (&json!(10), &json!(990)), "{stats}");
     assert_eq!(stats["cost"], json!({"today": null, "limit": null, "remaining": null}));
     let premium = world.get("/v1/users/alice/stats?tier=premium").await.expect(200);
     assert_eq!(premium["limits"]["of-premium"]["current"], 0, "{premium}");
@@ -122,7 +124,7 @@ async fn health_has_the_members_of_all_systems() {
             "utilization_percent": 66.7,
         },
         "checks": {
-            "assistant_service": "available", "database": "not used", "redis": "not used",
+            "assistant_service": "available", "database": "not_configured", "redis": "not_configured",
         },
     });
     assert_eq!(health, expected);

@@ -6,7 +6,7 @@ use axum::{Router, body::Body};
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::BodyExt as _;
 use serde_json::Value;
-use tollgate::{AnyStore, Clock, Memory};
+use tollgate::{AnyStore, Clock, Embedded, Memory, store::embedded::EmbeddedBounds};
 use tollgate_core::{
     Time,
     policy::{Config, Environment, Sources},
@@ -46,9 +46,19 @@ impl World {
     /// Under this policy, both planes listening there. `env:API_TOKEN` is `open sesame`,
     /// `env:ADMIN_TOKEN` is `let me in`.
     pub(crate) fn listening(policy: &str, listen: &str) -> Self {
+        Self::over(AnyStore::from(Memory::default()), Clock::set_at(NOON), policy, listen)
+    }
+
+    /// Under this policy, with its numbers in a ledger in this folder.
+    pub(crate) fn keeping(policy: &str, folder: &std::path::Path) -> Self {
+        let (path, bounds) = (folder.join("tollgate.db"), EmbeddedBounds::default());
+        let (store, clock) = Embedded::open(&path, bounds, |_| Clock::set_at(NOON)).unwrap();
+        let policy = format!("store.path = {path:?}\n{policy}");
+        Self::over(store.into(), clock, &policy, "127.0.0.1:8787")
+    }
+
+    fn over(store: AnyStore, clock: Clock, policy: &str, listen: &str) -> Self {
         let listen = listen.parse().unwrap();
-        let store = AnyStore::from(Memory::default());
-        let clock = Clock::set_at(NOON);
         let app = Arc::new(App::new(config(policy), store, clock, (listen, listen)).unwrap());
         app.enter(Stage::Serving);
         let (data, control) = (api::router(Arc::clone(&app)), control::router(Arc::clone(&app)));

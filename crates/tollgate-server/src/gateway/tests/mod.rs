@@ -3,6 +3,7 @@
 
 mod admission;
 mod application;
+mod assistant;
 mod endings;
 mod endpoint;
 mod headers;

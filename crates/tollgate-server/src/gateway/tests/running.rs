@@ -94,7 +94,17 @@ impl Running {
 
     /// Serves a preset with what is laid over it.
     pub(crate) async fn preset(preset: &str, overlay: &str) -> Self {
-        Self::serving(load(&format!("extends = \"{preset}\"\n{BASE}{overlay}"), &[])).await
+        Self::preset_in(preset, overlay, &[]).await
+    }
+
+    /// The same, with these variables in its environment.
+    pub(crate) async fn preset_in(
+        preset: &str,
+        overlay: &str,
+        environment: &[(&str, &str)],
+    ) -> Self {
+        let text = format!("extends = \"{preset}\"\n{BASE}{overlay}");
+        Self::serving(load(&text, environment)).await
     }
 
     async fn serving(config: Config) -> Self {

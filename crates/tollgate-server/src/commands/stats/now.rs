@@ -1,19 +1,21 @@
-//! `tollgate stats`: what users have used and have left, asked of a running process.
+//! What a user has used and has left, and what the whole system does now.
 
 use std::process::ExitCode;
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
-use super::{
-    ask::{Base, TokenArgs},
-    table::{amount, numbers, table, text},
+use crate::{
+    commands::{
+        ask::{Base, TokenArgs},
+        table::{amount, numbers, table, text},
+    },
+    output,
 };
-use crate::output;
 
-/// Shows what a user has used and has left, or what the whole system does.
+/// Who is asked about.
 #[derive(Debug, clap::Args)]
-pub(crate) struct StatsArgs {
+pub(crate) struct NowArgs {
     /// The user; without one, the whole system
     user: Option<String>,
     /// The data plane, where `/v1` is
@@ -30,7 +32,7 @@ pub(crate) struct StatsArgs {
 ///
 /// # Errors
 /// When nothing answers, or not with statistics.
-pub(crate) fn run(args: &StatsArgs) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(args: &NowArgs) -> anyhow::Result<ExitCode> {
     let path = match &args.user {
         Some(user) => format!("/v1/users/{}/stats", utf8_percent_encode(user, NON_ALPHANUMERIC)),
         None => "/v1/stats".to_owned(),

@@ -1,8 +1,11 @@
 //! What is watched and what shall fail.
 
 use std::{
+    collections::BTreeMap,
+    fs::{self, File},
     path::{Path, PathBuf},
     sync::{Arc, LazyLock},
+    time::SystemTime,
 };
 
 use parking_lot::{Mutex, MutexGuard};
@@ -108,9 +111,15 @@ pub(crate) struct Watch {
 
 #[derive(Debug, Default)]
 struct Inner {
+    /// How often each file is open. One that is not was stamped when it was closed, so that
+    /// it shows whether somebody else has written it since.
+    open: BTreeMap<Arc<str>, usize>,
     tape: Vec<Event>,
     fault: Option<Fault>,
 }
+
+/// When files that were closed say they were written last.
+const STAMP: SystemTime = SystemTime::UNIX_EPOCH;
 
 /// All disks that are watched.
 static DISKS: LazyLock<Mutex<Vec<Arc<Watch>>>> = LazyLock::new(Mutex::default);
@@ -175,6 +184,40 @@ impl Watch {
     /// Keeps other operations from beginning until the guard is dropped.
     pub(crate) fn begin(&self) -> MutexGuard<'_, ()> {
         self.one_at_a_time.lock()
+    }
+
+    /// Counts a file as open. Whatever else than SQLite has written an old one before has
+    /// written all of it again and synced it: that it did sync is taken on trust.
+    pub(crate) fn opened(&self, file: &Arc<str>, is_new: bool) {
+        let mut inner = self.inner.lock();
+        let before = inner.open.get(file).copied();
+        inner.open.insert(Arc::clone(file), before.unwrap_or_default() + 1);
+        if is_new {
+            inner.tape.push(Event::Made { file: Arc::clone(file) });
+        } else if before == Some(0) {
+            let path = self.folder.join(&**file);
+            let modified = fs::metadata(&path).and_then(|data| data.modified());
+            if modified.is_ok_and(|at| at != STAMP)
+                && let Ok(bytes) = fs::read(&path)
+            {
+                let (file, bytes) = (Arc::clone(file), bytes.into());
+                inner.tape.push(Event::Write { file: Arc::clone(&file), offset: 0, bytes });
+                inner.tape.push(Event::Synced { file });
+            }
+        }
+    }
+
+    /// Counts a file as closed.
+    pub(crate) fn closed(&self, file: &Arc<str>) {
+        let mut inner = self.inner.lock();
+        let open = inner.open.entry(Arc::clone(file)).or_insert(1);
+        *open -= 1;
+        if *open == 0
+            && let Ok(file) = File::options().write(true).open(self.folder.join(&**file))
+        {
+            // Where it can't be stamped, the next opening takes it for written.
+            let _ = file.set_modified(STAMP);
+        }
     }
 
     pub(crate) fn record(&self, event: Event) {

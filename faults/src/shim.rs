@@ -130,9 +130,7 @@ unsafe extern "C" fn open(
     let journals = ffi::SQLITE_OPEN_WAL | ffi::SQLITE_OPEN_MAIN_JOURNAL;
     let is_folder_due = flags & journals != 0 && flags & ffi::SQLITE_OPEN_CREATE != 0;
     let place = watched.map(|(watch, name)| {
-        if is_new {
-            watch.record(Event::Made { file: Arc::clone(&name) });
-        }
+        watch.opened(&name, is_new);
         Box::new(Place { watch, name, is_folder_due })
     });
     // SAFETY: the `File` that was written there above.
@@ -167,10 +165,14 @@ unsafe extern "C" fn delete(
 
 unsafe extern "C" fn close(file: *mut ffi::sqlite3_file) -> c_int {
     // SAFETY: SQLite closes an open file once. Its place is taken out, so that it is dropped.
-    unsafe {
-        drop((*file.cast::<File>()).place.take());
-        hand_on(file, |methods| methods.xClose, |close, real| close(real))
+    let (place, code) = unsafe {
+        let place = (*file.cast::<File>()).place.take();
+        (place, hand_on(file, |methods| methods.xClose, |close, real| close(real)))
+    };
+    if let Some(place) = place {
+        place.watch.closed(&place.name);
     }
+    code
 }
 
 unsafe extern "C" fn write(

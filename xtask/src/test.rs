@@ -8,7 +8,7 @@ use crate::{python, report, run, system};
 /// What to test.
 #[derive(Args)]
 pub(crate) struct Test {
-    /// Try far more cases of every property.
+    /// Try far more cases of every property, and of kills, losses of power, failing disks and damage.
     #[arg(long)]
     long: bool,
 }
@@ -35,7 +35,7 @@ pub(crate) fn run(args: &Test) -> Result<()> {
     };
     let mut tests = run::cargo(tests);
     if args.long {
-        tests.env("PROPTEST_CASES", LONG_CASES);
+        tests.env("PROPTEST_CASES", LONG_CASES).env("TOLLGATE_LONG", "1");
     }
     run::run(&mut tests)?;
 

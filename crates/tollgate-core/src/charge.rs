@@ -1,5 +1,7 @@
 //! What a request asks of its accounts, as plain data that can travel to any store.
 
+use std::time::Duration;
+
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
@@ -61,11 +63,30 @@ pub struct Order<'a> {
     pub keep: bool,
 }
 
+/// How long it takes at most until a rate that was forgotten is kept again.
+const SOON: Duration = Duration::from_secs(3600);
+
 impl Charge {
     /// How much of its unit a demand asks.
     #[inline]
     pub const fn asked(&self, demand: &Demand) -> u64 {
         if self.rule.kind.is_slot() { 1 } else { demand.of(self.unit) }
+    }
+
+    /// Whether a store may not forget it: money, what is counted by the calendar, and what
+    /// takes more than an hour to come back. After a loss of anything else the limit is
+    /// kept again before long.
+    pub const fn must_be_remembered(&self) -> bool {
+        let takes_long = match self.rule.kind {
+            Kind::Period { .. } => true,
+            Kind::Window { length_ns } => length_ns > SOON.as_nanos() as u64,
+            Kind::Bucket { rate, per_ns } => {
+                let refill = self.rule.cap as u128 * per_ns as u128;
+                refill > rate as u128 * SOON.as_nanos()
+            }
+            Kind::Concurrency | Kind::Sessions { .. } => false,
+        };
+        !self.shadow && (takes_long || matches!(self.unit, Unit::Usd))
     }
 
     /// Whether it has room in an account that was never used.
@@ -81,6 +102,11 @@ impl Order<'_> {
     /// The session that session limits count; all requests without one share a slot.
     pub fn session(&self) -> &str {
         self.attributes.value(&Attribute::Session).unwrap_or_default()
+    }
+
+    /// Whether a store that cannot write must refuse it.
+    pub fn must_be_remembered(&self) -> bool {
+        self.charges.iter().any(Charge::must_be_remembered)
     }
 
     /// What of it concerns sessions alone.
@@ -107,5 +133,37 @@ impl Order<'_> {
             rest = others;
             (group, own)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn charge(kind: Kind, cap: u64, unit: Unit) -> Charge {
+        let limit = LimitId(1);
+        Charge { limit, rule: Rule { kind, cap }, unit, amount: 1, shadow: false }
+    }
+
+    #[test]
+    fn budgets_are_remembered_and_rates_may_be_forgotten() {
+        let hours = |hours: u64| hours * 3_600_000_000_000;
+        let period = Kind::Period { start: 0, end: hours(1) };
+        let bucket = |rate| Kind::Bucket { rate, per_ns: hours(1) };
+        for (kind, unit, want) in [
+            (Kind::Concurrency, Unit::Requests, false),
+            (Kind::Concurrency, Unit::Usd, true),
+            (Kind::Sessions { idle_ns: hours(9) }, Unit::Requests, false),
+            (Kind::Window { length_ns: hours(1) }, Unit::Tokens, false),
+            (Kind::Window { length_ns: hours(1) + 1 }, Unit::Tokens, true),
+            (Kind::Window { length_ns: 1 }, Unit::Usd, true),
+            (period, Unit::Requests, true),
+            (bucket(10), Unit::Requests, false),
+            (bucket(9), Unit::Requests, true),
+        ] {
+            let charge = charge(kind, 10, unit);
+            assert_eq!(charge.must_be_remembered(), want, "{charge:?}");
+            assert!(!Charge { shadow: true, ..charge }.must_be_remembered(), "{charge:?}");
+        }
     }
 }

@@ -77,7 +77,10 @@ pub(crate) fn is_long() -> bool {
 
 impl World {
     pub(crate) fn new(limits: Vec<Limit>) -> Self {
-        let folder = tempfile::tempdir().expect("a folder for the ledger");
+        // In memory where there is such a thing: a killed process leaves its files there too,
+        // and what a loss of power leaves is for the tests of survival.
+        let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
+        let folder = folder.expect("a folder for the ledger");
         Self { folder, policy: Policy::new(limits).expect("limits of different names") }
     }
 

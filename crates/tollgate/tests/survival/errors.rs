@@ -6,7 +6,7 @@ use std::sync::Arc;
 use faults::{Event, Failure, Fault, Operation};
 use tollgate::{
     Clock, Embedded, Store as _, StoreError,
-    core::{Amounts, ReservationId},
+    core::{Amounts, Decision, ReservationId},
     store::embedded::audit,
 };
 
@@ -72,21 +72,38 @@ async fn stopped(
     context: &str,
 ) {
     let (store, clock) = opened;
-    // Perhaps nobody has waited for the rows that could not be written.
-    let said = said.map_or(store.durable().await, Err);
+    let (policy, who, demand, now) = (policy(), who("ann"), costing(1), clock.now());
+    let asked = |id| order(&policy, (id, &who, &demand), clock);
+    let said = match said {
+        Some(said) => Err(said),
+        // Perhaps nobody has waited for what could not be written; it is not later than that.
+        None => match store.reserve(&asked(u128::MAX), now).await {
+            Ok(_) => store.durable().await,
+            Err(error) => Err(error),
+        },
+    };
     let Err(StoreError::Unavailable(reason)) = &said else {
         panic!("{context}: {said:?} after a failed write");
     };
     let text = said.as_ref().map_err(ToString::to_string).expect_err("an error");
     let is_clear = text.starts_with("the ledger can't be written") && !text.contains('\n');
     assert!(is_clear && !reason.is_empty(), "{context}: {text}");
-    let (policy, who, demand) = (policy(), who("ann"), costing(1));
-    let order = order(&policy, (u128::MAX, &who, &demand), clock);
-    let now = clock.now();
+    let order = asked(u128::MAX - 1);
     let refused = store.reserve(&order, now).await;
     assert_eq!(refused.map(drop), said, "{context}: money is not spent that nobody remembers");
     assert!(store.check(&order, now).await.is_ok(), "{context}");
-    let _ = store.settle(ReservationId(1), &Amounts::default(), now).await;
+    let mut free = order.clone();
+    free.charges.retain(|charge| !charge.must_be_remembered());
+    assert!(!free.charges.is_empty(), "there are rates and slots");
+    free.groups = policy.order(free.id, &who, &demand, now, free.expires).groups;
+    for group in &mut free.groups {
+        // Of the user's and of everybody's limits, one is money.
+        group.charges -= 1;
+    }
+    let free = store.reserve(&free, now).await;
+    assert!(matches!(free, Ok(Decision::Admit(_))), "{context}: {free:?} without a budget");
+    let ended = store.settle(ReservationId(u128::MAX - 1), &Amounts::default(), now).await;
+    assert!(ended.is_ok(), "{context}: {ended:?}");
     assert!(store.durable().await.is_err(), "{context}: nothing is acknowledged any more");
     for user in USERS {
         counted(opened, user).await;

@@ -78,18 +78,28 @@ impl LedgerError {
             Some(ErrorCode::NotADatabase) => Self::Foreign { path },
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::InUse { path },
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::Unknown) => {
-                Self::Damaged { path, what: error.to_string() }
+                Self::Damaged { path, what: plain(&error.to_string()) }
             }
-            Some(_) => Self::Unusable { path, reason: error.to_string() },
-            None => Self::Damaged { path, what: error.to_string() },
+            Some(_) => Self::Unusable { path, reason: plain(&error.to_string()) },
+            None => Self::Damaged { path, what: plain(&error.to_string()) },
         }
     }
 
     pub(super) fn unusable(path: &Path, reason: &impl ToString) -> Self {
-        Self::Unusable { path: path.to_path_buf(), reason: reason.to_string() }
+        Self::Unusable { path: path.to_path_buf(), reason: plain(&reason.to_string()) }
     }
 
     pub(super) fn damaged(path: &Path, what: impl Into<String>) -> Self {
-        Self::Damaged { path: path.to_path_buf(), what: what.into() }
+        Self::Damaged { path: path.to_path_buf(), what: plain(&what.into()) }
     }
+}
+
+/// Characters of what SQLite said that are told; it may quote all of a damaged schema.
+const MOST_SAID: usize = 200;
+
+/// What was said, as a part of a sentence: in one line, of printable characters, not too long.
+fn plain(said: &str) -> String {
+    let printable = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
+    let words: Vec<&str> = said.split_whitespace().collect();
+    words.join(" ").chars().take(MOST_SAID).map(printable).collect()
 }

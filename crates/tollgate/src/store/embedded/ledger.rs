@@ -21,8 +21,8 @@ pub struct Ledger {
 }
 
 impl Journal for Ledger {
-    fn ready(&self) -> Result<(), StoreError> {
-        self.queue.ready()
+    fn ready(&self, must: impl FnOnce() -> bool) -> Result<(), StoreError> {
+        self.queue.ready(must)
     }
 
     fn record(&self, record: Record<'_>) -> u64 {

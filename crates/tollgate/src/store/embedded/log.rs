@@ -4,10 +4,43 @@
 //! A sync that fails leaves pages that the system takes for written, so that the next sync
 //! succeeds and proves nothing. SQLite by itself passes over a log that could not be moved,
 //! and tries again when the last connection closes; both are turned off here. What a failure
-//! has left in the log is read by the next start, which writes all of it to the file before
+//! has left in the log may be in memory alone, with a hole on the disk in its place. So the
+//! next start writes the log again before it is read, and all of it to the file before
 //! anything comes after it.
 
+use std::{
+    fs::File,
+    io::{self, ErrorKind},
+    os::unix::fs::FileExt as _,
+    path::Path,
+};
+
 use rusqlite::{Connection, ErrorCode, config::DbConfig, hooks::Wal};
+
+/// Pieces in which a log is written again.
+const PIECE: usize = 1 << 20;
+
+/// Writes what is in a ledger's log over itself and syncs it, so that what is read of it is
+/// on the disk. Bytes that are there do not change, whenever this is cut off.
+pub(super) fn rewrite(ledger: &Path) -> io::Result<()> {
+    let mut name = ledger.as_os_str().to_owned();
+    name.push("-wal");
+    let log = match File::options().read(true).write(true).open(&name) {
+        Ok(log) => log,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    let mut piece = vec![0; PIECE];
+    let mut at = 0;
+    loop {
+        let read = log.read_at(&mut piece, at)?;
+        if read == 0 {
+            return log.sync_all();
+        }
+        log.write_all_at(&piece[..read], at)?;
+        at += read as u64;
+    }
+}
 
 /// Makes sure that there is a log: SQLite goes on without one where it can't be made.
 pub(super) fn begin(connection: &Connection) -> rusqlite::Result<()> {

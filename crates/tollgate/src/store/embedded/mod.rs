@@ -10,7 +10,8 @@
 //! was told that those are safe. After a restart, whatever was reserved and not settled has
 //! expired: its slots are free, and its money and tokens count as used until a late
 //! settlement says better. A failed write stops admission for good; there is no second try,
-//! since nobody knows what the first one left behind.
+//! since nobody knows what the first one left behind. What has no budget runs on: its rates
+//! and slots are kept in memory, and nothing of it must be remembered.
 
 mod audit;
 mod entry;

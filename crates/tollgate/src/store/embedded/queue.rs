@@ -84,10 +84,11 @@ impl Queue {
         }
     }
 
-    /// Whether a new reservation could be written.
-    pub(super) fn ready(&self) -> Result<(), StoreError> {
+    /// Whether a new reservation could be written, or need not be where nothing is written
+    /// any more. A disk that is merely slow may come to it yet, so nothing is left out then.
+    pub(super) fn ready(&self, must: impl FnOnce() -> bool) -> Result<(), StoreError> {
         if self.failed.load(Ordering::Relaxed) {
-            return Err(self.failure());
+            return if must() { Err(self.failure()) } else { Ok(()) };
         }
         if self.depth.load(Ordering::Relaxed) >= MAX_WAITING {
             let late = format!("{MAX_WAITING} rows wait for the disk");

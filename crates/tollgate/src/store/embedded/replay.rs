@@ -81,6 +81,10 @@ impl Replay {
         self.latest = Time::from_nanos(latest);
         let last = "SELECT coalesce(max(seq), 0) FROM entries";
         self.seq = connection.query_row(last, [], |row| entry::unsigned(row, 0))?;
+        if self.from > self.seq + 1 {
+            let (first, last) = (self.seq + 1, self.from - 1);
+            return Err(entry::wrong(0, format!("the rows from {first} to {last} are missing")));
+        }
         let next = "SELECT coalesce(max(number), 0) + 1 FROM cells";
         self.next_number = connection.query_row(next, [], |row| row.get(0))?;
         self.rules = Rules::read(connection)?;

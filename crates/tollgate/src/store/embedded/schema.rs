@@ -49,6 +49,7 @@ impl EntryKind {
 /// Opens a ledger to write it, and makes it if there is none. It holds `max_bytes` at most.
 pub(super) fn open(path: &Path, bounds: &EmbeddedBounds) -> Result<Connection, LedgerError> {
     let failed = |error: rusqlite::Error| LedgerError::from_sqlite(path, &error);
+    log::rewrite(path).map_err(|error| LedgerError::unusable(path, &error))?;
     let flags = OpenFlags::default();
     let mut connection = connect(path, flags, bounds.vfs).map_err(failed)?;
     let is_new = pragma(&connection, "schema_version").map_err(failed)? == 0;

@@ -78,7 +78,7 @@ impl Writer {
             }
             if let Err(error) = self.write(&mut batch, mark.as_ref(), roll) {
                 let reason = error.to_string();
-                tracing::error!(%error, "ledger not written: nothing is admitted any more");
+                tracing::error!(%error, "ledger not written: nothing is admitted any more that has a budget, until a restart");
                 queue.fail(&reason);
                 return;
             }

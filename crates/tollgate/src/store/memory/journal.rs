@@ -10,11 +10,12 @@ use crate::StoreError;
 /// Hears of every change while the cells it concerns are locked, so that the order of
 /// records is the order of changes. It must not block and must not lose a record.
 pub trait Journal: Send + Sync {
-    /// Whether a new reservation could be recorded.
+    /// Whether a new reservation could be recorded, or need not be: `must` says whether
+    /// something in it may not be forgotten.
     ///
     /// # Errors
-    /// When it could not; nothing is admitted then.
-    fn ready(&self) -> Result<(), StoreError>;
+    /// When it must be and could not; it is not admitted then.
+    fn ready(&self, must: impl FnOnce() -> bool) -> Result<(), StoreError>;
 
     /// Takes a record and answers with its number in the order of all records.
     fn record(&self, record: Record<'_>) -> u64;
@@ -151,7 +152,7 @@ impl<'a> Holds<'a> {
 pub struct Forget;
 
 impl Journal for Forget {
-    fn ready(&self) -> Result<(), StoreError> {
+    fn ready(&self, _: impl FnOnce() -> bool) -> Result<(), StoreError> {
         Ok(())
     }
 

@@ -21,7 +21,7 @@ impl<J: Journal> Memory<J> {
     /// # Errors
     /// When the journal can't record it, a named maximum is reached, or its id has expired.
     pub fn reserve_now(&self, order: &Order<'_>, now: Now) -> Result<Decision, StoreError> {
-        self.journal.ready()?;
+        self.journal.ready(|| order.must_be_remembered())?;
         if now.time.as_nanos() >= self.next_expiry.load(Ordering::Relaxed) {
             self.expire_now(now);
         }
@@ -89,7 +89,6 @@ impl<J: Journal> Memory<J> {
         more: &Amounts,
         now: Now,
     ) -> Result<Decision, StoreError> {
-        self.journal.ready()?;
         let id_hash = self.hash_id(id);
         let mut reservations = self.reservations_of(id_hash).lock();
         let Some(reservation) = reservations.find_mut(id, id_hash) else {
@@ -98,6 +97,8 @@ impl<J: Journal> Memory<J> {
         if reservation.expired {
             return Err(StoreError::Ended { id: id.0 });
         }
+        let must = |(_, charge): (usize, &Charge)| charge.must_be_remembered();
+        self.journal.ready(|| reservation.accounts().any(must))?;
         let mut cells = self.lock_cells(reservation);
         let now = cells.no_earlier(now);
         let mut obstacles = Obstacles::default();

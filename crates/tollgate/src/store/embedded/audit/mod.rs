@@ -135,5 +135,7 @@ fn check_pages(connection: &Connection, path: &Path) -> Result<(), LedgerError> 
     let check: String = connection
         .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
         .map_err(|error| LedgerError::from_sqlite(path, &error))?;
-    if check == "ok" { Ok(()) } else { Err(LedgerError::damaged(path, check)) }
+    // The check names the database first, in a line of its own.
+    let what = check.lines().last().unwrap_or_default();
+    if what == "ok" { Ok(()) } else { Err(LedgerError::damaged(path, what)) }
 }

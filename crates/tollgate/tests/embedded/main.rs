@@ -1,6 +1,7 @@
 //! The embedded store's own promises: what it remembers, and what it says when it can't.
 
 mod audit;
+mod export;
 mod history;
 mod kill;
 mod old;

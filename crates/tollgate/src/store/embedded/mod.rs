@@ -16,6 +16,7 @@
 mod audit;
 mod entry;
 mod error;
+mod export;
 mod ledger;
 mod log;
 mod mirror;
@@ -42,6 +43,7 @@ use tollgate_core::{
 
 pub use audit::{Audit, Balance, LimitBalance, MAX_FINDINGS, audit};
 pub use error::LedgerError;
+pub use export::{Export, LedgerRow};
 pub use ledger::Ledger;
 pub use spend::{
     Bucket, Dimension, MAX_SPAN, MAX_SPEND_ROWS, OTHERS, SpendOrder, SpendQuery, SpendRow, spend,

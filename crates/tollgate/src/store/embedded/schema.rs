@@ -44,6 +44,20 @@ impl EntryKind {
             .into_iter()
             .find(|kind| *kind as i64 == number)
     }
+
+    /// Its name, as in the table `kinds`.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Reserve => "reserve",
+            Self::Extend => "extend",
+            Self::Renew => "renew",
+            Self::Settle => "settle",
+            Self::Void => "void",
+            Self::Expire => "expire",
+            Self::Overrun => "overrun",
+            Self::EndSession => "end_session",
+        }
+    }
 }
 
 /// Opens a ledger to write it, and makes it if there is none. It holds `max_bytes` at most.

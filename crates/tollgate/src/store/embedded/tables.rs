@@ -67,7 +67,8 @@ const ENTRY: &str = "INSERT INTO entries (kind, seq, id, reserve_seq, at, wall, 
     estimated) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 
 /// Attributes that have a column of their own.
-const COLUMNS: [&str; 8] = ["user", "session", "team", "tier", "key", "provider", "model", "task"];
+pub(super) const ATTRIBUTES: [&str; 8] =
+    ["user", "session", "team", "tier", "key", "provider", "model", "task"];
 
 impl Tables {
     /// Writes a group, and a finished checkpoint after it, and sums up rows before it up to
@@ -317,7 +318,7 @@ impl Row {
 /// The attributes that have no column, as JSON, if there are any.
 fn others(who: &Attributes) -> Option<String> {
     let mut others = serde_json::Map::new();
-    for (name, value) in who.iter().filter(|(name, _)| !COLUMNS.contains(name)) {
+    for (name, value) in who.iter().filter(|(name, _)| !ATTRIBUTES.contains(name)) {
         others.insert(name.to_owned(), value.into());
     }
     (!others.is_empty()).then(|| serde_json::Value::Object(others).to_string())

@@ -5,6 +5,7 @@ mod export;
 mod history;
 mod kill;
 mod old;
+mod reconcile;
 mod refused;
 mod restart;
 mod spend;

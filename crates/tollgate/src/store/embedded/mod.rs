@@ -21,6 +21,7 @@ mod ledger;
 mod log;
 mod mirror;
 mod queue;
+mod reconcile;
 mod replay;
 mod row;
 mod rules;
@@ -36,6 +37,7 @@ use std::{
     thread::JoinHandle,
 };
 
+use rusqlite::Connection;
 use smallvec::SmallVec;
 use tollgate_core::{
     Amounts, Attributes, Decision, Now, Order, Policy, ReservationId, Standing, Time, Usage,
@@ -45,6 +47,7 @@ pub use audit::{Audit, Balance, LimitBalance, MAX_FINDINGS, audit};
 pub use error::LedgerError;
 pub use export::{Export, LedgerRow};
 pub use ledger::Ledger;
+pub use reconcile::{Reconciled, Resolution, reconcile};
 pub use spend::{
     Bucket, Dimension, MAX_SPAN, MAX_SPEND_ROWS, OTHERS, SpendOrder, SpendQuery, SpendRow, spend,
 };
@@ -126,9 +129,19 @@ impl Embedded {
         bounds: EmbeddedBounds,
         clock: impl FnOnce(Time) -> Clock,
     ) -> Result<(Self, Clock), LedgerError> {
-        let lock = lock(path)?;
+        Self::open_locked(path, lock(path)?, bounds, clock, Replay::read)
+    }
+
+    /// Opens a ledger that nobody else writes; `read` reads what it remembers.
+    fn open_locked(
+        path: &Path,
+        lock: File,
+        bounds: EmbeddedBounds,
+        clock: impl FnOnce(Time) -> Clock,
+        read: impl FnOnce(&Connection, &Path, Option<&str>) -> Result<Replay, LedgerError>,
+    ) -> Result<(Self, Clock), LedgerError> {
         let connection = schema::open(path, &bounds)?;
-        let mut replay = Replay::read(&connection, path, bounds.vfs)?;
+        let mut replay = read(&connection, path, bounds.vfs)?;
         let clock = clock(replay.latest);
         let mut now = clock.now();
         now.time = now.time.max(replay.latest);

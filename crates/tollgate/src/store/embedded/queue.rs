@@ -210,7 +210,8 @@ impl Queue {
         self.failed.load(Ordering::SeqCst)
     }
 
-    fn failure(&self) -> StoreError {
+    /// Why nothing is written any more.
+    pub(super) fn failure(&self) -> StoreError {
         let failed = self.progress.borrow().failed.clone();
         StoreError::Unavailable(failed.unwrap_or_else(|| "its writer has ended".to_owned()))
     }

@@ -3,6 +3,7 @@
 mod audit;
 mod export;
 mod history;
+mod holds;
 mod kill;
 mod old;
 mod reconcile;

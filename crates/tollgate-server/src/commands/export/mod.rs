@@ -64,7 +64,8 @@ Columns, and members of the JSON objects:
   requests, input_tokens, output_tokens, milliseconds
                        whole numbers: reserved, added, charged, or used beyond the reservation
   usd                  dollars, an exact decimal; in JSON a string
-  estimated            true where nobody told what was used
+  estimated            true where nobody told what was used, and where a `reserve` stands for
+                       what a crash may have lost
   attributes           the operator's own and the other ones, a JSON object
 
 What was charged is in the rows `settle`; of a reservation that nobody ended it is the row

@@ -98,6 +98,12 @@ fn tell(found: &Audit) {
         found.settled.cost,
         found.overrun.cost,
     ));
+    if found.lost > 0 {
+        output::line(format_args!(
+            "{} of the reservations stand for what crashes may have lost",
+            found.lost
+        ));
+    }
     if !found.limits.is_empty() {
         output::line(table(&found.limits));
     }

@@ -7,7 +7,8 @@
 //! `schema.sql`, and the view `ledger` shows them to people.
 //!
 //! What is lost by `kill -9` is at most the rows of the last few milliseconds, and nobody
-//! was told that those are safe. After a restart, whatever was reserved and not settled has
+//! was told that those are safe: a hold is when [`Store::held`] returns, by its row or by a
+//! grant that is on the disk already. After a restart, whatever was reserved and not settled has
 //! expired: its slots are free, and its money and tokens count as used until a late
 //! settlement says better. A failed write stops admission for good; there is no second try,
 //! since nobody knows what the first one left behind. What has no budget runs on: its rates
@@ -17,8 +18,10 @@ mod audit;
 mod entry;
 mod error;
 mod export;
+mod grants;
 mod ledger;
 mod log;
+mod lost;
 mod mirror;
 mod queue;
 mod reconcile;
@@ -53,6 +56,7 @@ pub use spend::{
 };
 
 use self::{
+    lost::Lost,
     mirror::{Mirror, Outstanding},
     queue::Queue,
     replay::Replay,
@@ -85,6 +89,9 @@ pub struct EmbeddedBounds {
     pub max_bytes: Option<u64>,
     /// About how many entries a restart reads again; accounts are written down as often.
     pub max_replay: u64,
+    /// Accounts of which something may be held before it is written (see `held`); of others
+    /// each hold waits until it is.
+    pub max_grants: usize,
     /// About how many pages are in the write-ahead log before they are moved to the file.
     pub max_log_pages: u32,
     /// SQLite's name of the way to files that is used; the usual one without it. For disks
@@ -111,6 +118,7 @@ impl Default for EmbeddedBounds {
             memory: Bounds::default(),
             max_bytes: None,
             max_replay: 25_000,
+            max_grants: 65_536,
             max_log_pages: 4_000,
             vfs: None,
         }
@@ -145,9 +153,13 @@ impl Embedded {
         let clock = clock(replay.latest);
         let mut now = clock.now();
         now.time = now.time.max(replay.latest);
+        let lost = replay
+            .lose_grants(&connection, now)
+            .map_err(|error| LedgerError::from_sqlite(path, &error))?;
         let (cells, idle) = replay.sift_cells(now);
 
-        let queue = Arc::new(Queue::new(replay.seq, replay.latest));
+        let queue = Arc::new(Queue::new(replay.seq, replay.latest, bounds.max_grants));
+        Lost::write_all(lost, &queue);
         let ledger = Ledger { queue: Arc::clone(&queue) };
         let mut restored = Restored {
             entries: replay.seq,
@@ -322,6 +334,10 @@ impl Store for Embedded {
 
     async fn end_session(&self, order: &Order<'_>, now: Now) -> Result<bool, StoreError> {
         self.memory.end_session(order, now).await
+    }
+
+    async fn held(&self, id: ReservationId) -> Result<(), StoreError> {
+        self.queue.held(id).await
     }
 
     async fn durable(&self) -> Result<(), StoreError> {

@@ -3,6 +3,8 @@
 #[path = "process/assistant.rs"]
 mod assistant;
 mod process;
+#[path = "process/restarts.rs"]
+mod restarts;
 
 use std::{fs, time::Duration};
 

@@ -2,6 +2,8 @@
 
 #[path = "process/assistant.rs"]
 mod assistant;
+#[path = "process/keys.rs"]
+mod keys;
 mod process;
 
 use std::{fs, time::Duration};

@@ -6,6 +6,7 @@ pub(crate) mod keys;
 pub(crate) mod load;
 pub(crate) mod plan;
 pub(crate) mod replay;
+mod roster;
 pub(crate) mod sandbox;
 pub(crate) mod serve;
 pub(crate) mod stats;

@@ -10,6 +10,7 @@ mod headers;
 mod holds;
 mod identity;
 mod input;
+mod managed;
 mod metering;
 mod provider;
 mod reload;

@@ -20,12 +20,14 @@ enum Command {
     Check(commands::check::CheckArgs),
     Keys(commands::keys::KeysArgs),
     Load(Box<commands::load::LoadArgs>),
+    Overrides(commands::overrides::OverridesArgs),
     Plan(commands::plan::PlanArgs),
     Replay(Box<commands::replay::ReplayArgs>),
     Sandbox(commands::sandbox::SandboxArgs),
     Serve(commands::serve::ServeArgs),
     Stats(Box<commands::stats::StatsArgs>),
     Status(commands::status::StatusArgs),
+    Tiers(commands::tiers::TiersArgs),
     Verify(commands::verify::VerifyArgs),
 }
 
@@ -35,12 +37,14 @@ pub(crate) fn run() -> ExitCode {
         Command::Check(args) => commands::check::run(args),
         Command::Keys(args) => commands::keys::run(args),
         Command::Load(args) => commands::load::run(args),
+        Command::Overrides(args) => commands::overrides::run(args),
         Command::Plan(args) => commands::plan::run(args),
         Command::Replay(args) => commands::replay::run(args),
         Command::Sandbox(args) => commands::sandbox::run(args),
         Command::Serve(args) => commands::serve::run(args),
         Command::Stats(args) => commands::stats::run(args),
         Command::Status(args) => commands::status::run(args),
+        Command::Tiers(args) => commands::tiers::run(args),
         Command::Verify(args) => commands::verify::run(args),
     };
     result.unwrap_or_else(|error| {

@@ -103,7 +103,7 @@ fn identify(headers: &HeaderMap, books: &Books<'_>) -> Result<Caller, Unauthoriz
             key = Some(Arc::clone(managed));
         }
     }
-    books.roster.grant(&mut who);
+    books.roster.grant(&mut who, &books.live.policy, books.wall);
     Ok(Caller { who, key })
 }
 

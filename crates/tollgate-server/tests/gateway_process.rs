@@ -4,6 +4,8 @@
 mod assistant;
 #[path = "process/keys.rs"]
 mod keys;
+#[path = "process/privileges.rs"]
+mod privileges;
 mod process;
 
 use std::{fs, time::Duration};

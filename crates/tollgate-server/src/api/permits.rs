@@ -188,7 +188,7 @@ fn understood(
     now: Now,
 ) -> Result<(Attributes, Demand, Option<Rate>), Problem> {
     let mut who = asked.attributes()?;
-    app.roster.snapshot().grant(&mut who);
+    app.roster.snapshot().grant(&mut who, &live.policy, now.wall);
     let rate = asked.rate(live, &who, now)?;
     let demand = asked.demand(rate.as_ref());
     Ok((who, demand, rate))

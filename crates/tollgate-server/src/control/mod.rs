@@ -54,7 +54,7 @@ async fn guard(State(app): State<Arc<App>>, request: Request, next: Next) -> Res
 
 async fn nowhere() -> Problem {
     Problem::not_found(
-        "There is nothing at this path: the control plane has /status, /metrics, /policy, /v1/monitor, /v1/spend, /v1/top, /v1/refusals, /v1/keys and /v1/audit.",
+        "There is nothing at this path: the control plane has /status, /metrics, /policy, /v1/monitor, /v1/spend, /v1/top, /v1/refusals, /v1/keys, /v1/tiers, /v1/overrides and /v1/audit.",
     )
 }
 

@@ -10,6 +10,8 @@ mod book;
 mod error;
 mod keys;
 mod moment;
+mod overrides;
+mod privileges;
 mod snapshot;
 mod terms;
 #[cfg(test)]
@@ -27,6 +29,7 @@ pub(crate) use book::Book;
 pub(crate) use error::RosterError;
 pub(crate) use keys::{Draft, Key, Listing};
 pub(crate) use moment::Moment;
+pub(crate) use privileges::{Of, Override, Tier, Whose};
 pub(crate) use snapshot::{ManagedKey, Snapshot};
 pub(crate) use terms::{Budget, Terms};
 pub(crate) use vault::KeyText;

@@ -10,16 +10,22 @@ use smallvec::SmallVec;
 use subtle::ConstantTimeEq as _;
 use tollgate_core::{Attribute, Attributes, Grant, Grants, Policy, Time, policy::Pattern};
 
-use super::{Book, Hasher, Moment, RosterError, Vault, keys};
+use super::{
+    Book, Hasher, Moment, RosterError, Vault, keys,
+    overrides::{self, Overrides},
+};
 use crate::{identity::Unauthorized, keys::Holder};
 
 /// The roster as requests see it.
 #[derive(Debug, Default)]
 pub(crate) struct Snapshot {
     keys: Arc<Keys>,
-    /// What the amounts of overrides were made for.
-    policy: Arc<Policy>,
+    tiers: Arc<Tiers>,
+    overrides: Overrides,
 }
+
+/// Tiers by user.
+type Tiers = HashMap<CompactString, CompactString, RandomState>;
 
 #[derive(Debug, Default)]
 struct Keys {
@@ -57,24 +63,36 @@ impl Snapshot {
     /// # Errors
     /// When the file cannot be read, or what is in it makes no sense.
     pub(super) fn of(book: &mut Book, policy: Arc<Policy>) -> Result<Self, RosterError> {
-        let keys = book.read(Keys::read)?;
+        let (keys, tiers, rows) = book.read(|tx, vault| {
+            let mut statement = tx.prepare("SELECT user, tier FROM tiers")?;
+            let tiers = statement.query_map([], |row| {
+                Ok((row.get::<_, String>(0)?.into(), row.get::<_, String>(1)?.into()))
+            })?;
+            let tiers: Tiers = tiers.collect::<Result<_, _>>()?;
+            Ok((Keys::read(tx, vault)?, tiers, overrides::read(tx)?))
+        })?;
         if keys.locked > 0 {
             tracing::warn!(
                 keys = keys.locked,
                 "keys of the roster were made under another TOLLGATE_SECRET and are refused: set it back, or rotate them",
             );
         }
-        Ok(Self { keys: Arc::new(keys), policy })
+        let overrides = Overrides::new(Arc::new(rows), policy);
+        Ok(Self { keys: Arc::new(keys), tiers: Arc::new(tiers), overrides })
     }
 
     /// The same for another policy.
     pub(super) fn under(&self, policy: Arc<Policy>) -> Self {
-        Self { keys: Arc::clone(&self.keys), policy }
+        Self {
+            keys: Arc::clone(&self.keys),
+            tiers: Arc::clone(&self.tiers),
+            overrides: self.overrides.under(policy),
+        }
     }
 
     /// The policy that it is for.
     pub(super) fn policy(&self) -> Arc<Policy> {
-        Arc::clone(&self.policy)
+        self.overrides.policy()
     }
 
     /// The key of that text, if it may be used now.
@@ -101,12 +119,19 @@ impl Snapshot {
         }
     }
 
-    /// Gives a caller whose names are known what is granted to it: the budget of its key.
-    pub(crate) fn grant(&self, who: &mut Attributes) {
+    /// Gives a caller whose names are known what is its own: its user's tier, the amounts of
+    /// single limits, and the budget of its key.
+    pub(crate) fn grant(&self, who: &mut Attributes, policy: &Arc<Policy>, wall: Time) {
+        let tier = who.value(&Attribute::User).and_then(|user| self.tiers.get(user));
+        if let Some(tier) = tier {
+            who.set(Attribute::Tier, tier.clone());
+        }
+        let mut grants = self.overrides.of(who, policy, Moment::of(wall));
         let key = who.value(&Attribute::Key).and_then(|id| self.keys.by_id.get(id));
-        let budgets = key.map(|key| key.budgets.as_slice()).unwrap_or_default();
-        if !budgets.is_empty() {
-            who.set_grants(Grants::new(budgets.to_vec()));
+        // Of several for one limit the first holds, so what was overridden comes first.
+        grants.extend(key.iter().flat_map(|key| key.budgets.iter().cloned()));
+        if !grants.is_empty() {
+            who.set_grants(Grants::new(grants));
         }
     }
 

@@ -30,10 +30,10 @@ output = "2"
 const SERVE: [&str; 2] = ["--policy", "policy.toml"];
 
 /// What another process heard of the roster logs.
-const FOLLOWED: &str = "the roster was changed by another process";
+pub(crate) const FOLLOWED: &str = "the roster was changed by another process";
 
 /// Runs a command of the roster in a folder.
-fn keys(folder: &Path, args: &[&str], environment: &[(&str, &str)]) -> Ended {
+pub(crate) fn command(folder: &Path, args: &[&str], environment: &[(&str, &str)]) -> Ended {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tollgate"));
     command.current_dir(folder).env_clear().env("USER", "olga").envs(environment.iter().copied());
     command.args(args).args(["--policy", "policy.toml"]).stdin(Stdio::null());
@@ -44,8 +44,8 @@ fn keys(folder: &Path, args: &[&str], environment: &[(&str, &str)]) -> Ended {
 
 /// The JSON that a command of the roster answers with.
 #[track_caller]
-fn json_of(folder: &Path, args: &[&str]) -> Value {
-    let ended = keys(folder, &[args, &["--json"]].concat(), &[]);
+pub(crate) fn json_of(folder: &Path, args: &[&str]) -> Value {
+    let ended = command(folder, &[args, &["--json"]].concat(), &[]);
     assert_eq!(ended.status, Some(0), "{}", ended.stderr);
     serde_json::from_str(&ended.stdout).unwrap()
 }
@@ -59,13 +59,13 @@ fn chat(serving: &Serving, key: &Value) -> String {
 }
 
 /// Where the control plane of a process listens.
-fn control(serving: &Serving) -> String {
+pub(crate) fn control(serving: &Serving) -> String {
     let address = serving.printed.split("control plane listening on http://").nth(1).unwrap();
     address.lines().next().unwrap().to_owned()
 }
 
 /// Asks a control plane; nothing where it breaks off.
-fn ask(address: &str, method: &str, path: &str, body: &str) -> Option<(u16, Value)> {
+pub(crate) fn ask(address: &str, method: &str, path: &str, body: &str) -> Option<(u16, Value)> {
     let mut socket = TcpStream::connect(address).ok()?;
     socket.set_read_timeout(Some(PATIENCE)).ok()?;
     write!(
@@ -77,7 +77,8 @@ fn ask(address: &str, method: &str, path: &str, body: &str) -> Option<(u16, Valu
     let mut answer = String::new();
     socket.read_to_string(&mut answer).ok()?;
     let (head, body) = answer.split_once("\r\n\r\n")?;
-    Some((head.split(' ').nth(1)?.parse().ok()?, serde_json::from_str(body).ok()?))
+    let body = if body.is_empty() { Value::Null } else { serde_json::from_str(body).ok()? };
+    Some((head.split(' ').nth(1)?.parse().ok()?, body))
 }
 
 #[test]
@@ -118,7 +119,7 @@ fn commands_change_a_gateway_that_runs() {
 
     let listed = json_of(&folder, &["keys", "list", "--user", "alice"]);
     assert_eq!(listed["keys"][0]["id"], id);
-    let people = keys(&folder, &["keys", "list"], &[]);
+    let people = command(&folder, &["keys", "list"], &[]);
     for part in ["ci", "revoked", "active", "alice", "5/day", "gold"] {
         assert!(people.stdout.contains(part), "{part}: {}", people.stdout);
     }
@@ -154,13 +155,13 @@ fn what_cannot_be_done_is_said_and_how_it_ends_says_why() {
         (&["keys", "rotate", "nobody", "--grace", "1 fortnight"], 2, "no length of time"),
         (&["keys", "show", "tg_0123"], 2, "name the key by its id"),
     ] {
-        let ended = keys(folder.path(), args, &[]);
+        let ended = command(folder.path(), args, &[]);
         assert_eq!(ended.status, Some(status), "{args:?}: {}", ended.stderr);
         assert!(ended.stderr.contains(why), "{why}: {}", ended.stderr);
     }
-    let short = keys(folder.path(), &["keys", "list"], &[("TOLLGATE_SECRET", "hunter2")]);
+    let short = command(folder.path(), &["keys", "list"], &[("TOLLGATE_SECRET", "hunter2")]);
     assert!(short.status != Some(0) && short.stderr.contains("at least 32"), "{}", short.stderr);
-    let memory = keys(folder.path(), &["keys", "list"], &[("TOLLGATE_STORE_KIND", "memory")]);
+    let memory = command(folder.path(), &["keys", "list"], &[("TOLLGATE_STORE_KIND", "memory")]);
     assert_eq!(memory.status, Some(1));
     assert!(memory.stderr.contains("in memory"), "{}", memory.stderr);
     let help = process::run(&["keys", "--help"], "");

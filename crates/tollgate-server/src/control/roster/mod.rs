@@ -2,13 +2,14 @@
 //! is on the disk and in force.
 
 mod keys;
+mod privileges;
 
 use std::sync::Arc;
 
 use axum::{
     Json, Router,
     extract::State,
-    routing::{get, post},
+    routing::{get, post, put},
 };
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +27,13 @@ pub(super) fn router(app: Arc<App>) -> Router {
         .route("/v1/keys/{id}", get(keys::show))
         .route("/v1/keys/{id}/rotate", post(keys::rotate))
         .route("/v1/keys/{id}/revoke", post(keys::revoke))
+        .route("/v1/tiers", get(privileges::tiers))
+        .route("/v1/tiers/{user}", put(privileges::set_tier).delete(privileges::remove_tier))
+        .route("/v1/overrides", get(privileges::overrides))
+        .route(
+            "/v1/overrides/{of}/{name}/{limit}",
+            put(privileges::set_override).delete(privileges::remove_override),
+        )
         .route("/v1/audit", get(audit))
         .with_state(app)
 }

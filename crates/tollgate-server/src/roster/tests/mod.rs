@@ -1,5 +1,7 @@
 //! Keys through their lives, and a file that is shared, copied and tampered with.
 
+mod privileges;
+
 use std::{path::Path, time::Duration};
 
 use proptest::prelude::*;

@@ -4,6 +4,8 @@ use std::fmt;
 
 use compact_str::CompactString;
 
+use crate::Grants;
+
 /// A name under which a request is known.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Attribute {
@@ -56,6 +58,7 @@ pub struct Attributes {
     known: [Option<CompactString>; KNOWN.len()],
     own: Vec<(CompactString, CompactString)>,
     outside_sessions: bool,
+    grants: Grants,
 }
 
 impl Attribute {
@@ -142,6 +145,17 @@ impl Attributes {
     /// Whether limits on sessions do not apply to it.
     pub const fn is_outside_sessions(&self) -> bool {
         self.outside_sessions
+    }
+
+    /// Gives it what it is granted instead of what the policy allows everybody.
+    pub fn set_grants(&mut self, grants: Grants) {
+        self.grants = grants;
+    }
+
+    /// What it is granted instead of what the policy allows everybody.
+    #[inline]
+    pub const fn grants(&self) -> &Grants {
+        &self.grants
     }
 
     /// Every attribute that is known, by name, in a fixed order.

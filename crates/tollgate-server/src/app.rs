@@ -17,6 +17,7 @@ use crate::{
     live::Live,
     metrics::Metrics,
     renewals::Renewals,
+    roster::Roster,
     sessions::{CookieKey, Sessions},
 };
 
@@ -30,6 +31,8 @@ pub(crate) struct App {
     /// The gateway's own reservations, so that none expires while its request runs.
     pub(crate) renewals: Arc<Renewals>,
     pub(crate) sessions: Sessions,
+    /// Who may ask for what, as operators change it meanwhile.
+    pub(crate) roster: Roster,
     /// What answers taught about what requests will use.
     pub(crate) lessons: Lessons,
     /// How often the policy was loaded again.
@@ -72,7 +75,8 @@ impl App {
     /// A process that serves this policy and has not begun to listen.
     ///
     /// # Errors
-    /// When the client towards a provider cannot be made.
+    /// When the client towards a provider cannot be made, or a file beside the ledger cannot
+    /// be used.
     pub(crate) fn new(
         config: Config,
         store: AnyStore,
@@ -81,15 +85,18 @@ impl App {
     ) -> anyhow::Result<Self> {
         let hold = config.settings.store.hold_timeout;
         let sessions = Sessions::new(CookieKey::of(&config.settings)?);
+        let roster = Roster::open(&config.settings)?;
         let (policy, live) = Live::new(config, None, &clock)?;
         let started = clock.now();
         let gate = Tollgate::new(policy, store, clock, hold);
+        roster.adopt(gate.policy());
         Ok(Self {
             live: ArcSwap::from_pointee(live.under(gate.policy())),
             gate,
             metrics: Metrics::default(),
             renewals: Arc::default(),
             sessions,
+            roster,
             lessons: Lessons::default(),
             reloads: Reloads::default(),
             started,
@@ -120,6 +127,7 @@ impl App {
         self.gate.replace_policy(policy);
         let new = Arc::new(live.under(self.gate.policy()));
         self.live.store(Arc::clone(&new));
+        self.roster.adopt(Arc::clone(&new.policy));
         Ok((old, new))
     }
 

@@ -21,12 +21,14 @@ enum Command {
     Export(commands::export::ExportArgs),
     Keys(commands::keys::KeysArgs),
     Load(Box<commands::load::LoadArgs>),
+    Overrides(commands::overrides::OverridesArgs),
     Plan(commands::plan::PlanArgs),
     Replay(Box<commands::replay::ReplayArgs>),
     Sandbox(commands::sandbox::SandboxArgs),
     Serve(commands::serve::ServeArgs),
     Stats(Box<commands::stats::StatsArgs>),
     Status(commands::status::StatusArgs),
+    Tiers(commands::tiers::TiersArgs),
     Verify(commands::verify::VerifyArgs),
 }
 
@@ -37,12 +39,14 @@ pub(crate) fn run() -> ExitCode {
         Command::Export(args) => commands::export::run(args),
         Command::Keys(args) => commands::keys::run(args),
         Command::Load(args) => commands::load::run(args),
+        Command::Overrides(args) => commands::overrides::run(args),
         Command::Plan(args) => commands::plan::run(args),
         Command::Replay(args) => commands::replay::run(args),
         Command::Sandbox(args) => commands::sandbox::run(args),
         Command::Serve(args) => commands::serve::run(args),
         Command::Stats(args) => commands::stats::run(args),
         Command::Status(args) => commands::status::run(args),
+        Command::Tiers(args) => commands::tiers::run(args),
         Command::Verify(args) => commands::verify::run(args),
     };
     result.unwrap_or_else(|error| {

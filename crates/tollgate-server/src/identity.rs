@@ -3,24 +3,58 @@
 //! What a stranger writes into a header names nobody: unless the policy says
 //! `trust_headers = true`, identity comes from keys alone, and what is written is dropped.
 
-use http::{HeaderMap, HeaderName, header::AUTHORIZATION};
-use tollgate_core::{Attribute, Attributes};
+use std::sync::Arc;
 
-use crate::live::Live;
+use http::{HeaderMap, HeaderName, header::AUTHORIZATION};
+use tollgate_core::{Attribute, Attributes, Time};
+
+use crate::{
+    app::App,
+    live::Live,
+    roster::{ManagedKey, Snapshot},
+};
 
 /// Why a caller is not let in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Unauthorized {
-    /// A Tollgate key that the policy does not have.
+    /// A Tollgate key that neither the policy nor the roster has.
     #[error(
         "The Tollgate key that was sent is not known: check it, or ask the operator for a new one."
     )]
     UnknownKey,
+    /// A Tollgate key that was revoked.
+    #[error("The Tollgate key that was sent was revoked: ask the operator for a new one.")]
+    RevokedKey,
+    /// A Tollgate key whose time is over.
+    #[error("The Tollgate key that was sent has expired: ask the operator for a new one.")]
+    ExpiredKey,
+    /// A Tollgate key that was rotated, and the grace is over.
+    #[error(
+        "The Tollgate key that was sent was replaced by a new one: use that, or ask the operator."
+    )]
+    ReplacedKey,
     /// No key where one is needed.
     #[error(
         "This gateway counts per caller, so say who you are: send a Tollgate key (tg_…) as the API key."
     )]
     Anonymous,
+}
+
+/// Where callers are looked up.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Books<'a> {
+    pub(crate) live: &'a Live,
+    pub(crate) roster: &'a Snapshot,
+    /// When that is.
+    pub(crate) wall: Time,
+}
+
+/// Who asks.
+#[derive(Debug)]
+pub(crate) struct Caller {
+    pub(crate) who: Attributes,
+    /// The managed key, if one was sent: it may be for some providers and models only.
+    pub(crate) key: Option<Arc<ManagedKey>>,
 }
 
 /// What every Tollgate key begins with.
@@ -49,29 +83,50 @@ static TRUSTED: [(HeaderName, Attribute); 7] = [
 /// with no trusted header that does, is a user of its own.
 ///
 /// # Errors
-/// When a Tollgate key was sent that the policy does not have.
-pub(crate) fn identify(headers: &HeaderMap, live: &Live) -> Result<Attributes, Unauthorized> {
+/// When a Tollgate key was sent that is not known or may not be used any more.
+fn identify(headers: &HeaderMap, books: &Books<'_>) -> Result<Caller, Unauthorized> {
     let mut who = Attributes::new();
-    if live.settings.identity.trust_headers {
+    if books.live.settings.identity.trust_headers {
         for (name, attribute) in &TRUSTED {
             if let Some(value) = believed(headers, name) {
                 who.set(attribute.clone(), value);
             }
         }
     }
+    let mut key = None;
     if let Some(text) = presented(headers).next() {
-        live.keys.find(text).ok_or(Unauthorized::UnknownKey)?.name(&mut who);
+        if let Some(fixed) = books.live.keys.find(text) {
+            fixed.holder().name(&mut who);
+        } else {
+            let managed = books.roster.find(text, books.wall)?;
+            managed.holder().name(&mut who);
+            key = Some(Arc::clone(managed));
+        }
     }
-    Ok(who)
+    books.roster.grant(&mut who, &books.live.policy, books.wall);
+    Ok(Caller { who, key })
+}
+
+/// Finds out who asks in this process, without a word about whether it may.
+///
+/// # Errors
+/// When a Tollgate key was sent that is not known or may not be used any more.
+pub(crate) fn of(headers: &HeaderMap, app: &App, live: &Live) -> Result<Attributes, Unauthorized> {
+    let (roster, wall) = (app.roster.snapshot(), app.gate.clock().now().wall);
+    Ok(identify(headers, &Books { live, roster: &roster, wall })?.who)
 }
 
 /// Finds out who asks and whether it may ask at all.
 ///
 /// # Errors
 /// When a key is not known, or there is none where the policy counts per caller.
-pub(crate) fn admit(headers: &HeaderMap, live: &Live) -> Result<Attributes, Unauthorized> {
-    let who = identify(headers, live)?;
-    if live.allows_anonymous || is_known(&who) { Ok(who) } else { Err(Unauthorized::Anonymous) }
+pub(crate) fn admit(headers: &HeaderMap, books: &Books<'_>) -> Result<Caller, Unauthorized> {
+    let caller = identify(headers, books)?;
+    if books.live.allows_anonymous || is_known(&caller.who) {
+        Ok(caller)
+    } else {
+        Err(Unauthorized::Anonymous)
+    }
 }
 
 /// Takes away every header that bears a Tollgate key: no provider is to see one.

@@ -17,6 +17,12 @@ pub(crate) struct KeyRing(HashMap<u64, Vec<Key>>);
 #[derive(Debug)]
 pub(crate) struct Key {
     hash: KeyHash,
+    holder: Holder,
+}
+
+/// Whom a key names.
+#[derive(Debug)]
+pub(crate) struct Holder {
     id: CompactString,
     attributes: Vec<(Attribute, CompactString)>,
 }
@@ -37,6 +43,12 @@ impl KeyRing {
         let alike = self.0.get(&beginning(hash.as_bytes()))?;
         alike.iter().find(|key| key.hash.as_bytes().ct_eq(hash.as_bytes()).into())
     }
+
+    /// The first of the keys of a user.
+    pub(crate) fn of_user(&self, user: &str) -> Option<&Holder> {
+        let holders = self.0.values().flatten().map(Key::holder);
+        holders.filter(|holder| holder.user() == user).min_by_key(|holder| holder.id())
+    }
 }
 
 fn beginning(hash: &[u8; 32]) -> u64 {
@@ -52,12 +64,41 @@ impl Key {
             (Attribute::Tag, &key.tag),
             (Attribute::Tier, &key.tier),
         ];
-        let named = named.into_iter().filter_map(|(attribute, value)| {
-            Some((attribute, CompactString::from(value.as_ref()?)))
-        });
+        let named = named.into_iter().filter_map(|(name, value)| Some((name, value.as_deref()?)));
         let own: &BTreeMap<String, String> = &key.attributes;
-        let own = own.iter().map(|(name, value)| (Attribute::named(name), value.into()));
-        Self { hash: key.hash, id: key.id.as_str().into(), attributes: own.chain(named).collect() }
+        let own = own.iter().map(|(name, value)| (Attribute::named(name), value.as_str()));
+        Self { hash: key.hash, holder: Holder::new(&key.id, own.chain(named)) }
+    }
+
+    /// Whom it names.
+    pub(crate) const fn holder(&self) -> &Holder {
+        &self.holder
+    }
+}
+
+impl Holder {
+    /// The holder of the key of that id, with these attributes.
+    pub(crate) fn new<'a>(
+        id: &str,
+        attributes: impl Iterator<Item = (Attribute, &'a str)>,
+    ) -> Self {
+        Self { id: id.into(), attributes: attributes.map(|(n, value)| (n, value.into())).collect() }
+    }
+
+    /// The public name of its key.
+    pub(crate) fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// The user that it is, where nobody else names one.
+    pub(crate) fn user(&self) -> &str {
+        self.value(&Attribute::User).unwrap_or(&self.id)
+    }
+
+    /// What it is called in one respect, if its key says so.
+    pub(crate) fn value(&self, attribute: &Attribute) -> Option<&str> {
+        let mut values = self.attributes.iter().filter(|(name, _)| name == attribute);
+        values.next().map(|(_, value)| value.as_str())
     }
 
     /// Sets what it names. A key that names no user, where nobody else did, is a user of its

@@ -25,6 +25,7 @@ mod refusal;
 mod reload;
 mod renewals;
 mod replay;
+mod roster;
 mod sandbox;
 mod server;
 mod sessions;

@@ -17,7 +17,7 @@ use tollgate_core::{Attributes, Kind, Retry, Unit, policy::Limit, policy::settin
 
 use crate::{headers, sessions::Given};
 pub(crate) use cut::CutShort;
-pub(crate) use failure::{Failure, What};
+pub(crate) use failure::{Failure, What, sentence};
 pub(crate) use render::{failed, refused, rfc3339};
 
 /// In which form an error is told.
@@ -104,7 +104,7 @@ impl Verdict {
         }
         let wait = wait(refused, limit, &kind);
         let detail = detail(refused, limit, who, &kind, is_budget);
-        let advice = advice(refused, limit, &kind, wait);
+        let advice = advice(refused, limit, who, &kind, wait);
         Self {
             status: status.unwrap_or(by_kind),
             error,
@@ -167,9 +167,15 @@ fn detail(
     }
 }
 
-fn advice(refused: &Refused, limit: &Limit, kind: &Kind, wait: Option<Duration>) -> String {
+fn advice(
+    refused: &Refused,
+    limit: &Limit,
+    who: &Attributes,
+    kind: &Kind,
+    wait: Option<Duration>,
+) -> String {
     let Some(wait) = wait else {
-        return if refused.limit().is_some_and(|limit| limit.measure.cap() == 0) {
+        return if limit.measure_for(who).cap() == 0 {
             "Nothing is allowed here.".to_owned()
         } else if kind.is_endless() {
             "It never begins anew: make the request smaller, or ask the operator to raise it."

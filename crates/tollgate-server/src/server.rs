@@ -21,7 +21,7 @@ use crate::{
     app::{App, Stage},
     browser, control, gateway,
     net::{self, Body, Drained, Peer, Serving, Timeouts},
-    sessions,
+    roster, sessions,
 };
 
 /// A process that is about to serve.
@@ -151,6 +151,7 @@ fn beside(app: &Arc<App>) -> JoinSet<()> {
         }
     });
     tasks.spawn(sessions::attend(Arc::clone(app)));
+    tasks.spawn(roster::attend(Arc::clone(app)));
     let renewing = Arc::clone(app);
     tasks.spawn(async move { renewing.renewals.run(&renewing.gate).await });
     tasks

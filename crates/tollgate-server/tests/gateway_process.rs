@@ -2,6 +2,10 @@
 
 #[path = "process/assistant.rs"]
 mod assistant;
+#[path = "process/keys.rs"]
+mod keys;
+#[path = "process/privileges.rs"]
+mod privileges;
 mod process;
 #[path = "process/restarts.rs"]
 mod restarts;

@@ -37,6 +37,15 @@ pub struct Calendar {
 const SECOND: u64 = 1_000_000_000;
 const LENGTH_BITS: u32 = 24;
 
+/// Two calendars are the same that cut the time alike, whatever they were last asked.
+impl PartialEq for Calendar {
+    fn eq(&self, other: &Self) -> bool {
+        self.unit == other.unit && self.zone == other.zone
+    }
+}
+
+impl Eq for Calendar {}
+
 impl Calendar {
     /// Periods of `unit` in `zone`.
     pub const fn new(unit: PeriodUnit, zone: TimeZone) -> Self {
@@ -46,6 +55,11 @@ impl Calendar {
     /// The length of its periods.
     pub const fn unit(&self) -> PeriodUnit {
         self.unit
+    }
+
+    /// The time zone that it cuts in.
+    pub const fn zone(&self) -> &TimeZone {
+        &self.zone
     }
 
     /// The period that holds `wall`, as [`Kind::Period`].

@@ -12,6 +12,7 @@ use super::{
         Access, Estimates, Identity, Log, Prices, Provider, Sandbox, Server, Session, Settings,
         StaticKey, Store,
     },
+    values::Secret,
 };
 
 /// A Tollgate policy.
@@ -38,6 +39,8 @@ pub(crate) struct File {
     identity: Identity,
     /// The cookie of browsers' sessions.
     session: Session,
+    /// What Tollgate makes its own keys from.
+    secret: Option<Secret>,
     /// Keys that callers may present.
     keys: Vec<StaticKey>,
     /// Who may use `/v1`.
@@ -76,20 +79,8 @@ impl JsonSchema for Overlay {
 impl From<File> for Settings {
     fn from(file: File) -> Self {
         let File { server, store, identity, session, keys, api, admin, providers, .. } = file;
-        let File { sandbox, prices, estimates, log, .. } = file;
-        Self {
-            server,
-            store,
-            identity,
-            session,
-            keys,
-            api,
-            admin,
-            providers,
-            sandbox,
-            prices,
-            estimates,
-            log,
-        }
+        let File { sandbox, prices, estimates, log, secret, .. } = file;
+        let whom = Self { identity, session, secret, keys, api, admin, ..Self::default() };
+        Self { server, store, providers, sandbox, prices, estimates, log, ..whom }
     }
 }

@@ -41,7 +41,7 @@ pub struct Limit {
 }
 
 /// How a limit counts and how much it allows.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Measure {
     /// Refills `rate` units every `per`, holds `burst`.
     Bucket {
@@ -121,8 +121,12 @@ impl Limit {
         Charge { limit: self.id, rule, unit: self.unit, amount: 0, shadow: self.shadow }
     }
 
-    /// The measure for a caller: its tier's where the limit names it, else the general one.
-    pub fn measure_for(&self, who: &Attributes) -> &Measure {
+    /// The measure for a caller: what it is granted, else its tier's where the limit names
+    /// it, else the general one.
+    pub fn measure_for<'a>(&'a self, who: &'a Attributes) -> &'a Measure {
+        if let Some(granted) = who.grants().of(self.id) {
+            return granted;
+        }
         if self.tiers.is_empty() {
             return &self.measure;
         }

@@ -1,5 +1,6 @@
 //! The operator's policy: read from files, checked, and compiled for quick decisions.
 
+mod budgets;
 mod check;
 mod config;
 mod environment;
@@ -27,6 +28,7 @@ use std::sync::Arc;
 
 use compact_str::CompactString;
 
+pub use budgets::{KEY_BUDGETS, KeyBudget};
 pub use config::Config;
 pub use environment::Environment;
 pub use error::PolicyError;
@@ -44,7 +46,10 @@ use crate::{Attribute, Calendar, Charge, LimitId, ScopeId};
 /// A compiled set of limits, ready to turn requests into orders.
 #[derive(Debug, Default)]
 pub struct Policy {
+    /// The operator's own, and after them those that exist for whom they are granted.
     limits: Vec<Limit>,
+    /// How many are the operator's own.
+    own: usize,
     /// Limits by their `per`, from the narrowest scope to the global one.
     scopes: Vec<Scope>,
     /// Where each limit is, by its id.
@@ -62,6 +67,8 @@ struct Scope {
     calendars: Vec<Option<Arc<Calendar>>>,
     /// Places in `Policy::limits` of those that depend on who asks.
     dependent: Vec<usize>,
+    /// Places of those that apply to whom they are granted alone.
+    granted: Vec<usize>,
 }
 
 /// Why limits do not make a policy.
@@ -74,7 +81,9 @@ impl Policy {
     ///
     /// # Errors
     /// When two limits share their name and their `per`.
-    pub fn new(limits: Vec<Limit>) -> Result<Self, DuplicateLimit> {
+    pub fn new(mut limits: Vec<Limit>) -> Result<Self, DuplicateLimit> {
+        let own = limits.len();
+        limits.extend(KEY_BUDGETS.iter().map(KeyBudget::limit));
         let mut by_id = Vec::with_capacity(limits.len());
         let mut scopes: Vec<Scope> = Vec::new();
         for (place, limit) in limits.iter().enumerate() {
@@ -84,7 +93,11 @@ impl Policy {
                 scopes.push(Scope::new(&limit.per));
                 scopes.len() - 1
             });
-            scopes[known].add(place, limit);
+            if place < own {
+                scopes[known].add(place, limit);
+            } else {
+                scopes[known].granted.push(place);
+            }
         }
         scopes.sort_by_key(|scope| std::cmp::Reverse(scope.per.len()));
         by_id.sort_unstable();
@@ -92,12 +105,17 @@ impl Policy {
             return Err(DuplicateLimit(limits[twice[1].1].name.clone()));
         }
         let has_queues = limits.iter().any(|limit| limit.queue.is_some());
-        Ok(Self { limits, scopes, by_id, has_queues })
+        Ok(Self { limits, own, scopes, by_id, has_queues })
     }
 
     /// The limits, in the order of the policy.
     pub fn limits(&self) -> &[Limit] {
-        &self.limits
+        &self.limits[..self.own]
+    }
+
+    /// The limits of no policy's own: they apply to whom they are granted alone.
+    pub fn granted_limits(&self) -> &[Limit] {
+        &self.limits[self.own..]
     }
 
     /// Whether any limit has a queue.
@@ -115,7 +133,8 @@ impl Policy {
 impl Scope {
     fn new(per: &[Attribute]) -> Self {
         let (id, per) = (ScopeId::new(per), per.to_vec());
-        Self { id, per, charges: Vec::new(), calendars: Vec::new(), dependent: Vec::new() }
+        let (charges, calendars) = (Vec::new(), Vec::new());
+        Self { id, per, charges, calendars, dependent: Vec::new(), granted: Vec::new() }
     }
 
     fn add(&mut self, place: usize, limit: &Limit) {

@@ -39,6 +39,9 @@ impl Policy {
             for place in &scope.dependent {
                 charges.extend(self.limits[*place].charge(who, demand, now.wall));
             }
+            if !who.grants().is_empty() {
+                self.grant(scope, who, demand, now, &mut charges, before);
+            }
             if who.is_outside_sessions() {
                 without_sessions(&mut charges, before);
             }
@@ -56,6 +59,32 @@ impl Policy {
             expires,
             report: false,
             keep: false,
+        }
+    }
+}
+
+impl Policy {
+    /// Puts what is granted in the place of what everybody has, in the charges from `from`
+    /// on, and adds the limits of the scope that apply to whom they are granted alone.
+    fn grant(
+        &self,
+        scope: &Scope,
+        who: &Attributes,
+        demand: &Demand,
+        now: Now,
+        charges: &mut SmallVec<[Charge; 8]>,
+        from: usize,
+    ) {
+        for charge in &mut charges[from..] {
+            if let Some(measure) = who.grants().of(charge.limit) {
+                charge.rule = measure.rule(now.wall);
+            }
+        }
+        for place in &scope.granted {
+            let limit = &self.limits[*place];
+            if who.grants().of(limit.id).is_some() {
+                charges.extend(limit.charge(who, demand, now.wall));
+            }
         }
     }
 }

@@ -11,7 +11,7 @@ use subtle::ConstantTimeEq as _;
 use tollgate_core::{Attribute, policy::Secret};
 
 use super::Problem;
-use crate::{identity, live::Live};
+use crate::{app::App, identity};
 
 /// Who asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,16 +41,13 @@ const FORWARDING: [HeaderName; 3] =
 ///
 /// # Errors
 /// When nobody may who asks like this.
-pub(super) fn caller<B>(
-    live: &Live,
-    listen: SocketAddr,
-    request: &Request<B>,
-) -> Result<Caller, Problem> {
-    let door = Door { token: live.settings.api.token.as_ref(), section: "api", listen };
+pub(super) fn caller<B>(app: &App, request: &Request<B>) -> Result<Caller, Problem> {
+    let live = app.live();
+    let door = Door { token: live.settings.api.token.as_ref(), section: "api", listen: app.listen };
     if door.is_opened_by(request.headers()) {
         return Ok(Caller::Operator);
     }
-    let who = identity::identify(request.headers(), live)?;
+    let who = identity::of(request.headers(), app, &live)?;
     // A user's key says who asks, even where anybody may: it never gets more than its own.
     if who.value(&Attribute::Key).is_some() {
         let user = who.value(&Attribute::User).unwrap_or_default();

@@ -94,7 +94,7 @@ async fn health(app: &App) -> Response {
 async fn stats(app: &App, headers: &HeaderMap) -> Result<Stats, Problem> {
     let live = app.live();
     let now = app.gate.clock().now();
-    let who = identity::identify(headers, &live)?;
+    let who = identity::of(headers, app, &live)?;
     let user = who.value(&Attribute::User).ok_or_else(|| {
         Problem::unauthorized(
             "Statistics are a user's own, so say who you are: send a Tollgate key (tg_…) as the API key.",

@@ -15,7 +15,7 @@ use super::{Problem, asked::Name};
 
 /// A body of JSON.
 #[derive(Debug)]
-pub(super) struct Input<T>(pub(super) T);
+pub(crate) struct Input<T>(pub(crate) T);
 
 /// The id in a path.
 #[derive(Debug, Clone, Copy)]
@@ -23,11 +23,11 @@ pub(super) struct PermitId(pub(super) ReservationId);
 
 /// The name in a path.
 #[derive(Debug)]
-pub(super) struct Named(pub(super) String);
+pub(crate) struct Named(pub(crate) String);
 
 /// What the query says.
 #[derive(Debug)]
-pub(super) struct Asking<Q>(pub(super) Q);
+pub(crate) struct Asking<Q>(pub(crate) Q);
 
 /// A whole number that cannot overflow anything it is added to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, utoipa::ToSchema)]

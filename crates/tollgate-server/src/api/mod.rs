@@ -50,6 +50,7 @@ pub(crate) use access::{Door, operator};
 pub(crate) use aliases::answer as answer_alias;
 pub(crate) use health::is_stored;
 use held::{HeldPermits, Known};
+pub(crate) use input::{Asking, Input, Named};
 pub(crate) use instant::Instant;
 pub(crate) use problem::Problem;
 pub(crate) use shown::LimitShown;
@@ -137,7 +138,7 @@ fn open() -> OpenApiRouter<Shared> {
 
 /// Lets in who may ask, and says who it is.
 async fn guard(State(api): State<Shared>, mut request: Request, next: Next) -> Response {
-    let caller = match access::caller(&api.app.live(), api.app.listen, &request) {
+    let caller = match access::caller(&api.app, &request) {
         Ok(caller) => caller,
         Err(problem) => return problem.into_response(),
     };

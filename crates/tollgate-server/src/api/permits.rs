@@ -25,6 +25,7 @@ use super::{
     uuid, would_refuse,
 };
 use crate::{
+    app::App,
     headers::{self, Told},
     live::Live,
     prices::Rate,
@@ -75,7 +76,7 @@ pub(super) async fn create(
     if let Some(before) = api.held.before(id, fingerprint) {
         return again(before).map_err(IntoResponse::into_response);
     }
-    let (who, demand, rate) = understood(&live, &asked, now).map_err(|problem| {
+    let (who, demand, rate) = understood(&api.app, &live, &asked, now).map_err(|problem| {
         if problem.is_refusal() {
             api.app.metrics.turned_away(problem.error());
         }
@@ -164,7 +165,8 @@ pub(super) async fn check(
 ) -> Result<Response, Response> {
     let live = api.app.live();
     let now = api.app.gate.clock().now();
-    let (who, demand, _) = understood(&live, &asked, now).map_err(IntoResponse::into_response)?;
+    let (who, demand, _) =
+        understood(&api.app, &live, &asked, now).map_err(IntoResponse::into_response)?;
     let mut order = live.policy.order(ReservationId(0), &who, &demand, now, now.time);
     order.report = true;
     let decided = api.app.gate.store().check(&order, now).await;
@@ -180,11 +182,13 @@ pub(super) async fn check(
 
 /// Who asks for what, how much of it, and what its tokens cost.
 fn understood(
+    app: &App,
     live: &Live,
     asked: &Asked,
     now: Now,
 ) -> Result<(Attributes, Demand, Option<Rate>), Problem> {
-    let who = asked.attributes()?;
+    let mut who = asked.attributes()?;
+    app.roster.snapshot().grant(&mut who, &live.policy, now.wall);
     let rate = asked.rate(live, &who, now)?;
     let demand = asked.demand(rate.as_ref());
     Ok((who, demand, rate))

@@ -16,7 +16,8 @@ use utoipa::{
 
 use crate::{
     identity::Unauthorized,
-    refusal::{Failure, Form, What, failed},
+    refusal::{Failure, Form, What, failed, sentence},
+    roster::RosterError,
 };
 
 /// A request that was not done, and why.
@@ -104,6 +105,21 @@ impl From<StoreError> for Problem {
 impl From<Unauthorized> for Problem {
     fn from(error: Unauthorized) -> Self {
         Self(error.into())
+    }
+}
+
+impl From<RosterError> for Problem {
+    fn from(error: RosterError) -> Self {
+        let what = match &error {
+            RosterError::Invalid(_) => What::InvalidRequest,
+            RosterError::Missing(_) => What::NotFound,
+            RosterError::Conflict(_) => What::Conflict,
+            RosterError::Unavailable(_) => {
+                tracing::error!(%error, "the roster cannot answer");
+                What::StoreUnavailable
+            }
+        };
+        Self::new(what, sentence(&error.to_string()))
     }
 }
 

@@ -1,5 +1,7 @@
 //! Sessions: slots of the server's capacity, held while somebody is active.
 
+use std::sync::Arc;
+
 use axum::{
     Json,
     extract::State,
@@ -8,10 +10,10 @@ use axum::{
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use tollgate::{Store as _, new_id};
-use tollgate_core::{Attribute, Attributes, Demand, Kind, Now, Order, Standing, Time};
+use tollgate_core::{Attribute, Attributes, Demand, Kind, Now, Order, Policy, Standing, Time};
 
 use super::{
-    Instant, Problem, Shared, admitted,
+    Api, Instant, Problem, Shared, admitted,
     asked::Name,
     input::{Asking, Input, Named},
     uuid,
@@ -98,7 +100,7 @@ pub(super) async fn end(
 ) -> Result<StatusCode, Problem> {
     let now = api.app.gate.clock().now();
     let policy = api.app.gate.policy();
-    let who = attributes(&id, owner.user.as_ref());
+    let who = attributes(&api, &id, owner.user.as_ref(), &policy, now);
     let order = policy.order(new_id(now.wall), &who, &Demand::default(), now, now.time);
     let order = order.of_sessions();
     if api.app.gate.store().end_session(&order, now).await? {
@@ -113,7 +115,7 @@ async fn register(api: &Shared, session: String, user: Option<Name>) -> Result<S
     let live = api.app.live();
     let now = api.app.gate.clock().now();
     let store = api.app.gate.store();
-    let who = attributes(&session, user.as_ref());
+    let who = attributes(api, &session, user.as_ref(), &live.policy, now);
     let expires = now.time.after(api.app.gate.hold());
     let order = live.policy.order(new_id(now.wall), &who, &Demand::default(), now, expires);
     let mut order = order.of_sessions();
@@ -149,11 +151,18 @@ async fn register(api: &Shared, session: String, user: Option<Name>) -> Result<S
     })
 }
 
-fn attributes(session: &str, user: Option<&Name>) -> Attributes {
+fn attributes(
+    api: &Api,
+    session: &str,
+    user: Option<&Name>,
+    policy: &Arc<Policy>,
+    now: Now,
+) -> Attributes {
     let mut who = Attributes::new().with(Attribute::Session, session);
     if let Some(Name(user)) = user {
         who.set(Attribute::User, user.as_str());
     }
+    api.app.roster.snapshot().grant(&mut who, policy, now.wall);
     who
 }
 

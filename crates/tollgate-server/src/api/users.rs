@@ -17,7 +17,7 @@ use super::{
     input::{Asking, Named},
     shown::{LimitShown, Quantity},
 };
-use crate::live::Live;
+use crate::{app::App, live::Live, roster::ManagedKey};
 
 /// What is known of the user that the policy's keys do not say.
 #[derive(Debug, Clone, Default, Deserialize, utoipa::IntoParams)]
@@ -96,7 +96,7 @@ pub(super) async fn stats(
     }
     let live = api.app.live();
     let now = api.app.gate.clock().now();
-    let mut who = described(&live, &user);
+    let mut who = described(&api.app, &live, &user, now);
     if let (Caller::Operator, Some(Name(tier))) = (&caller, &query.tier) {
         who.set(Attribute::Tier, tier.as_str());
     }
@@ -113,21 +113,20 @@ pub(super) async fn stats(
     }))
 }
 
-/// The user with what the policy's keys say of it.
-fn described(live: &Live, user: &str) -> Attributes {
-    let mut who = Attributes::new().with(Attribute::User, user);
-    let key = live.settings.keys.iter().find(|key| key.user.as_deref().unwrap_or(&key.id) == user);
-    if let Some(key) = key {
-        for (attribute, value) in [
-            (Attribute::Tier, &key.tier),
-            (Attribute::Team, &key.team),
-            (Attribute::Customer, &key.customer),
-        ] {
-            if let Some(value) = value {
-                who.set(attribute, value.as_str());
+/// The user with what its keys say of it, the policy's first.
+fn described(app: &App, live: &Live, user: &str, now: Now) -> Attributes {
+    let mut who = Attributes::new();
+    let roster = app.roster.snapshot();
+    let managed = || roster.key_of(user, now.wall).map(ManagedKey::holder);
+    if let Some(holder) = live.keys.of_user(user).or_else(managed) {
+        for attribute in [Attribute::Tier, Attribute::Team, Attribute::Customer] {
+            if let Some(value) = holder.value(&attribute) {
+                who.set(attribute, value);
             }
         }
     }
+    who.set(Attribute::User, user);
+    roster.grant(&mut who, &live.policy, now.wall);
     who
 }
 

@@ -1,9 +1,11 @@
-//! The control plane: how the process is, what it has done, and which policy is in force.
+//! The control plane: how the process is, what it has done, which policy is in force, and who
+//! may ask for what.
 //!
 //! It is for operators alone: what it shows goes to nobody without the token of `[admin]`,
 //! or, where none is set, to programs on the same machine.
 
 mod monitor;
+mod roster;
 mod statistics;
 mod status;
 #[cfg(test)]
@@ -35,6 +37,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/v1/monitor", get(monitor::monitor))
         .with_state(Arc::clone(&app))
         .merge(statistics::router(Arc::clone(&app)))
+        .merge(roster::router(Arc::clone(&app)))
         .fallback(nowhere)
         .layer(middleware::from_fn_with_state(app, guard))
 }
@@ -51,7 +54,7 @@ async fn guard(State(app): State<Arc<App>>, request: Request, next: Next) -> Res
 
 async fn nowhere() -> Problem {
     Problem::not_found(
-        "There is nothing at this path: the control plane has /status, /metrics, /policy, /v1/monitor, /v1/spend, /v1/top and /v1/refusals.",
+        "There is nothing at this path: the control plane has /status, /metrics, /policy, /v1/monitor, /v1/spend, /v1/top, /v1/refusals, /v1/keys, /v1/tiers, /v1/overrides and /v1/audit.",
     )
 }
 

@@ -76,7 +76,7 @@ pub(super) async fn plan(
     price: Option<&Price>,
 ) -> Plan {
     let most = most(&request.scan, price);
-    if !exchange.live.counts_use {
+    if !exchange.live.counts_use && exchange.who.grants().is_empty() {
         let output = most.unwrap_or_else(|| assumed(&request.scan));
         let input = request.scan.input.bound;
         return Plan { input, output, most, gauge: Gauge::Bytes, how: How::Whole, pupil: None };

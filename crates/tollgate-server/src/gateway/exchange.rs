@@ -11,12 +11,13 @@ use super::{patience::patience, ticket::Ticket};
 use crate::{
     app::App,
     headers::{self, Told},
-    identity,
+    identity::{self, Books, Caller},
     live::Live,
     net::Body,
     prices::Rate,
     providers::Provider,
-    refusal::{self, Failure, Form},
+    refusal::{self, Failure, Form, What},
+    roster::ManagedKey,
 };
 
 /// What is known of a request while it is answered.
@@ -27,6 +28,8 @@ pub(super) struct Exchange {
     pub(super) provider: Arc<Provider>,
     pub(super) arrived: Now,
     pub(super) who: Attributes,
+    /// The managed key that was sent, if one was.
+    key: Option<Arc<ManagedKey>>,
     /// How long the caller is ready to wait.
     patience: Patience,
     /// The reservation's id, once there is one.
@@ -80,7 +83,7 @@ impl Exchange {
         arrived: Now,
     ) -> Self {
         let (who, patience) = (Attributes::new(), Patience::POLICY);
-        Self { app, live, provider, arrived, who, patience, id: None }
+        Self { app, live, provider, arrived, who, key: None, patience, id: None }
     }
 
     pub(super) fn form(&self) -> Form {
@@ -92,11 +95,47 @@ impl Exchange {
     /// # Errors
     /// When nobody knows who asks and somebody must.
     pub(super) fn identify(&mut self, headers: &mut HeaderMap) -> Result<(), Failure> {
-        self.who = identity::admit(headers, &self.live)?;
+        let roster = self.app.roster.snapshot();
+        let books = Books { live: &self.live, roster: &roster, wall: self.arrived.wall };
+        let Caller { who, key } = identity::admit(headers, &books)?;
+        (self.who, self.key) = (who, key);
         self.patience = patience(headers);
         identity::strip_keys(headers);
         self.who.set(Attribute::Provider, self.provider.name.clone());
-        Ok(())
+        let name = &self.provider.name;
+        match &self.key {
+            Some(key) if !key.allows_provider(name) => Err(Failure::new(
+                What::Forbidden,
+                format!(
+                    "The key `{}` may not be used for `{name}`: it may be for {}.",
+                    key.id(),
+                    key.providers()
+                ),
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether the caller's key may be used for a model; what names none is for whatever model.
+    ///
+    /// # Errors
+    /// When it may not.
+    pub(super) fn allow_model(&self, model: Option<&str>) -> Result<(), Failure> {
+        let Some(key) = &self.key else { return Ok(()) };
+        let (id, models) = (key.id(), key.models());
+        let sentence = match model {
+            Some(model) if key.allows_model(model) => return Ok(()),
+            None if key.allows_any_model() => return Ok(()),
+            Some(model) => {
+                format!(
+                    "The key `{id}` may not be used for the model `{model}`: it may be for {models}."
+                )
+            }
+            None => format!(
+                "The key `{id}` may be used for {models} only, and which model this request is for cannot be told."
+            ),
+        };
+        Err(Failure::new(What::Forbidden, sentence).at("model"))
     }
 
     /// Asks for what the request demands, and waits for its turn where a limit has a queue.

@@ -55,6 +55,7 @@ pub(super) async fn answer(
         }
         _ => {
             if !is_free(&incoming.head.method, path) {
+                exchange.allow_model(None)?;
                 check_unmetered(exchange, path)?;
             }
             Box::pin(unmetered(exchange, incoming)).await
@@ -74,6 +75,7 @@ async fn metered(
     let clock = exchange.app.gate.clock().clone();
     let read = clock.now();
     let mut request = scan(endpoint, &body).await?;
+    exchange.allow_model(Some(&request.scan.model))?;
     exchange.who.set(Attribute::Model, request.scan.model.as_str());
     let rate = rate(exchange, &request.scan.model)?;
     let mut plan = estimate::plan(exchange, &mut request, &body, rate.price()).await;

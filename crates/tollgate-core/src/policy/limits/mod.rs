@@ -3,6 +3,7 @@
 mod compile;
 mod entry;
 mod forms;
+mod granted;
 mod measure;
 mod queue;
 

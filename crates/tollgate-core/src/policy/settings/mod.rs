@@ -19,6 +19,8 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::values::Secret;
+
 pub use access::{Access, Identity, StaticKey};
 pub use estimates::{Estimates, Plain};
 pub use methods::Methods;
@@ -41,6 +43,11 @@ pub struct Settings {
     pub identity: Identity,
     /// The cookie of browsers' sessions.
     pub session: Session,
+    /// What Tollgate makes its own keys from: at least 32 bytes, usually the variable
+    /// `TOLLGATE_SECRET`. Without one, a key is made and kept beside the ledger, and
+    /// callers' own provider keys cannot be kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secret: Option<Secret>,
     /// Keys that callers may present.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub keys: Vec<StaticKey>,

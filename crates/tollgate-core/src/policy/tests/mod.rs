@@ -2,6 +2,7 @@
 
 mod bad;
 mod good;
+mod grants;
 mod overlays;
 mod presets;
 mod properties;

@@ -11,6 +11,7 @@ mod holds;
 mod identity;
 mod input;
 mod known_failures;
+mod managed;
 mod metering;
 mod provider;
 mod reload;

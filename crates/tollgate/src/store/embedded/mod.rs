@@ -230,7 +230,8 @@ impl Embedded {
     /// Writes down how a policy's limits are called, for people who read the ledger.
     pub fn note_policy(&self, policy: &Policy) {
         let nobody = Attributes::new();
-        let limits = policy.limits().iter().map(|limit| LimitRow {
+        let limits = policy.limits().iter().chain(policy.granted_limits());
+        let limits = limits.map(|limit| LimitRow {
             id: limit.id,
             name: limit.name.clone(),
             per: limit.per.iter().map(|attribute| attribute.name()).collect::<Vec<_>>().join(","),

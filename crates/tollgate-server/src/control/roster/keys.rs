@@ -1,0 +1,136 @@
+//! `/v1/keys`: keys for callers.
+
+use std::sync::Arc;
+
+use axum::{
+    Extension, Json,
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use http::{HeaderValue, StatusCode, header};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::{MOST, ask, by, change, now, usual};
+use crate::{
+    api::{Asking, Input, Named, Problem},
+    app::App,
+    net::Peer,
+    roster::{Draft, Key, KeyText, Listing, Moment, Terms},
+};
+
+/// Keys, in the order of their ids.
+#[derive(Debug, Serialize)]
+pub(super) struct Keys {
+    keys: Vec<Key>,
+    /// What `after` is for the next ones, where there may be more.
+    next: Option<String>,
+}
+
+/// Which keys are asked for.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Which {
+    user: Option<String>,
+    #[serde(default)]
+    after: String,
+    #[serde(default = "usual")]
+    limit: u32,
+}
+
+/// How long the old text works.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Grace {
+    grace: Option<String>,
+}
+
+/// A key with its text, which nobody can tell again.
+#[derive(Serialize)]
+struct Once<'a> {
+    /// The text.
+    key: &'a str,
+    #[serde(flatten)]
+    about: Key,
+}
+
+const USUAL_GRACE: &str = "24h";
+
+/// Lists keys.
+pub(super) async fn list(
+    State(app): State<Arc<App>>,
+    Asking(Which { user, after, limit }): Asking<Which>,
+) -> Result<Json<Keys>, Problem> {
+    let (most, now) = (limit.clamp(1, MOST), now(&app));
+    let keys = ask(&app, move |book| book.keys(&Listing { user, after, most }, now)).await?;
+    let is_full = u32::try_from(keys.len()).is_ok_and(|count| count == most);
+    let next = keys.last().filter(|_| is_full).map(|key| key.id.clone());
+    Ok(Json(Keys { keys, next }))
+}
+
+/// Makes a key: what it names and may, with `id` and `expires` beside.
+pub(super) async fn create(
+    State(app): State<Arc<App>>,
+    peer: Option<Extension<Peer>>,
+    Input(mut asked): Input<Map<String, Value>>,
+) -> Result<Response, Problem> {
+    let by = by(&app, peer.as_deref());
+    let id = text(&mut asked, "id")?;
+    let expires = text(&mut asked, "expires")?;
+    let expires = expires.map(|text| Moment::until(&text, by.at)).transpose();
+    let expires = expires.map_err(|why| Problem::invalid(format!("`expires`: {why}.")))?;
+    let terms: Terms = serde_json::from_value(Value::Object(asked))
+        .map_err(|why| Problem::invalid(format!("The key is not what is expected: {why}.")))?;
+    let draft = Draft { id, terms, expires };
+    draft.check(&app.live().settings)?;
+    let made = change(&app, move |book| book.create(draft, &by)).await?;
+    Ok(once(StatusCode::CREATED, made))
+}
+
+/// Shows a key: everything but its text.
+pub(super) async fn show(
+    State(app): State<Arc<App>>,
+    Named(id): Named,
+) -> Result<Json<Key>, Problem> {
+    let now = now(&app);
+    ask(&app, move |book| book.key(&id, now)).await.map(Json)
+}
+
+/// Gives a key a new text.
+pub(super) async fn rotate(
+    State(app): State<Arc<App>>,
+    peer: Option<Extension<Peer>>,
+    Named(id): Named,
+    Input(Grace { grace }): Input<Grace>,
+) -> Result<Response, Problem> {
+    let by = by(&app, peer.as_deref());
+    let ends = Moment::later(grace.as_deref().unwrap_or(USUAL_GRACE), by.at)
+        .map_err(|why| Problem::invalid(format!("`grace`: {why}.")))?;
+    let rotated = change(&app, move |book| book.rotate(&id, ends, &by)).await?;
+    Ok(once(StatusCode::OK, rotated))
+}
+
+/// Ends a key for good.
+pub(super) async fn revoke(
+    State(app): State<Arc<App>>,
+    peer: Option<Extension<Peer>>,
+    Named(id): Named,
+) -> Result<Json<Key>, Problem> {
+    let by = by(&app, peer.as_deref());
+    change(&app, move |book| book.revoke(&id, &by)).await.map(Json)
+}
+
+/// The answer that has the text, and that nothing on its way may keep.
+fn once(status: StatusCode, (about, text): (Key, KeyText)) -> Response {
+    let no_store = HeaderValue::from_static("no-store");
+    let body = Json(Once { key: text.expose(), about });
+    (status, [(header::CACHE_CONTROL, no_store)], body).into_response()
+}
+
+fn text(asked: &mut Map<String, Value>, name: &str) -> Result<Option<String>, Problem> {
+    match asked.remove(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text)),
+        Some(_) => Err(Problem::invalid(format!("`{name}` is no text."))),
+    }
+}

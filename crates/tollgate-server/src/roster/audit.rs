@@ -1,0 +1,154 @@
+//! Who changed what and when: rows that are only ever added, each bound to the one before it.
+
+use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{Moment, RosterError};
+
+/// Who makes a change, and when.
+#[derive(Debug, Clone)]
+pub(crate) struct By {
+    /// `command:` or `api:`, and what is known of who asked.
+    pub(crate) who: String,
+    pub(crate) at: Moment,
+}
+
+/// What was changed.
+#[derive(Debug)]
+pub(super) struct Change {
+    pub(super) what: &'static str,
+    pub(super) subject: String,
+    pub(super) detail: Value,
+}
+
+/// One row.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct AuditRow {
+    pub(crate) seq: i64,
+    pub(crate) at: Moment,
+    pub(crate) who: String,
+    pub(crate) what: String,
+    pub(crate) subject: String,
+    pub(crate) detail: Value,
+    #[serde(serialize_with = "hex")]
+    hash: [u8; 32],
+}
+
+/// What the rows are worth.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Chain {
+    /// Rows that were looked at.
+    pub(crate) rows: u64,
+    /// The first row that does not follow from those before it.
+    pub(crate) broken_at: Option<i64>,
+    /// The last row's hash: whoever noted it elsewhere sees whether the end was cut off.
+    pub(crate) head: String,
+}
+
+/// Rows that are kept; older ones go.
+const MAX_ROWS: i64 = 1_000_000;
+
+/// The longest name of who makes a change, in bytes.
+const MAX_WHO_BYTES: usize = 256;
+
+const COLUMNS: &str = "seq, at, who, what, subject, detail, hash";
+
+/// Writes down a change, within the transaction that makes it.
+pub(super) fn append(tx: &Transaction<'_>, by: &By, change: Change) -> Result<(), RosterError> {
+    let last = tx.query_row("SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1", [], |row| {
+        Ok((row.get::<_, i64>(0)?, row.get::<_, [u8; 32]>(1)?))
+    });
+    let (seq, before) = last.optional()?.unwrap_or((0, [0; 32]));
+    let Change { what, subject, detail } = change;
+    let mut who = by.who.clone();
+    who.truncate(who.floor_char_boundary(MAX_WHO_BYTES));
+    let mut row = AuditRow {
+        seq: seq + 1,
+        at: by.at,
+        who,
+        what: what.to_owned(),
+        subject,
+        detail,
+        hash: [0; 32],
+    };
+    let detail = row.detail.to_string();
+    row.hash = row.chained(&before, &detail);
+    tx.execute(
+        "INSERT INTO audit VALUES (?, ?, ?, ?, ?, ?, ?)",
+        params![row.seq, row.at, row.who, row.what, row.subject, detail, row.hash],
+    )?;
+    tx.execute("DELETE FROM audit WHERE seq <= ?", [row.seq - MAX_ROWS])?;
+    Ok(())
+}
+
+/// The last rows, the newest first.
+pub(super) fn last(connection: &Connection, most: u32) -> Result<Vec<AuditRow>, RosterError> {
+    let sql = format!("SELECT {COLUMNS} FROM audit ORDER BY seq DESC LIMIT ?");
+    let mut statement = connection.prepare(&sql)?;
+    let rows = statement.query_map([most], |row| Ok(AuditRow::read(row)?.0))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Goes through all rows: each must follow from the one before it.
+pub(super) fn verify(connection: &Connection) -> Result<Chain, RosterError> {
+    let mut statement = connection.prepare(&format!("SELECT {COLUMNS} FROM audit ORDER BY seq"))?;
+    let mut rows = statement.query([])?;
+    let mut before: Option<(i64, [u8; 32])> = None;
+    let mut chain = Chain { rows: 0, broken_at: None, head: String::new() };
+    while let Some(row) = rows.next()? {
+        let (row, detail) = AuditRow::read(row)?;
+        // Of the oldest row that is kept, what was before it is gone; the first of all follows
+        // from nothing.
+        let follows = match before {
+            None if row.seq > 1 => true,
+            None => row.hash == row.chained(&[0; 32], &detail),
+            Some((seq, hash)) => seq + 1 == row.seq && row.hash == row.chained(&hash, &detail),
+        };
+        if !follows && chain.broken_at.is_none() {
+            chain.broken_at = Some(row.seq);
+        }
+        chain.rows += 1;
+        before = Some((row.seq, row.hash));
+    }
+    chain.head = before.map_or_else(String::new, |(_, hash)| to_hex(&hash));
+    Ok(chain)
+}
+
+impl AuditRow {
+    /// With its detail as it is written.
+    fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<(Self, String)> {
+        let detail: String = row.get(5)?;
+        let read = Self {
+            seq: row.get(0)?,
+            at: row.get(1)?,
+            who: row.get(2)?,
+            what: row.get(3)?,
+            subject: row.get(4)?,
+            detail: serde_json::from_str(&detail).unwrap_or(Value::Null),
+            hash: row.get(6)?,
+        };
+        Ok((read, detail))
+    }
+
+    fn chained(&self, before: &[u8; 32], detail: &str) -> [u8; 32] {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(before);
+        hasher.update(&self.seq.to_le_bytes());
+        hasher.update(&self.at.millis().to_le_bytes());
+        for text in [&self.who, &self.what, &self.subject, detail] {
+            // With its length, so that no two rows are written alike.
+            hasher.update(&(text.len() as u64).to_le_bytes());
+            hasher.update(text.as_bytes());
+        }
+        hasher.finalize().into()
+    }
+}
+
+fn to_hex(hash: &[u8; 32]) -> String {
+    blake3::Hash::from_bytes(*hash).to_hex().to_string()
+}
+
+fn hex<S: serde::Serializer>(hash: &[u8; 32], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&to_hex(hash))
+}

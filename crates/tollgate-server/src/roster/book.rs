@@ -1,0 +1,155 @@
+//! The roster's file: an SQLite database beside the ledger, which any process of the operator
+//! may read and change at any time.
+//!
+//! A change and its row of the audit are one transaction, and on the disk before anybody is
+//! told that it was made.
+
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+use tollgate_core::policy::{Settings, settings::StoreKind};
+
+use super::{
+    AuditRow, By, Chain, RosterError, Vault,
+    audit::{self, Change},
+    vault,
+};
+
+/// The roster's file, opened.
+#[derive(Debug)]
+pub(crate) struct Book {
+    pub(super) connection: Connection,
+    vault: Vault,
+}
+
+/// Marks an SQLite file as a roster: "Tolr".
+const APPLICATION_ID: i64 = 0x546f_6c72;
+
+/// The format that this version writes.
+const FORMAT: i64 = 1;
+
+const SCHEMA: &str = include_str!("schema.sql");
+
+/// How long another process's change is waited for.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+impl Book {
+    /// Opens the roster of a policy, and makes it if there is none. Where numbers are kept in
+    /// memory, so is the roster.
+    ///
+    /// # Errors
+    /// When the file or the secret cannot be used.
+    pub(crate) fn open(settings: &Settings) -> Result<Self, RosterError> {
+        match settings.store.kind {
+            StoreKind::Memory => {
+                let connection = Connection::open_in_memory()?;
+                let vault = Vault::of(settings, None)?;
+                Self::begin(connection, vault, Path::new("in memory"))
+            }
+            StoreKind::Embedded => {
+                let path = beside(&settings.store.path, "-roster");
+                let key = beside(&settings.store.path, "-roster-key");
+                if !path.exists() {
+                    // Its owner's alone from the start; SQLite gives its log the same rights.
+                    match vault::private(&path) {
+                        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
+                            return Err(RosterError::of_file(&path, &error));
+                        }
+                        _ => {}
+                    }
+                }
+                let vault = Vault::of(settings, Some(&key))?;
+                let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+                let connection = Connection::open_with_flags(&path, flags)
+                    .map_err(|error| RosterError::of_file(&path, &error))?;
+                Self::begin(connection, vault, &path)
+            }
+        }
+    }
+
+    fn begin(mut connection: Connection, vault: Vault, path: &Path) -> Result<Self, RosterError> {
+        let failed = |error: rusqlite::Error| RosterError::of_file(path, &error);
+        connection.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
+        connection.pragma_update(None, "journal_mode", "wal").map_err(failed)?;
+        connection.pragma_update(None, "synchronous", "full").map_err(failed)?;
+        connection.pragma_update(None, "foreign_keys", true).map_err(failed)?;
+        let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate);
+        let tx = tx.map_err(failed)?;
+        let number = |name| tx.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+        if number("schema_version").map_err(failed)? == 0 {
+            tx.execute_batch(SCHEMA).map_err(failed)?;
+            tx.pragma_update(None, "application_id", APPLICATION_ID).map_err(failed)?;
+            tx.pragma_update(None, "user_version", FORMAT).map_err(failed)?;
+        } else if number("application_id").map_err(failed)? != APPLICATION_ID {
+            return Err(RosterError::Unavailable(format!(
+                "{} is no roster but some other file: move it away, or choose another path of the store",
+                path.display()
+            )));
+        } else if number("user_version").map_err(failed)? > FORMAT {
+            return Err(RosterError::Unavailable(format!(
+                "the roster {} was made by a newer version of Tollgate: use that one",
+                path.display()
+            )));
+        }
+        tx.commit().map_err(failed)?;
+        Ok(Self { connection, vault })
+    }
+
+    /// A number that changes when another connection has changed the roster.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub(super) fn version(&self) -> Result<i64, RosterError> {
+        Ok(self.connection.pragma_query_value(None, "data_version", |row| row.get(0))?)
+    }
+
+    /// Reads at one instant of the roster.
+    pub(super) fn read<T>(
+        &mut self,
+        read: impl FnOnce(&Transaction<'_>, &Vault) -> Result<T, RosterError>,
+    ) -> Result<T, RosterError> {
+        read(&self.connection.transaction()?, &self.vault)
+    }
+
+    /// Makes a change and writes it down, both or neither. What changes nothing is not
+    /// written down.
+    pub(super) fn change<T>(
+        &mut self,
+        by: &By,
+        make: impl FnOnce(&Transaction<'_>, &Vault) -> Result<(T, Option<Change>), RosterError>,
+    ) -> Result<T, RosterError> {
+        let tx = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let (made, change) = make(&tx, &self.vault)?;
+        if let Some(change) = change {
+            audit::append(&tx, by, change)?;
+        }
+        tx.commit()?;
+        Ok(made)
+    }
+
+    /// The last changes, the newest first.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub(crate) fn audit(&self, most: u32) -> Result<Vec<AuditRow>, RosterError> {
+        audit::last(&self.connection, most)
+    }
+
+    /// Goes through all changes: each must follow from the one before it.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub(crate) fn verify(&self) -> Result<Chain, RosterError> {
+        audit::verify(&self.connection)
+    }
+}
+
+/// A file beside the ledger.
+fn beside(ledger: &Path, suffix: &str) -> PathBuf {
+    let mut name = ledger.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}

@@ -1,0 +1,148 @@
+//! The roster: who may ask for what, as operators change it while the gateway runs.
+//!
+//! It is a file of its own beside the ledger. A change is on the disk, with the row that tells
+//! who made it, before anybody is told that it was made. Requests never read the file: they see
+//! a snapshot in memory, which is read anew when this process has changed the roster, and
+//! within a second when another one has.
+
+mod audit;
+mod book;
+mod error;
+mod keys;
+mod moment;
+mod overrides;
+mod privileges;
+mod snapshot;
+mod terms;
+#[cfg(test)]
+mod tests;
+mod vault;
+
+use std::{sync::Arc, time::Duration};
+
+use arc_swap::{ArcSwap, Guard};
+use parking_lot::Mutex;
+use tollgate_core::{Policy, policy::Settings};
+
+pub(crate) use audit::{AuditRow, By, Chain};
+pub(crate) use book::Book;
+pub(crate) use error::RosterError;
+pub(crate) use keys::{Draft, Key, Listing};
+pub(crate) use moment::Moment;
+pub(crate) use privileges::{Of, Override, Tier, Whose};
+pub(crate) use snapshot::{ManagedKey, Snapshot};
+pub(crate) use terms::{Budget, Terms};
+pub(crate) use vault::KeyText;
+use vault::{Hasher, Vault};
+
+use crate::app::App;
+
+/// The roster of a running process.
+#[derive(Debug)]
+pub(crate) struct Roster {
+    book: Mutex<Opened>,
+    snapshot: ArcSwap<Snapshot>,
+}
+
+#[derive(Debug)]
+struct Opened {
+    book: Book,
+    /// The file's version when it was last read.
+    seen: i64,
+}
+
+/// How often it is looked whether another process has changed the roster.
+const LOOK_INTERVAL: Duration = Duration::from_millis(500);
+
+impl Roster {
+    /// Opens the roster of a policy.
+    ///
+    /// # Errors
+    /// When the file or the secret cannot be used.
+    pub(crate) fn open(settings: &Settings) -> Result<Self, RosterError> {
+        let mut book = Book::open(settings)?;
+        let seen = book.version()?;
+        let snapshot = Snapshot::of(&mut book, Arc::default())?;
+        Ok(Self {
+            book: Mutex::new(Opened { book, seen }),
+            snapshot: ArcSwap::from_pointee(snapshot),
+        })
+    }
+
+    /// The roster as it is now. A request looks once and keeps what it saw.
+    pub(crate) fn snapshot(&self) -> Guard<Arc<Snapshot>> {
+        self.snapshot.load()
+    }
+
+    /// Serves another policy from here on.
+    pub(crate) fn adopt(&self, policy: Arc<Policy>) {
+        let _held = self.book.lock();
+        self.snapshot.store(Arc::new(self.snapshot.load().under(policy)));
+    }
+
+    /// Changes the file; what was changed holds when this returns. It waits for the disk, so
+    /// workers that serve must not call it.
+    ///
+    /// # Errors
+    /// What the file or what was asked for is at fault for.
+    pub(crate) fn change<T>(
+        &self,
+        make: impl FnOnce(&mut Book) -> Result<T, RosterError>,
+    ) -> Result<T, RosterError> {
+        let mut opened = self.book.lock();
+        let made = make(&mut opened.book)?;
+        self.read(&mut opened)?;
+        Ok(made)
+    }
+
+    /// Reads the file, for operators: workers that serve must not call it.
+    ///
+    /// # Errors
+    /// What the file or what was asked for is at fault for.
+    pub(crate) fn ask<T>(
+        &self,
+        read: impl FnOnce(&mut Book) -> Result<T, RosterError>,
+    ) -> Result<T, RosterError> {
+        read(&mut self.book.lock().book)
+    }
+
+    /// Reads the file anew if another process has changed it; whether it has.
+    ///
+    /// # Errors
+    /// When it cannot be read; the next look tries again.
+    pub(crate) fn look(&self) -> Result<bool, RosterError> {
+        let mut opened = self.book.lock();
+        let version = opened.book.version()?;
+        if version == opened.seen {
+            return Ok(false);
+        }
+        self.read(&mut opened)?;
+        opened.seen = version;
+        Ok(true)
+    }
+
+    fn read(&self, opened: &mut Opened) -> Result<(), RosterError> {
+        let policy = self.snapshot.load().policy();
+        self.snapshot.store(Arc::new(Snapshot::of(&mut opened.book, policy)?));
+        Ok(())
+    }
+}
+
+/// Sees to it that what other processes change takes effect in this one.
+pub(crate) async fn attend(app: Arc<App>) {
+    let mut is_failing = false;
+    loop {
+        tokio::time::sleep(LOOK_INTERVAL).await;
+        let looking = Arc::clone(&app);
+        let looked = tokio::task::spawn_blocking(move || looking.roster.look()).await;
+        let Ok(looked) = looked else { return };
+        match looked {
+            Ok(true) => tracing::info!("the roster was changed by another process"),
+            Ok(false) => {}
+            // Once is enough to say so.
+            Err(_) if is_failing => continue,
+            Err(ref error) => tracing::error!(%error, "the roster stays as it was"),
+        }
+        is_failing = looked.is_err();
+    }
+}

@@ -1,0 +1,226 @@
+//! The roster as requests see it: in memory, whole, never changed. Finding a key is one look
+//! at a table of hashes.
+
+use std::{collections::HashMap, sync::Arc};
+
+use compact_str::CompactString;
+use foldhash::fast::RandomState;
+use rusqlite::Transaction;
+use smallvec::SmallVec;
+use subtle::ConstantTimeEq as _;
+use tollgate_core::{Attribute, Attributes, Grant, Grants, Policy, Time, policy::Pattern};
+
+use super::{
+    Book, Hasher, Moment, RosterError, Vault, keys,
+    overrides::{self, Overrides},
+};
+use crate::{identity::Unauthorized, keys::Holder};
+
+/// The roster as requests see it.
+#[derive(Debug, Default)]
+pub(crate) struct Snapshot {
+    keys: Arc<Keys>,
+    tiers: Arc<Tiers>,
+    overrides: Overrides,
+}
+
+/// Tiers by user.
+type Tiers = HashMap<CompactString, CompactString, RandomState>;
+
+#[derive(Debug, Default)]
+struct Keys {
+    /// By the beginnings of the hashes.
+    by_hash: HashMap<u64, SmallVec<[Secret; 1]>, RandomState>,
+    by_id: HashMap<CompactString, Arc<ManagedKey>, RandomState>,
+    /// Those that any key is hashed under.
+    hashers: Vec<Hasher>,
+    /// Texts that were hashed under a secret that is not known here.
+    locked: usize,
+}
+
+/// One text that works as a key.
+#[derive(Debug)]
+struct Secret {
+    hash: blake3::Hash,
+    ends: Option<Moment>,
+    key: Arc<ManagedKey>,
+}
+
+/// A managed key, ready for requests.
+#[derive(Debug)]
+pub(crate) struct ManagedKey {
+    holder: Holder,
+    expires: Option<Moment>,
+    revoked: bool,
+    models: Vec<Pattern>,
+    providers: Vec<String>,
+    budgets: Vec<Grant>,
+}
+
+impl Snapshot {
+    /// Reads all of a roster at one instant.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or what is in it makes no sense.
+    pub(super) fn of(book: &mut Book, policy: Arc<Policy>) -> Result<Self, RosterError> {
+        let (keys, tiers, rows) = book.read(|tx, vault| {
+            let mut statement = tx.prepare("SELECT user, tier FROM tiers")?;
+            let tiers = statement.query_map([], |row| {
+                Ok((row.get::<_, String>(0)?.into(), row.get::<_, String>(1)?.into()))
+            })?;
+            let tiers: Tiers = tiers.collect::<Result<_, _>>()?;
+            Ok((Keys::read(tx, vault)?, tiers, overrides::read(tx)?))
+        })?;
+        if keys.locked > 0 {
+            tracing::warn!(
+                keys = keys.locked,
+                "keys of the roster were made under another TOLLGATE_SECRET and are refused: set it back, or rotate them",
+            );
+        }
+        let overrides = Overrides::new(Arc::new(rows), policy);
+        Ok(Self { keys: Arc::new(keys), tiers: Arc::new(tiers), overrides })
+    }
+
+    /// The same for another policy.
+    pub(super) fn under(&self, policy: Arc<Policy>) -> Self {
+        Self {
+            keys: Arc::clone(&self.keys),
+            tiers: Arc::clone(&self.tiers),
+            overrides: self.overrides.under(policy),
+        }
+    }
+
+    /// The policy that it is for.
+    pub(super) fn policy(&self) -> Arc<Policy> {
+        self.overrides.policy()
+    }
+
+    /// The key of that text, if it may be used now.
+    ///
+    /// How long it takes tells nothing about the text of any key: what is looked up is a hash
+    /// that nobody else can make, and it is compared in constant time.
+    ///
+    /// # Errors
+    /// Why it may not be used.
+    pub(crate) fn find(&self, text: &str, wall: Time) -> Result<&Arc<ManagedKey>, Unauthorized> {
+        let found = self.keys.hashers.iter().find_map(|hasher| {
+            let hash = hasher.hash(text);
+            let alike = self.keys.by_hash.get(&beginning(&hash))?;
+            alike.iter().find(|one| one.hash.as_bytes().ct_eq(hash.as_bytes()).into())
+        });
+        let Secret { ends, key, .. } = found.ok_or(Unauthorized::UnknownKey)?;
+        let now = Moment::of(wall);
+        let is_over = |end: Option<Moment>| end.is_some_and(|end| end <= now);
+        match () {
+            () if key.revoked => Err(Unauthorized::RevokedKey),
+            () if is_over(key.expires) => Err(Unauthorized::ExpiredKey),
+            () if is_over(*ends) => Err(Unauthorized::ReplacedKey),
+            () => Ok(key),
+        }
+    }
+
+    /// Gives a caller whose names are known what is its own: its user's tier, the amounts of
+    /// single limits, and the budget of its key.
+    pub(crate) fn grant(&self, who: &mut Attributes, policy: &Arc<Policy>, wall: Time) {
+        let tier = who.value(&Attribute::User).and_then(|user| self.tiers.get(user));
+        if let Some(tier) = tier {
+            who.set(Attribute::Tier, tier.clone());
+        }
+        let mut grants = self.overrides.of(who, policy, Moment::of(wall));
+        let key = who.value(&Attribute::Key).and_then(|id| self.keys.by_id.get(id));
+        // Of several for one limit the first holds, so what was overridden comes first.
+        grants.extend(key.iter().flat_map(|key| key.budgets.iter().cloned()));
+        if !grants.is_empty() {
+            who.set_grants(Grants::new(grants));
+        }
+    }
+
+    /// A key of that user's, if there is one that works.
+    pub(crate) fn key_of(&self, user: &str, wall: Time) -> Option<&ManagedKey> {
+        let now = Moment::of(wall);
+        let works = |key: &&Arc<ManagedKey>| {
+            !key.revoked && key.expires.is_none_or(|at| at > now) && key.holder.user() == user
+        };
+        let keys = self.keys.by_id.values().filter(works);
+        keys.map(Arc::as_ref).min_by_key(|key| key.id())
+    }
+}
+
+impl Keys {
+    fn read(tx: &Transaction<'_>, vault: &Vault) -> Result<Self, RosterError> {
+        let mut all = Self::default();
+        let mut statement = tx.prepare("SELECT id, terms, expires, revoked FROM keys")?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let (id, terms): (String, String) = (row.get(0)?, row.get(1)?);
+            let terms = keys::terms(&id, &terms)?;
+            let key = ManagedKey {
+                holder: Holder::new(&id, terms.named()),
+                expires: row.get(2)?,
+                revoked: row.get::<_, Option<Moment>>(3)?.is_some(),
+                models: terms.models.iter().map(Pattern::new).collect(),
+                budgets: terms.budgets.iter().map(super::Budget::grant).collect(),
+                providers: terms.providers,
+            };
+            all.by_id.insert(id.into(), Arc::new(key));
+        }
+        let mut statement = tx.prepare("SELECT hash, key, ends, keyed_by FROM secrets")?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let (id, keyed_by): (String, String) = (row.get(1)?, row.get(3)?);
+            let Some(key) = all.by_id.get(id.as_str()) else { continue };
+            let Some(hasher) = vault.hashers().find(|hasher| hasher.name == keyed_by) else {
+                all.locked += usize::from(!key.revoked);
+                continue;
+            };
+            let hash = blake3::Hash::from_bytes(row.get(0)?);
+            let secret = Secret { hash, ends: row.get(2)?, key: Arc::clone(key) };
+            all.by_hash.entry(beginning(&hash)).or_default().push(secret);
+            if all.hashers.iter().all(|known| known.name != keyed_by) {
+                all.hashers.push(hasher.clone());
+            }
+        }
+        Ok(all)
+    }
+}
+
+impl ManagedKey {
+    /// Its public name.
+    pub(crate) fn id(&self) -> &str {
+        self.holder.id()
+    }
+
+    /// Whom it names.
+    pub(crate) const fn holder(&self) -> &Holder {
+        &self.holder
+    }
+
+    /// Whether it may be used for a provider.
+    pub(crate) fn allows_provider(&self, name: &str) -> bool {
+        self.providers.is_empty() || self.providers.iter().any(|allowed| allowed == name)
+    }
+
+    /// Whether it may be used for a model.
+    pub(crate) fn allows_model(&self, name: &str) -> bool {
+        self.allows_any_model() || self.models.iter().any(|allowed| allowed.matches(name))
+    }
+
+    /// Whether it may be used for whatever model.
+    pub(crate) fn allows_any_model(&self) -> bool {
+        self.models.is_empty()
+    }
+
+    /// What it may be used for, as people read it.
+    pub(crate) fn models(&self) -> String {
+        self.models.iter().map(Pattern::as_str).collect::<Vec<_>>().join(", ")
+    }
+
+    /// The same of providers.
+    pub(crate) fn providers(&self) -> String {
+        self.providers.join(", ")
+    }
+}
+
+fn beginning(hash: &blake3::Hash) -> u64 {
+    hash.as_bytes()[..8].iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte))
+}

@@ -12,7 +12,8 @@ pub(super) struct Head {
     /// Where the state begins and how many words it has.
     pub(super) place: u16,
     pub(super) len: u16,
-    /// For exact windows: where the ring starts and how many times it holds.
+    /// For exact windows: where the ring starts and how many times it holds. For periods:
+    /// which thresholds were looked at, and how many of them are crossed.
     pub(super) start: u8,
     pub(super) count: u8,
 }

@@ -123,6 +123,10 @@ pub(crate) const fn is_idle(state: &[u64], now: Now) -> bool {
     state[END] != NEVER && past >= state[END] || used(state) == 0 && past >= state[START]
 }
 
+pub(crate) const fn settled(state: &[u64]) -> u64 {
+    state[SETTLED]
+}
+
 pub(crate) const fn bounds(state: &[u64]) -> (u64, u64) {
     (state[START], state[END])
 }

@@ -168,7 +168,7 @@ impl Books {
         let Some(place) = self.cells.get(&parcel.cell).copied() else {
             return self.wrong(entry, "names an account that there is none of");
         };
-        let Charge { limit, rule, unit, amount, shadow } = parcel.charge;
+        let Charge { limit, rule, unit, amount, shadow, .. } = parcel.charge;
         let account = self.accounts.entry((limit, place)).or_insert_with(|| Account {
             unit,
             balance: Balance::default(),

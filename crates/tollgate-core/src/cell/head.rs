@@ -114,7 +114,10 @@ impl Head {
                 self.times(state).iter().all(|time| time + state[0] <= now.time.as_nanos())
             }
             Shape::Window { bits } => Window::stored(state, bits).is_idle(state, now.time),
-            Shape::Period => period::is_idle(state, now),
+            // What it has warned of in its period it must not warn of again.
+            Shape::Period => {
+                period::is_over(state, now) || self.count == 0 && period::is_unused(state, now)
+            }
             Shape::Slots => state[0] == 0,
         }
     }

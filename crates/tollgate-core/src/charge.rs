@@ -6,7 +6,7 @@ use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
-use crate::{Attribute, Attributes, Demand, Kind, LimitId, Retry, Rule, ScopeId, Time, Unit};
+use crate::{Attribute, Attributes, Demand, Kind, LimitId, Retry, Rule, ScopeId, Time, Unit, Warn};
 
 /// Names a reservation; chosen by the caller, so that an answer lost in a crash can be
 /// asked for again.
@@ -29,6 +29,8 @@ pub struct Charge {
     pub amount: u64,
     /// Counts and reports, but never refuses.
     pub shadow: bool,
+    /// When its account warns.
+    pub warn: Warn,
 }
 
 /// The charges on all accounts that share their `per` values: one look-up serves them all.
@@ -142,7 +144,14 @@ mod tests {
 
     fn charge(kind: Kind, cap: u64, unit: Unit) -> Charge {
         let limit = LimitId(1);
-        Charge { limit, rule: Rule { kind, cap }, unit, amount: 1, shadow: false }
+        Charge {
+            limit,
+            rule: Rule { kind, cap },
+            unit,
+            amount: 1,
+            shadow: false,
+            warn: Warn::NEVER,
+        }
     }
 
     #[test]

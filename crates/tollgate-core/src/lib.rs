@@ -21,6 +21,7 @@ mod money;
 pub mod policy;
 pub mod queue;
 mod time;
+mod warning;
 
 pub use amounts::{Amounts, Demand, Unit, Usage};
 pub use attributes::{Attribute, Attributes};
@@ -32,3 +33,4 @@ pub use limit::{Calendar, Kind, LimitId, PeriodUnit, Rule, ScopeId};
 pub use money::{NanoUsd, ParseMoneyError};
 pub use policy::Policy;
 pub use time::{Now, Time};
+pub use warning::{Crossed, MAX_THRESHOLDS, Warn};

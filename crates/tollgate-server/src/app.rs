@@ -19,6 +19,7 @@ use crate::{
     renewals::Renewals,
     roster::Roster,
     sessions::{CookieKey, Sessions},
+    warnings::Warnings,
 };
 
 /// What every part of the process shares.
@@ -33,6 +34,8 @@ pub(crate) struct App {
     pub(crate) sessions: Sessions,
     /// Who may ask for what, as operators change it meanwhile.
     pub(crate) roster: Roster,
+    /// Budgets that reached a threshold.
+    pub(crate) warnings: Warnings,
     /// What answers taught about what requests will use.
     pub(crate) lessons: Lessons,
     /// How often the policy was loaded again.
@@ -97,6 +100,7 @@ impl App {
             renewals: Arc::default(),
             sessions,
             roster,
+            warnings: Warnings::default(),
             lessons: Lessons::default(),
             reloads: Reloads::default(),
             started,

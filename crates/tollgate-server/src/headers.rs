@@ -150,10 +150,10 @@ fn epoch_seconds(at: Time, now: Now) -> u64 {
 }
 
 impl<'a> Shown<'a> {
-    /// `None` for what nobody needs to know: shadow limits and common budgets.
+    /// `None` for what nobody needs to know: what never refuses and common budgets.
     fn new(standing: &Standing, told: &Told<'a>) -> Option<Self> {
         let limit = told.policy.limit(standing.limit)?;
-        if limit.shadow || is_common_budget(limit) {
+        if !limit.refuses() || is_common_budget(limit) {
             return None;
         }
         let kind = limit.measure_for(told.who).rule(told.now.wall).kind;

@@ -51,7 +51,7 @@ impl Live {
         let effective = config.to_toml().to_owned();
         let Config { policy, settings, profile, warnings, .. } = config;
         let counts_use =
-            policy.limits().iter().any(|limit| !limit.shadow && limit.unit != Unit::Requests);
+            policy.limits().iter().any(|limit| limit.refuses() && limit.unit != Unit::Requests);
         let live = Self {
             counts_use,
             keys: KeyRing::new(&settings.keys),

@@ -29,6 +29,7 @@ mod roster;
 mod sandbox;
 mod server;
 mod sessions;
+mod warnings;
 
 #[cfg(feature = "mimalloc")]
 #[global_allocator]

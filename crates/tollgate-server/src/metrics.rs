@@ -64,10 +64,12 @@ pub(crate) struct Finished<'a> {
     pub(crate) added: Option<Duration>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct LimitCounts {
     refused: Count,
     shadowed: Count,
+    /// By the threshold that was reached.
+    warned: Labels<Count>,
 }
 
 #[derive(Debug)]
@@ -89,6 +91,8 @@ const MAX_LIMITS: usize = 256;
 const MAX_PROVIDERS: usize = 64;
 /// Models that are told apart, for each provider.
 const MAX_MODELS: usize = 128;
+/// Thresholds that are told apart, for each limit, over all reloads.
+const MAX_WARNED: usize = 16;
 /// Reasons and modes that are told apart; the code has fewer.
 const MAX_REASONS: usize = 32;
 
@@ -178,10 +182,29 @@ impl Metrics {
         self.queued.observe(waited);
     }
 
+    /// Counts a budget that reached a threshold, a share of it.
+    pub(crate) fn warned(&self, limit: &str, threshold: f64) {
+        let count = |warned: &Count| warned.add(1);
+        self.by_limit.with(limit, |limit| limit.warned.with(&threshold.to_string(), count));
+    }
+
+    /// Counts those that were too many to be told of one by one.
+    pub(crate) fn warnings_lost(&self, lost: u64) {
+        let count = |warned: &Count| warned.add(lost);
+        self.by_limit.with(labels::OTHER, |limit| limit.warned.with(labels::OTHER, count));
+    }
+
     fn shadowed(&self, policy: &Policy, shadowed: &[LimitId]) {
         for limit in shadowed {
             self.by_limit.with(name(policy, *limit), |limit| limit.shadowed.add(1));
         }
+    }
+}
+
+impl Default for LimitCounts {
+    fn default() -> Self {
+        let (refused, shadowed) = (Count::default(), Count::default());
+        Self { refused, shadowed, warned: Labels::at_most(MAX_WARNED) }
     }
 }
 

@@ -190,6 +190,7 @@ fn is_other(old: &Limit, new: &Limit) -> bool {
     old.describe(&nobody) != new.describe(&nobody)
         || old.when != new.when
         || old.shadow != new.shadow
+        || old.warn != new.warn
         || old.status != new.status
         || old.retry_after != new.retry_after
         || old.tiers.len() != new.tiers.len()

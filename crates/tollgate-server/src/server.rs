@@ -22,6 +22,7 @@ use crate::{
     browser, control, gateway,
     net::{self, Body, Drained, Peer, Serving, Timeouts},
     roster, sessions,
+    warnings::Warnings,
 };
 
 /// A process that is about to serve.
@@ -90,6 +91,7 @@ impl Server {
         if let Err(error) = app.gate.store().durable().await {
             tracing::error!(%error, "the last settlements are not on the disk");
         }
+        Warnings::collect(&app);
         drop(done);
         beside.shutdown().await;
         drained
@@ -148,6 +150,7 @@ fn beside(app: &Arc<App>) -> JoinSet<()> {
                 Ok(count) => tracing::warn!(count, "reservations expired unsettled"),
                 Err(error) => tracing::warn!(%error, "nothing could be expired"),
             }
+            Warnings::collect(&expiring);
         }
     });
     tasks.spawn(sessions::attend(Arc::clone(app)));

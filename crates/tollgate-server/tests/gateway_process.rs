@@ -9,6 +9,8 @@ mod privileges;
 mod process;
 #[path = "process/restarts.rs"]
 mod restarts;
+#[path = "process/warnings.rs"]
+mod warnings;
 
 use std::{fs, time::Duration};
 

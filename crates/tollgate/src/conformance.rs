@@ -22,6 +22,7 @@ mod ids;
 mod limits;
 mod periods;
 mod sessions;
+mod warnings;
 
 pub use booth::{Booth, NOON};
 pub use crowd::*;
@@ -29,6 +30,7 @@ pub use ids::*;
 pub use limits::*;
 pub use periods::*;
 pub use sessions::*;
+pub use warnings::*;
 
 /// Makes a test of every case for the stores that `$make()` makes: an async function that
 /// answers with an empty store and whatever must live as long as it.
@@ -65,6 +67,8 @@ macro_rules! conformance {
             a_total_never_begins_anew
             a_wall_clock_set_back_resets_nobody_twice
             a_wall_clock_set_back_does_not_shorten_a_window
+            a_soft_budget_warns_and_never_refuses
+            a_crowd_crosses_each_threshold_once
             a_budget_for_ten_admits_ten_of_a_crowd
             a_crowd_leaves_no_slot_taken
         );

@@ -23,7 +23,7 @@ pub use limiter::{
     Limiter, Limits, Overload, ParseLimitsError, Queued, Seat, Slot, Stats, UserStats,
 };
 pub use permit::Permit;
-pub use store::{AnyStore, Embedded, Memory, Receipt, Store, StoreError};
+pub use store::{AnyStore, Crossing, Crossings, Embedded, Memory, Receipt, Store, StoreError};
 pub use tollgate::{Cause, HOLD, Refused, Tollgate, Verdict, new_id};
 pub use tollgate_core as core;
 pub use waiting::{Entered, Patience, Waiting};

@@ -5,7 +5,7 @@ use super::{
     head::{Head, Shape},
 };
 use crate::{
-    Kind, Now, Retry, Rule, Time,
+    Charge, Crossed, Kind, Now, Retry, Rule, Time,
     limit::{Bucket, Exact, MAX_EXACT_CAP, Period, Ring, Window, period},
 };
 
@@ -132,8 +132,13 @@ impl AccountMut<'_> {
                 None => Exact { cap, length_ns }.take(&mut self.ring(length_ns), amount, now.time),
             },
             Kind::Period { start, end } => {
+                let (before, _) = period::bounds(self.state);
                 Period { cap, start, end }.hold(self.state, amount);
-                return Ok(Some(period::bounds(self.state)));
+                let bounds = period::bounds(self.state);
+                if bounds.0 != before {
+                    (self.head.start, self.head.count) = (0, 0);
+                }
+                return Ok(Some(bounds));
             }
             Kind::Concurrency => self.state[0] = self.state[0].saturating_add(amount),
             Kind::Sessions { .. } => {}
@@ -147,9 +152,11 @@ impl AccountMut<'_> {
         Account { head: *self.head, state: self.state }
     }
 
-    /// Ends a hold; an overrun of a bucket or window is left to be taken at `now`.
+    /// Ends a hold; an overrun of a bucket or window is left to be taken at `now`. Which
+    /// thresholds of a budget that crosses.
     #[inline]
-    pub(super) fn settle(&mut self, rule: &Rule, ending: &Ending, now: Now) {
+    pub(super) fn settle(&mut self, charge: &Charge, ending: &Ending, now: Now) -> Option<Crossed> {
+        let rule = &charge.rule;
         let Rule { kind, cap } = *rule;
         let Ending { held, used, at, expired } = *ending;
         let back = held.saturating_sub(used);
@@ -164,15 +171,39 @@ impl AccountMut<'_> {
                     Exact { cap, length_ns }.give_back(&mut self.ring(length_ns), back, at.time);
                 }
             },
-            Kind::Period { start, end } if expired => {
-                Period { cap, start, end }.resettle(self.state, held, used);
-            }
             Kind::Period { start, end } => {
-                Period { cap, start, end }.settle(self.state, held, used);
+                let period = Period { cap, start, end };
+                let before = period::settled(self.state);
+                if expired {
+                    period.resettle(self.state, held, used);
+                } else {
+                    period.settle(self.state, held, used);
+                }
+                if !charge.warn.is_never() {
+                    return self.crossed(charge, before);
+                }
             }
             Kind::Concurrency if !expired => self.state[0] = self.state[0].saturating_sub(held),
             Kind::Concurrency | Kind::Sessions { .. } => {}
         }
+        None
+    }
+
+    /// Which thresholds a budget has crossed since `before` was settled.
+    fn crossed(&mut self, charge: &Charge, before: u64) -> Option<Crossed> {
+        let Charge { warn, rule: Rule { cap, .. }, .. } = charge;
+        let print = warn.print(*cap);
+        if self.head.start != print {
+            // What others had been crossed before is no news; where none were looked at, as
+            // after a crash, it may be.
+            let known = self.head.start != 0;
+            let count = if known { warn.crossed_by(before, *cap) } else { 0 };
+            (self.head.start, self.head.count) = (print, count);
+        }
+        let settled = period::settled(self.state);
+        let (from, to) = (self.head.count, warn.crossed_by(settled, *cap));
+        self.head.count = from.max(to);
+        (to > from).then_some(Crossed { from, to, settled })
     }
 
     /// The ring of an exact window, which remembers the window's length of today.

@@ -12,7 +12,8 @@ pub(super) struct Head {
     /// Where the state begins and how many words it has.
     pub(super) place: u16,
     pub(super) len: u16,
-    /// For exact windows: where the ring starts and how many times it holds.
+    /// For exact windows: where the ring starts and how many times it holds. For periods:
+    /// which thresholds were looked at, and how many of them are crossed.
     pub(super) start: u8,
     pub(super) count: u8,
 }
@@ -113,7 +114,10 @@ impl Head {
                 self.times(state).iter().all(|time| time + state[0] <= now.time.as_nanos())
             }
             Shape::Window { bits } => Window::stored(state, bits).is_idle(state, now.time),
-            Shape::Period => period::is_idle(state, now),
+            // What it has warned of in its period it must not warn of again.
+            Shape::Period => {
+                period::is_over(state, now) || self.count == 0 && period::is_unused(state, now)
+            }
             Shape::Slots => state[0] == 0,
         }
     }

@@ -19,7 +19,7 @@ pub use bytes::NotACell;
 use packed::Packed;
 pub use sessions::Sessions;
 
-use crate::{Charge, Kind, LimitId, Now, Retry, Standing, Time};
+use crate::{Charge, Crossed, Kind, LimitId, Now, Retry, Standing, Time};
 
 /// The accounts of one scope and one combination of its values.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -95,18 +95,24 @@ impl Cell {
         }
     }
 
-    /// Ends what was held for a charge.
+    /// Ends what was held for a charge, and says which thresholds of a budget that crosses.
     #[inline]
-    pub fn settle(&mut self, nth: usize, charge: &Charge, ending: &Ending, now: Now) {
+    pub fn settle(
+        &mut self,
+        nth: usize,
+        charge: &Charge,
+        ending: &Ending,
+        now: Now,
+    ) -> Option<Crossed> {
         self.latest = self.latest.max(now.time);
         // A session lives on; what counts since it was held, and was all used, stays as it is.
         let kind = charge.rule.kind;
         if matches!(kind, Kind::Sessions { .. })
             || kind.counts_at_once() && ending.used == ending.held
         {
-            return;
+            return None;
         }
-        self.packed.settle(nth, charge, ending, now);
+        self.packed.settle(nth, charge, ending, now)
     }
 
     /// Where the account of a charge stands.

@@ -11,7 +11,7 @@ use super::{
     head::{Head, Shape},
 };
 use crate::{
-    Charge, Kind, LimitId, Now, Retry, Rule, Standing,
+    Charge, Crossed, Kind, LimitId, Now, Retry, Rule, Standing,
     limit::{MAX_EXACT_CAP, Window},
 };
 
@@ -113,23 +113,30 @@ impl Packed {
     }
 
     #[inline]
-    pub(crate) fn settle(&mut self, nth: usize, charge: &Charge, ending: &Ending, now: Now) {
+    pub(crate) fn settle(
+        &mut self,
+        nth: usize,
+        charge: &Charge,
+        ending: &Ending,
+        now: Now,
+    ) -> Option<Crossed> {
         let Charge { limit, rule, .. } = charge;
         let counts_at_once = rule.kind.counts_at_once();
         // An account that is gone was idle: there is nothing to give back, and an overrun
         // is counted in a new one.
         if let Some(entry) = self.find(nth, *limit) {
             if !self.look(entry).is_kind_of(rule) {
-                return;
+                return None;
             }
-            self.change(entry, |account| account.settle(rule, ending, now));
+            let crossed = self.change(entry, |account| account.settle(charge, ending, now));
             if !counts_at_once {
-                return;
+                return crossed;
             }
         }
         if ending.used > ending.held {
             self.hold(nth, *limit, rule, ending.used - ending.held, now);
         }
+        None
     }
 
     /// Where a charge's account stands, if it was ever used: what is left, and when more is.
@@ -200,7 +207,7 @@ impl Packed {
         let state = &mut self.words[head.range()];
         let changed = change(&mut AccountMut { head: &mut head, state });
         // Of the others, the head never changes.
-        if head.shape == Shape::Exact {
+        if matches!(head.shape, Shape::Exact | Shape::Period) {
             self.words[entry * ENTRY + 1] = head.pack();
         }
         changed

@@ -3,13 +3,13 @@
 use proptest::{collection::vec, prelude::*};
 
 use super::{Cell, Ending, NotACell};
-use crate::{Charge, Kind, LimitId, Now, Retry, Rule, Time, Unit};
+use crate::{Charge, Kind, LimitId, Now, Retry, Rule, Time, Unit, Warn};
 
 const LIMIT: LimitId = LimitId(7);
 
 fn window(cap: u64, length_ns: u64, amount: u64) -> Charge {
     let rule = Rule { kind: Kind::Window { length_ns }, cap };
-    Charge { limit: LIMIT, rule, unit: Unit::Tokens, amount, shadow: false }
+    Charge { limit: LIMIT, rule, unit: Unit::Tokens, amount, shadow: false, warn: Warn::NEVER }
 }
 
 fn at(nanos: u64) -> Now {

@@ -116,11 +116,24 @@ impl Period {
     }
 }
 
-/// Whether nobody would miss it: its period is over, or nothing of it is used, and nobody can
-/// come any more whose clock shows the period before.
-pub(crate) const fn is_idle(state: &[u64], now: Now) -> bool {
-    let past = now.wall.as_nanos().saturating_sub(LAG);
-    state[END] != NEVER && past >= state[END] || used(state) == 0 && past >= state[START]
+/// Whether its period is over, and nobody can come any more whose clock shows it still.
+pub(crate) const fn is_over(state: &[u64], now: Now) -> bool {
+    state[END] != NEVER && past(now) >= state[END]
+}
+
+/// Whether nothing of it is used, and nobody can come any more whose clock shows the period
+/// before.
+pub(crate) const fn is_unused(state: &[u64], now: Now) -> bool {
+    used(state) == 0 && past(now) >= state[START]
+}
+
+/// What every caller's clock has passed.
+const fn past(now: Now) -> u64 {
+    now.wall.as_nanos().saturating_sub(LAG)
+}
+
+pub(crate) const fn settled(state: &[u64]) -> u64 {
+    state[SETTLED]
 }
 
 pub(crate) const fn bounds(state: &[u64]) -> (u64, u64) {
@@ -137,6 +150,10 @@ mod tests {
 
     const DAY: u64 = 86_400_000_000_000;
     const TOTAL: Period = Period { cap: 100, start: 0, end: NEVER };
+
+    fn is_idle(state: &[u64], now: Now) -> bool {
+        is_over(state, now) || is_unused(state, now)
+    }
 
     const fn day(nth: u64) -> Period {
         Period { cap: 100, start: nth * DAY, end: (nth + 1) * DAY }

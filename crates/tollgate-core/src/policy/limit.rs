@@ -6,7 +6,7 @@ use compact_str::CompactString;
 
 use crate::{
     Amounts, Attribute, Attributes, Calendar, Charge, Kind, LimitId, NanoUsd, PeriodUnit, Rule,
-    Time, Unit,
+    Time, Unit, Warn,
     policy::{Queue, When},
 };
 
@@ -29,6 +29,8 @@ pub struct Limit {
     pub tiers: Vec<(CompactString, Measure)>,
     /// Counts and reports, but never refuses.
     pub shadow: bool,
+    /// When it warns, and whether it is a soft budget that does nothing else.
+    pub warn: Warn,
     /// What `Retry-After` says where no instant can be promised.
     pub retry_after: Duration,
     /// The status of its refusals, where the policy chooses one.
@@ -93,6 +95,7 @@ impl Limit {
             measure,
             tiers: Vec::new(),
             shadow: false,
+            warn: Warn::NEVER,
             retry_after: Duration::from_secs(5),
             status: None,
             queue: None,
@@ -118,7 +121,13 @@ impl Limit {
     }
 
     const fn charge_under(&self, rule: Rule) -> Charge {
-        Charge { limit: self.id, rule, unit: self.unit, amount: 0, shadow: self.shadow }
+        let shadow = !self.refuses();
+        Charge { limit: self.id, rule, unit: self.unit, amount: 0, shadow, warn: self.warn }
+    }
+
+    /// Whether it can refuse anything: not in shadow, and not as a soft budget.
+    pub const fn refuses(&self) -> bool {
+        !self.shadow && !self.warn.soft
     }
 
     /// The measure for a caller: what it is granted, else its tier's where the limit names
@@ -135,6 +144,11 @@ impl Limit {
             .iter()
             .find(|(name, _)| Some(name.as_str()) == tier)
             .map_or(&self.measure, |(_, measure)| measure)
+    }
+
+    /// An amount of what it counts, as people say it: `$4.01`.
+    pub fn say(&self, amount: u64) -> String {
+        self::amount(self.unit, amount)
     }
 
     /// What it allows, as people say it: `10 requests per minute`.

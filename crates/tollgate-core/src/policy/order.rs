@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use compact_str::CompactString;
 use smallvec::SmallVec;
 
-use super::{Policy, Scope};
+use super::{Limit, Policy, Scope};
 use crate::{Attributes, Charge, Demand, Group, Kind, Now, Order, ReservationId, Time};
 
 /// Stands between the values of a key with several attributes.
@@ -101,6 +101,20 @@ fn without_sessions(charges: &mut SmallVec<[Charge; 8]>, from: usize) {
     charges.truncate(kept);
 }
 
+impl Limit {
+    /// Whose an account is, as people say it: `customer acme, team red`; empty for the one
+    /// account of a limit that is kept for all together.
+    pub fn whose(&self, key: &str) -> String {
+        let values = self.per.iter().zip(key.split(SEPARATOR));
+        let named = values.map(|(attribute, value)| match (self.per.len(), value) {
+            (_, "") => format!("no {}", attribute.name()),
+            (1, value) => format!("{} {value}", attribute.name()),
+            (_, value) => format!("{} {}", attribute.name(), unescaped(value)),
+        });
+        named.collect::<Vec<_>>().join(", ")
+    }
+}
+
 impl Scope {
     fn key(&self, who: &Attributes) -> CompactString {
         match self.per.as_slice() {
@@ -126,5 +140,51 @@ fn escaped(value: &str) -> Cow<'_, str> {
         value.replace('\\', r"\\").replace(SEPARATOR, r"\s").into()
     } else {
         value.into()
+    }
+}
+
+/// What [`escaped`] made of a value, as it was.
+fn unescaped(value: &str) -> String {
+    let (mut plain, mut rest) = (String::with_capacity(value.len()), value.chars());
+    while let Some(next) = rest.next() {
+        plain.push(match next {
+            '\\' if rest.next() == Some('s') => SEPARATOR,
+            other => other,
+        });
+    }
+    plain
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Attribute, Unit, policy::Measure};
+
+    #[test]
+    fn accounts_are_told_by_their_values_whatever_they_hold() {
+        let both = [Attribute::Customer, Attribute::Team];
+        let measure = Measure::Concurrency { cap: 1 };
+        let limit = Limit::new("both", &both, Unit::Requests, measure.clone());
+        let policy = Policy::new(vec![limit.clone()]).expect("one limit");
+        let key = |customer: &str, team: Option<&str>| {
+            let mut who = Attributes::new().with(Attribute::Customer, customer);
+            if let Some(team) = team {
+                who.set(Attribute::Team, team);
+            }
+            let now = Now::at(Time::ZERO);
+            let order = policy.order(ReservationId(0), &who, &Demand::ONE_REQUEST, now, Time::MAX);
+            order.groups[0].key.clone()
+        };
+        let tricky = "a\\s\u{1f}b";
+        for customer in ["acme", tricky] {
+            assert_eq!(
+                limit.whose(&key(customer, Some("red"))),
+                format!("customer {customer}, team red")
+            );
+        }
+        assert_eq!(limit.whose(&key("acme", None)), "customer acme, no team");
+        let one = Limit::new("one", &both[..1], Unit::Requests, measure.clone());
+        assert_eq!(one.whose("a\\s"), "customer a\\s");
+        assert_eq!(Limit::new("all", &[], Unit::Requests, measure).whose(""), "");
     }
 }

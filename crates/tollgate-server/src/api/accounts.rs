@@ -52,7 +52,7 @@ pub(crate) fn capacity<'a>(common: &[Account<'a>]) -> Option<Account<'a>> {
     let counts_sessions = |limit: &Limit| matches!(limit.measure, Measure::Sessions { .. });
     let counts_requests = |limit: &Limit| matches!(limit.measure, Measure::Concurrency { .. });
     let first = |counts: &dyn Fn(&Limit) -> bool| {
-        let mut all = common.iter().filter(|(limit, _)| !limit.shadow);
+        let mut all = common.iter().filter(|(limit, _)| limit.refuses());
         all.find(|(limit, _)| counts(limit)).copied()
     };
     first(&counts_sessions).or_else(|| first(&counts_requests))
@@ -88,7 +88,8 @@ async fn stand<'a>(
         rule: limit.measure_for(who).rule(now.wall),
         unit: limit.unit,
         amount: 0,
-        shadow: limit.shadow,
+        shadow: !limit.refuses(),
+        warn: limit.warn,
     };
     let charges: SmallVec<[Charge; 8]> = limits.iter().map(charge).collect();
     let group = Group {

@@ -46,6 +46,8 @@ pub(super) struct Rule {
     allows: String,
     /// Whether it counts and never refuses.
     shadow: bool,
+    /// Whether it is a budget that warns and never refuses.
+    soft: bool,
 }
 
 /// Users that are listed; all of them are counted.
@@ -69,6 +71,7 @@ pub(super) async fn stats(State(api): State<Shared>) -> Result<Json<Stats>, Prob
         per: limit.per.iter().map(Attribute::name).map(str::to_owned).collect(),
         allows: limit.describe(&anybody),
         shadow: limit.shadow,
+        soft: limit.warn.soft,
     });
     Ok(Json(Stats {
         global_concurrent: metrics.concurrent(),

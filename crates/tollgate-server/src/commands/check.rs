@@ -55,6 +55,7 @@ fn as_json(config: &Config) -> serde_json::Value {
             "per": limit.per.iter().map(tollgate_core::Attribute::name).collect::<Vec<_>>(),
             "allows": limit.describe(&Attributes::new()),
             "shadow": limit.shadow,
+            "soft": limit.warn.soft,
         })).collect::<Vec<_>>(),
         "warnings": config.warnings,
         "effective": config.to_toml(),

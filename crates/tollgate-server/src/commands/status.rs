@@ -80,6 +80,9 @@ fn tell(status: &Value) {
     for warning in status["policy"]["warnings"].as_array().into_iter().flatten() {
         output::line(format_args!("warning: {}", text(warning)));
     }
+    for warning in status["budget_warnings"].as_array().into_iter().flatten() {
+        output::line(format_args!("{} {}", text(&warning["at"]), text(&warning["message"])));
+    }
     let limits = status["limits"].as_array().map(Vec::as_slice).unwrap_or_default();
     if !limits.is_empty() {
         output::line(format_args!("\n{}", of_limits(limits)));
@@ -90,7 +93,11 @@ fn of_limits(limits: &[Value]) -> comfy_table::Table {
     let mut table = table(&["limit", "per", "allows", "refused", "would refuse", "left"]);
     for limit in limits {
         let standing = &limit["standing"];
-        let is_shadow = if limit["shadow"] == true { " (shadow)" } else { "" };
+        let is_shadow = match (&limit["shadow"], &limit["soft"]) {
+            (Value::Bool(true), _) => " (shadow)",
+            (_, Value::Bool(true)) => " (soft)",
+            _ => "",
+        };
         table.add_row([
             format!("{}{is_shadow}", text(&limit["name"])),
             text(&limit["per"]),

@@ -26,6 +26,7 @@ use crate::{
     api::{self, Door, Problem, accounts},
     app::App,
     metrics::{CONTENT_TYPE, Gauges},
+    warnings::Warnings,
 };
 
 /// What serves the control plane.
@@ -61,6 +62,7 @@ async fn nowhere() -> Problem {
 /// The numbers as Prometheus reads them.
 async fn metrics(State(app): State<Arc<App>>) -> Response {
     let live = app.live();
+    Warnings::collect(&app);
     // What the store cannot tell is left out; the rest is still worth reading.
     let common = accounts::common(&app, &live, app.gate.clock().now()).await.unwrap_or_default();
     let gauges = Gauges { sessions_active: accounts::active_sessions(&common) };

@@ -14,6 +14,7 @@ use crate::{
     app::{App, Stage, VERSION},
     live::Live,
     metrics::{LimitTotals, Totals},
+    warnings::{Warning, Warnings},
 };
 
 /// How the process is and what it has done since its start.
@@ -34,6 +35,8 @@ pub(super) struct Status {
     /// Users with running requests.
     users: u64,
     limits: Vec<LimitStatus>,
+    /// Budgets that reached a threshold of late, the newest first.
+    budget_warnings: Vec<Warning>,
 }
 
 /// The policy in force, in short.
@@ -65,8 +68,13 @@ struct LimitStatus {
     allows: String,
     /// Whether it counts and never refuses.
     shadow: bool,
+    /// Whether it is a budget that warns and never refuses.
+    soft: bool,
+    /// The shares at which it warns.
+    warn_at: Vec<f64>,
     refused: u64,
     shadowed: u64,
+    warned: u64,
     /// Where it stands, if it is kept for all requests together.
     #[serde(skip_serializing_if = "Option::is_none")]
     standing: Option<LimitShown>,
@@ -76,6 +84,7 @@ struct LimitStatus {
 pub(super) async fn status(State(app): State<Arc<App>>) -> Json<Status> {
     let live = app.live();
     let now = app.gate.clock().now();
+    Warnings::collect(&app);
     let common = accounts::common(&app, &live, now).await.unwrap_or_default();
     let done = app.metrics.by_limit();
     let limits = live.policy.limits().iter().map(|limit| {
@@ -99,6 +108,7 @@ pub(super) async fn status(State(app): State<Arc<App>>) -> Json<Status> {
         concurrent: app.metrics.concurrent(),
         users: app.metrics.users(0).0,
         limits: limits.collect(),
+        budget_warnings: app.warnings.latest(),
     })
 }
 
@@ -120,8 +130,11 @@ impl LimitStatus {
             per: limit.per.iter().map(Attribute::name).map(str::to_owned).collect(),
             allows: limit.describe(&Attributes::new()),
             shadow: limit.shadow,
+            soft: limit.warn.soft,
+            warn_at: limit.warn.percents().map(|percent| f64::from(percent) / 100.0).collect(),
             refused: done.map_or(0, |done| done.refused),
             shadowed: done.map_or(0, |done| done.shadowed),
+            warned: done.map_or(0, |done| done.warned),
             standing,
         }
     }

@@ -10,7 +10,7 @@ use super::estimate::cost;
 /// had room for in every limit that counts tokens or money.
 pub(super) fn of_output(refused: &Refused, input: u64, most: u64, price: Option<&Price>) -> u64 {
     let rooms = refused.refusal.standings.iter().map(|standing| {
-        let limit = refused.policy.limit(standing.limit).filter(|limit| !limit.shadow);
+        let limit = refused.policy.limit(standing.limit).filter(|limit| limit.refuses());
         match limit.map(|limit| limit.unit) {
             Some(Unit::Tokens) => standing.remaining.saturating_sub(input),
             Some(Unit::OutputTokens) => standing.remaining,

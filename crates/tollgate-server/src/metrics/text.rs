@@ -28,6 +28,7 @@ pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0
 #[derive(Debug, Default)]
 struct Reading {
     decisions: Vec<([(&'static str, String); 2], u64)>,
+    budget_warnings: Vec<([(&'static str, String); 2], u64)>,
     overload: Vec<([(&'static str, String); 1], u64)>,
     store_failures: Vec<([(&'static str, String); 1], u64)>,
     tokens: Vec<([(&'static str, String); 3], u64)>,
@@ -71,6 +72,10 @@ impl Metrics {
         for (name, counts) in self.by_limit.all() {
             reading.decisions.push((decision("refused", &name), counts.refused.value()));
             reading.decisions.push((decision("shadowed", &name), counts.shadowed.value()));
+            for (threshold, count) in counts.warned.all() {
+                let labels = [label("limit", &name), label("threshold", &threshold)];
+                reading.budget_warnings.push((labels, count.value()));
+            }
         }
         for (reason, count) in self.by_reason.all() {
             reading.overload.push(([label("reason", &reason)], count.value()));
@@ -101,6 +106,7 @@ impl Collector for Reading {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let out = &mut encoder;
         counters(out, "decisions", "Decisions by limit", &self.decisions)?;
+        counters(out, "budget_warnings", "Thresholds that budgets reached", &self.budget_warnings)?;
         counters(out, "overload", "Refusals by reason", &self.overload)?;
         counters(out, "tokens", "Tokens settled, by kind", &self.tokens)?;
         family(

@@ -44,6 +44,9 @@ pub(crate) struct LimitTotals {
     pub(crate) refused: u64,
     /// Requests that it would have refused, were it not in shadow mode.
     pub(crate) shadowed: u64,
+    /// Thresholds that its budgets reached.
+    #[serde(default)]
+    pub(crate) warned: u64,
 }
 
 /// What one provider was used for since the start.
@@ -93,6 +96,7 @@ impl Metrics {
             limit: limit.into(),
             refused: counts.refused.value(),
             shadowed: counts.shadowed.value(),
+            warned: counts.warned.all().iter().map(|(_, count)| count.value()).sum(),
         })
         .collect()
     }

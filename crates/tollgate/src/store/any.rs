@@ -3,7 +3,7 @@
 use smallvec::SmallVec;
 use tollgate_core::{Amounts, Decision, Now, Order, Policy, ReservationId, Standing, Time, Usage};
 
-use crate::{Embedded, Memory, Receipt, Store, StoreError};
+use crate::{Embedded, Memory, Receipt, Store, StoreError, store::Crossings};
 
 /// One of the stores, chosen at run time. It adds nothing and promises what its store does.
 #[derive(Debug)]
@@ -112,6 +112,13 @@ impl Store for AnyStore {
 
     async fn end_session(&self, order: &Order<'_>, now: Now) -> Result<bool, StoreError> {
         ask!(self, store => store.end_session(order, now))
+    }
+
+    fn take_crossings(&self) -> Crossings {
+        match self {
+            Self::Memory(memory) => memory.take_crossings(),
+            Self::Embedded(embedded) => embedded.take_crossings(),
+        }
     }
 
     async fn durable(&self) -> Result<(), StoreError> {

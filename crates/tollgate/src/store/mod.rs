@@ -1,6 +1,7 @@
 //! Where accounts are kept, and the one atomic step that decides.
 
 mod any;
+mod crossings;
 pub mod embedded;
 pub mod memory;
 
@@ -11,6 +12,7 @@ use smallvec::SmallVec;
 use tollgate_core::{Amounts, Decision, Now, Order, ReservationId, Standing, Time, Usage};
 
 pub use any::AnyStore;
+pub use crossings::{Crossing, Crossings, MAX_CROSSINGS};
 pub use embedded::Embedded;
 pub use memory::Memory;
 
@@ -143,6 +145,12 @@ pub trait Store: Send + Sync {
         order: &Order<'_>,
         now: Now,
     ) -> impl Future<Output = Result<bool, StoreError>> + Send;
+
+    /// Takes the thresholds of budgets that were crossed since it was asked before, the
+    /// oldest first. Each is told once, to whoever asks first.
+    fn take_crossings(&self) -> Crossings {
+        Crossings::default()
+    }
 
     /// Returns when everything that this store has answered so far survives a crash.
     ///

@@ -12,7 +12,7 @@ use super::{
     queue::QueueForm,
 };
 use crate::{
-    Attribute, LimitId, PeriodUnit, Unit,
+    Attribute, LimitId, PeriodUnit, Unit, Warn,
     policy::{
         Limit, Measure, Pattern, PolicyError, Queue, When,
         suggest::nearest,
@@ -88,10 +88,19 @@ impl One<'_> {
         }
         let tiers = self.tiers(key, &said, &measure, &zone)?;
         let minimum = self.minimum(&entry, &said, &measure);
+        let warn = entry.warnings(&measure).unwrap_or_else(|(key, why)| {
+            self.wrong_value(key, &why);
+            Warn::NEVER
+        });
+        let never_refuses = match (entry.shadow, entry.soft) {
+            (true, _) => Some("a limit in shadow"),
+            (_, true) => Some("a soft budget"),
+            _ => None,
+        };
         let queue = if entry.queue.is_some() {
-            self.queue(entry.queue.take(), entry.shadow, &measure)
+            self.queue(entry.queue.take(), never_refuses, &measure)
         } else {
-            let is_budget = said.unit() != Unit::Requests && !entry.shadow;
+            let is_budget = said.unit() != Unit::Requests && never_refuses.is_none();
             (is_budget && matches!(measure, Measure::Period { .. })).then(Queue::for_holds)
         };
         let name = CompactString::from(entry.name.0);
@@ -113,6 +122,7 @@ impl One<'_> {
             measure,
             tiers,
             shadow: entry.shadow,
+            warn,
             retry_after: entry.retry_after.map_or(RETRY_AFTER, |Span(after)| after),
             status: entry.status.map(|status| status.0),
             queue,
@@ -225,7 +235,12 @@ impl One<'_> {
         measure.least()
     }
 
-    fn queue(&mut self, form: Option<QueueForm>, shadow: bool, measure: &Measure) -> Option<Queue> {
+    fn queue(
+        &mut self,
+        form: Option<QueueForm>,
+        never_refuses: Option<&str>,
+        measure: &Measure,
+    ) -> Option<Queue> {
         let node = self.node.child("queue")?;
         let queue = match form?.queue(measure) {
             Ok(queue) => queue?,
@@ -235,8 +250,8 @@ impl One<'_> {
                 return None;
             }
         };
-        if shadow {
-            let message = "a limit in shadow never refuses, so nobody waits for it";
+        if let Some(what) = never_refuses {
+            let message = format!("{what} never refuses, so nobody waits for it");
             let warning = PolicyError::warning(message).at(self.node.key_origin("queue"));
             self.findings.warnings.push(warning);
         }

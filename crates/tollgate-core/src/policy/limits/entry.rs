@@ -8,6 +8,7 @@ use serde::Deserialize;
 use super::{
     forms::{AttributeName, LaterRead, LimitName, ShortOr, Status, Texts, Zone},
     queue::QueueForm,
+    warn::Threshold,
 };
 use crate::{
     Unit,
@@ -57,6 +58,12 @@ pub(crate) struct LimitEntry {
     /// Counts and reports, but never refuses.
     #[serde(default)]
     pub(crate) shadow: bool,
+    /// A budget that never refuses: it counts and warns.
+    #[serde(default)]
+    pub(crate) soft: bool,
+    /// At which shares of a budget to warn, once in each period: 0.8 and 1.0 for a soft one
+    /// if not given, never for another.
+    pub(crate) warn_at: Option<Vec<Threshold>>,
     /// What `Retry-After` says where no instant can be promised.
     pub(crate) retry_after: Option<Span>,
     /// The status of its refusals.

@@ -8,6 +8,7 @@ mod presets;
 mod properties;
 mod queues;
 mod schema;
+mod warnings;
 
 use super::{Config, Environment, PolicyError, Sources};
 

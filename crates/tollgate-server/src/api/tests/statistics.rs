@@ -86,6 +86,7 @@ async fn the_systems_statistics_have_all_members() {
     assert_eq!(stats["users"], users);
     let first = json!({
         "name": "user-minute", "per": ["user"], "allows": "10 requests per minute", "shadow": false,
+        "soft": false,
     });
     assert_eq!(stats["config"]["limits"][0], first);
     let totals = json!({

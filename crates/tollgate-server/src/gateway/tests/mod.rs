@@ -4,6 +4,7 @@
 mod admission;
 mod application;
 mod assistant;
+mod budgets;
 mod endings;
 mod endpoint;
 mod headers;

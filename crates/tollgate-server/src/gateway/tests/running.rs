@@ -81,6 +81,20 @@ pub(crate) fn post(path: &str, body: impl Into<Bytes>) -> Request<Full<Bytes>> {
         .expect("a request")
 }
 
+async fn begin_at(at: SocketAddr, mut request: Request<Full<Bytes>>) -> Response<Incoming> {
+    let target = format!("http://{at}{}", request.uri());
+    *request.uri_mut() = target.parse().expect("an address");
+    // A client of its own, so that dropping the answer ends the connection.
+    let client = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build_http();
+    client.request(request).await.expect("an answer")
+}
+
+async fn whole(answer: Response<Incoming>) -> Answer {
+    let (head, body) = answer.into_parts();
+    let body = body.collect().await.expect("a whole body").to_bytes();
+    Answer { status: head.status, headers: head.headers, body }
+}
+
 impl Running {
     /// Serves this policy.
     pub(crate) async fn with(policy: &str) -> Self {
@@ -120,19 +134,19 @@ impl Running {
     }
 
     /// Sends a request; the answer's body is still to come.
-    pub(crate) async fn begin(&self, mut request: Request<Full<Bytes>>) -> Response<Incoming> {
-        let target = format!("http://{}{}", self.address, request.uri());
-        *request.uri_mut() = target.parse().expect("an address");
-        // A client of its own, so that dropping the answer ends the connection.
-        let client = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build_http();
-        client.request(request).await.expect("an answer")
+    pub(crate) async fn begin(&self, request: Request<Full<Bytes>>) -> Response<Incoming> {
+        begin_at(self.address, request).await
     }
 
     /// Sends a request and takes the whole answer.
     pub(crate) async fn send(&self, request: Request<Full<Bytes>>) -> Answer {
-        let (head, body) = self.begin(request).await.into_parts();
-        let body = body.collect().await.expect("a whole body").to_bytes();
-        Answer { status: head.status, headers: head.headers, body }
+        whole(self.begin(request).await).await
+    }
+
+    /// Asks the control plane.
+    pub(crate) async fn look(&self, path: &str) -> Answer {
+        let request = Request::get(path).body(Full::default()).expect("a request");
+        whole(begin_at(self.app.admin_listen, request).await).await
     }
 
     /// Sends a chat to the provider `up`.

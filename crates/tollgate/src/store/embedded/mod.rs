@@ -67,7 +67,7 @@ use self::{
     writer::Writer,
 };
 use super::memory::{Bounds, Journal, Memory, Record};
-use crate::{Clock, Receipt, Store, StoreError};
+use crate::{Clock, Receipt, Store, StoreError, store::Crossings};
 
 /// Keeps accounts in memory and writes down what happens in a ledger on the disk.
 #[derive(Debug)]
@@ -343,6 +343,10 @@ impl Store for Embedded {
 
     async fn held(&self, id: ReservationId) -> Result<(), StoreError> {
         self.queue.held(id).await
+    }
+
+    fn take_crossings(&self) -> Crossings {
+        self.memory.take_crossings()
     }
 
     async fn durable(&self) -> Result<(), StoreError> {

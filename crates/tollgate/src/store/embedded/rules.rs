@@ -2,7 +2,7 @@
 
 use hashbrown::HashMap;
 use rusqlite::{Connection, params};
-use tollgate_core::{Charge, Kind, LimitId, Rule, Unit};
+use tollgate_core::{Charge, Kind, LimitId, Rule, Unit, Warn};
 
 use super::schema::integer;
 
@@ -31,6 +31,7 @@ impl Rules {
                 unit,
                 amount: 0,
                 shadow: row.get(5)?,
+                warn: Warn::NEVER,
             };
             rules.remember(charge, number);
         }
@@ -48,7 +49,8 @@ impl Rules {
         connection: &Connection,
         charge: &Charge,
     ) -> rusqlite::Result<i64> {
-        let rule = Charge { amount: 0, ..*charge };
+        // When an account warns is nothing that its rows say.
+        let rule = Charge { amount: 0, warn: Warn::NEVER, ..*charge };
         let known = self.by_limit.get(&charge.limit).into_iter().flatten();
         if let Some((_, number)) = known.rev().find(|(known, _)| *known == rule) {
             return Ok(*number);

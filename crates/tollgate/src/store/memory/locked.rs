@@ -259,10 +259,17 @@ impl Obstacles {
 
     fn add(&mut self, charge: &Charge, retry: Retry) {
         if charge.shadow {
-            self.shadowed.push(charge.limit);
+            self.would_refuse(charge);
             return;
         }
         self.block(charge.limit, retry);
+    }
+
+    /// Notes a limit that would refuse, were it not in shadow; a soft budget never would.
+    pub(super) fn would_refuse(&mut self, charge: &Charge) {
+        if !charge.warn.soft {
+            self.shadowed.push(charge.limit);
+        }
     }
 
     /// The binding limit is the one that stands in the way the longest; all must yield.

@@ -29,7 +29,10 @@ pub(crate) use restore::{Parcel, Progress, RestoredCell, RestoredReservation};
 pub(crate) use settle::LATE;
 use shard::Shard;
 
-use crate::{Receipt, Store, StoreError};
+use crate::{
+    Receipt, Store, StoreError,
+    store::{Crossings, crossings::Noted},
+};
 
 /// Keeps accounts in memory and tells a [`Journal`] what happens.
 #[derive(Debug)]
@@ -45,6 +48,7 @@ pub struct Memory<J = Forget> {
     next_expiry: AtomicU64,
     /// Where forgetting idle cells goes on.
     sweep: AtomicUsize,
+    crossings: Noted,
     journal: J,
 }
 
@@ -87,6 +91,7 @@ impl<J: Journal> Memory<J> {
             next_number: AtomicU32::new(1),
             next_expiry: AtomicU64::new(u64::MAX),
             sweep: AtomicUsize::new(0),
+            crossings: Noted::default(),
             journal,
         }
     }
@@ -193,6 +198,10 @@ impl<J: Journal> Store for Memory<J> {
 
     async fn end_session(&self, order: &Order<'_>, now: Now) -> Result<bool, StoreError> {
         Ok(self.end_session_now(order, now))
+    }
+
+    fn take_crossings(&self) -> Crossings {
+        self.crossings.take()
     }
 
     async fn durable(&self) -> Result<(), StoreError> {

@@ -111,7 +111,7 @@ impl<J: Journal> Memory<J> {
                 continue;
             }
             match slot.cell.check(0, &charge, "", now) {
-                Err(_) if charge.shadow => obstacles.shadowed.push(charge.limit),
+                Err(_) if charge.shadow => obstacles.would_refuse(&charge),
                 Err(retry) => obstacles.block(charge.limit, retry),
                 Ok(()) => {}
             }

@@ -150,7 +150,10 @@ impl<J: Journal> Memory<J> {
         for (place, own) in reservation.parts() {
             if let Some(slot) = locked.slot_mut(place) {
                 for (nth, charge) in own.iter().enumerate() {
-                    slot.cell.settle(nth, charge, &ending(from + nth, charge, at), now);
+                    let ending = ending(from + nth, charge, at);
+                    if let Some(crossed) = slot.cell.settle(nth, charge, &ending, now) {
+                        self.crossings.note(charge, crossed, &slot.key, now);
+                    }
                 }
                 slot.set_dirty(true);
                 slot.references -= u32::from(how != End::Expire);
@@ -158,8 +161,11 @@ impl<J: Journal> Memory<J> {
             from += own.len();
         }
         for (nth, Added { cell, charge, at }) in added.iter().enumerate() {
-            if let Some(slot) = locked.slot_mut(usize::from(*cell)) {
-                slot.cell.settle(0, charge, &ending(charges.len() + nth, charge, *at), now);
+            let ending = ending(charges.len() + nth, charge, *at);
+            if let Some(slot) = locked.slot_mut(usize::from(*cell))
+                && let Some(crossed) = slot.cell.settle(0, charge, &ending, now)
+            {
+                self.crossings.note(charge, crossed, &slot.key, now);
             }
         }
         let held = Holds { cells, charges, added, shares: Some(&shares) };

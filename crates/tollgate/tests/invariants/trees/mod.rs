@@ -2,8 +2,9 @@
 //!
 //! Sixty-four tenants spend from budgets of three levels: their own, their parent's, and all
 //! the parents' together, each for a day, a week, a month of some time zone or for ever. After
-//! every operation no budget is over, each account has reserved what was settled, released,
-//! expired or is still held, and each decision is the model's.
+//! every operation no hard budget is over, each account has reserved what was settled, released,
+//! expired or is still held, each decision is the model's, and each threshold that is reached was
+//! told, once in each period.
 
 mod books;
 mod model;

@@ -13,7 +13,7 @@ use super::books::Balance;
 pub(crate) type Account = (LimitId, String);
 
 /// A period of the calendar, by its start and end on the wall clock.
-type Span = (u64, u64);
+pub(crate) type Span = (u64, u64);
 
 /// What was reserved of one account at once.
 #[derive(Debug)]
@@ -81,7 +81,7 @@ impl Model {
     }
 
     /// The period that a charge counts in: no earlier one than its account has begun.
-    fn span(&self, account: &Account, charge: &Charge) -> Span {
+    pub(crate) fn counted_in(&self, account: &Account, charge: &Charge) -> Span {
         let own = span_of(charge);
         self.begun.get(account).map_or(own, |begun| own.max(*begun))
     }
@@ -108,7 +108,7 @@ impl Model {
 
     /// What the account of a charge counts now.
     pub(crate) fn counted(&self, account: &Account, charge: &Charge) -> Counted {
-        self.count(account, self.span(account, charge))
+        self.count(account, self.counted_in(account, charge))
     }
 
     /// The limit that stands in the way of these charges the longest, and until when.
@@ -119,9 +119,9 @@ impl Model {
     ) -> Option<(LimitId, Retry)> {
         let mut longest: Option<(LimitId, Retry)> = None;
         for (account, charge) in charges {
-            let (cap, span) = (charge.rule.cap, self.span(account, charge));
+            let (cap, span) = (charge.rule.cap, self.counted_in(account, charge));
             let Counted { spent, held, .. } = self.count(account, span);
-            if charge.amount == 0 || spent + held + charge.amount <= cap {
+            if charge.warn.soft || charge.amount == 0 || spent + held + charge.amount <= cap {
                 continue;
             }
             let retry = match span.1 {
@@ -165,7 +165,7 @@ impl Model {
     }
 
     fn take(&mut self, id: ReservationId, account: &Account, charge: &Charge) -> Span {
-        let span = self.span(account, charge);
+        let span = self.counted_in(account, charge);
         self.begun.insert(account.clone(), span);
         let parcel = Parcel {
             reservation: id,
@@ -255,6 +255,11 @@ impl Model {
             parcel.add_to(&mut balance);
         }
         balance
+    }
+
+    /// The period that an account is in.
+    pub(crate) fn period(&self, account: &Account) -> Option<Span> {
+        self.begun.get(account).copied()
     }
 
     /// The end of some period that an account has begun and that ends at all.

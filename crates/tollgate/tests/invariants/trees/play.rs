@@ -1,16 +1,16 @@
 //! One history, told to a store and to the model.
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 use tollgate::{
-    Memory, Receipt, StoreError,
+    Crossing, Memory, Receipt, Store as _, StoreError,
     core::{Amounts, Decision, Demand, NanoUsd, Now, Policy, ReservationId, Retry, Standing, Time},
     store::memory::Journal,
 };
 
 use super::{
-    model::{Account, Counted, Granted, Model, account},
-    steps::{Step, TENANTS, Tree},
+    model::{Account, Counted, Granted, Model, Span, account},
+    steps::{PERCENTS, Step, TENANTS, Tree},
 };
 
 /// How long what has expired may still be settled.
@@ -31,6 +31,8 @@ pub(crate) struct Play<'a, J> {
     ended: Vec<(ReservationId, Option<Receipt>)>,
     next_id: u128,
     touched: Vec<Account>,
+    /// The thresholds that were told, of each account in each period.
+    warned: HashSet<(Account, Span, u8)>,
     pub(crate) admitted: u64,
     pub(crate) refused: u64,
 }
@@ -53,6 +55,7 @@ impl<'a, J: Journal> Play<'a, J> {
             ended: Vec::new(),
             next_id: 0,
             touched: Vec::new(),
+            warned: HashSet::new(),
             admitted: 0,
             refused: 0,
         }
@@ -90,7 +93,22 @@ impl<'a, J: Journal> Play<'a, J> {
                 self.wait(Time::from_nanos(end).since(self.now.wall));
             }
         }
+        self.hear();
         self.compare(tenant);
+    }
+
+    /// Hears which budgets have reached a threshold: each once in each period, and not before.
+    fn hear(&mut self) {
+        let heard = self.store.take_crossings();
+        assert_eq!(heard.lost, 0);
+        for crossing in heard.known {
+            let Crossing { limit, key, percent, settled, cap, .. } = crossing;
+            let account = (limit, key.to_string());
+            assert!(settled * 100 >= u64::from(percent) * cap, "{account:?} at {settled} of {cap}");
+            let span = self.model.period(&account).expect("a period that has begun");
+            let is_new = self.warned.insert((account.clone(), span, percent));
+            assert!(is_new, "{account:?} told {percent} % twice");
+        }
     }
 
     fn wait(&mut self, by: Duration) {
@@ -114,6 +132,8 @@ impl<'a, J: Journal> Play<'a, J> {
         let expected = self.model.obstacle(accounts.iter().map(|(a, c)| (a, c)), now);
         let decided = self.store.reserve_now(&order, now).expect("memory answers");
         self.agree(&decided, expected);
+        // What has expired may have ended in the period before the one that this begins.
+        self.hear();
         if expected.is_none() {
             let granted = self.model.admit(&order);
             self.open.push(granted);
@@ -239,7 +259,14 @@ impl<'a, J: Journal> Play<'a, J> {
             let account = account(group, charge);
             let Counted { spent, held, overrun } = self.model.counted(&account, charge);
             let cap = charge.rule.cap;
-            assert!(spent + held <= cap + overrun, "over the limit: {account:?}");
+            let is_kept = charge.warn.soft || spent + held <= cap + overrun;
+            assert!(is_kept, "over the limit: {account:?}");
+            let span = self.model.counted_in(&account, charge);
+            for percent in PERCENTS {
+                let is_reached = spent > 0 && spent * 100 >= u64::from(percent) * cap;
+                let was_told = self.warned.contains(&(account.clone(), span, percent));
+                assert!(was_told || !is_reached, "{account:?} did not tell of {percent} %");
+            }
             let Standing { remaining, held: told, .. } = standing;
             let expected = (cap.saturating_sub(spent + held), held);
             assert_eq!((remaining, told), expected, "{account:?} at {now:?}");

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 use proptest::{collection::vec, prelude::*, sample::select};
 use tollgate::core::{
-    Attribute, Attributes, Calendar, PeriodUnit, Policy, Unit,
+    Attribute, Attributes, Calendar, PeriodUnit, Policy, Unit, Warn,
     policy::{Limit, Measure},
 };
 
@@ -36,6 +36,8 @@ struct Budget {
     zone: &'static str,
     /// Of a tenant's demands of the usual size, how many it is enough for.
     demands: u64,
+    /// It warns and never refuses.
+    is_soft: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -80,6 +82,9 @@ pub(crate) enum Step {
     },
 }
 
+/// At which parts of itself each budget warns.
+pub(crate) const PERCENTS: [u8; 3] = [50, 80, 100];
+
 /// The most that one request asks, in nano-dollars; a token costs two.
 pub(crate) const MOST: u64 = 40;
 
@@ -89,11 +94,14 @@ fn budget(demands: std::ops::Range<u64>) -> impl Strategy<Value = Budget> {
         prop_oneof![3 => Just(Unit::Usd), 1 => Just(Unit::Tokens), 1 => Just(Unit::Requests)];
     let period = prop_oneof![3 => Just(Day), 1 => Just(Week), 1 => Just(Month), 1 => Just(Total)];
     let zone = select(vec!["UTC", "America/New_York", "Asia/Kolkata", "Pacific/Auckland"]);
-    (unit, period, zone, demands).prop_map(|(unit, period, zone, demands)| Budget {
+    let is_soft = prop::bool::weighted(0.2);
+    let drawn = (unit, period, zone, demands, is_soft);
+    drawn.prop_map(|(unit, period, zone, demands, is_soft)| Budget {
         unit,
         period,
         zone,
         demands,
+        is_soft,
     })
 }
 
@@ -151,7 +159,10 @@ impl Tree {
                 let cap = budget.demands * size;
                 let measure = Measure::Period { calendar, cap };
                 let name = format!("level-{level}-{nth}");
-                limits.push(Limit::new(&name, self.per(level), budget.unit, measure));
+                let mut limit = Limit::new(&name, self.per(level), budget.unit, measure);
+                let warn = Warn::at(PERCENTS);
+                limit.warn = if budget.is_soft { warn.softly() } else { warn };
+                limits.push(limit);
             }
         }
         Policy::new(limits).expect("names differ")

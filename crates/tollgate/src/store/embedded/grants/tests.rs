@@ -1,5 +1,5 @@
 use proptest::prelude::*;
-use tollgate_core::{Kind, LimitId, Rule, Unit};
+use tollgate_core::{Kind, LimitId, Rule, Unit, Warn};
 
 use super::*;
 
@@ -8,7 +8,14 @@ const CAP: u64 = 100_000;
 fn charge(limit: u64, amount: u64, period: u64) -> Charge {
     let kind = Kind::Period { start: period, end: period + 1 };
     let rule = Rule { kind, cap: CAP };
-    Charge { limit: LimitId(limit), rule, unit: Unit::Usd, amount, shadow: false }
+    Charge {
+        limit: LimitId(limit),
+        rule,
+        unit: Unit::Usd,
+        amount,
+        shadow: false,
+        warn: Warn::NEVER,
+    }
 }
 
 /// A ledger on a disk: what is written is what was taken when the write ended.

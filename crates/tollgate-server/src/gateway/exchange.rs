@@ -30,6 +30,8 @@ pub(super) struct Exchange {
     pub(super) who: Attributes,
     /// The managed key that was sent, if one was.
     key: Option<Arc<ManagedKey>>,
+    /// What is sent to the provider instead of the policy's key.
+    pub(super) own: Option<HeaderValue>,
     /// How long the caller is ready to wait.
     patience: Patience,
     /// The reservation's id, once there is one.
@@ -83,7 +85,7 @@ impl Exchange {
         arrived: Now,
     ) -> Self {
         let (who, patience) = (Attributes::new(), Patience::POLICY);
-        Self { app, live, provider, arrived, who, key: None, patience, id: None }
+        Self { app, live, provider, arrived, who, key: None, own: None, patience, id: None }
     }
 
     pub(super) fn form(&self) -> Form {
@@ -102,18 +104,23 @@ impl Exchange {
         self.patience = patience(headers);
         identity::strip_keys(headers);
         self.who.set(Attribute::Provider, self.provider.name.clone());
-        let name = &self.provider.name;
-        match &self.key {
-            Some(key) if !key.allows_provider(name) => Err(Failure::new(
-                What::Forbidden,
-                format!(
-                    "The key `{}` may not be used for `{name}`: it may be for {}.",
-                    key.id(),
-                    key.providers()
-                ),
-            )),
-            _ => Ok(()),
+        let (name, Some(key)) = (&self.provider.name, &self.key) else { return Ok(()) };
+        if !key.allows_provider(name) {
+            let sentence = format!(
+                "The key `{}` may not be used for `{name}`: it may be for {}.",
+                key.id(),
+                key.providers()
+            );
+            return Err(Failure::new(What::Forbidden, sentence));
         }
+        self.own = key.own(name).map_err(|_| {
+            let sentence = format!(
+                "The key of `{name}` that is kept with the key `{}` can't be opened here: ask the operator.",
+                key.id()
+            );
+            Failure::new(What::StoreUnavailable, sentence)
+        })?;
+        Ok(())
     }
 
     /// Whether the caller's key may be used for a model; what names none is for whatever model.

@@ -5,14 +5,17 @@ use std::{collections::HashMap, sync::Arc};
 
 use compact_str::CompactString;
 use foldhash::fast::RandomState;
+use http::HeaderValue;
 use rusqlite::Transaction;
 use smallvec::SmallVec;
 use subtle::ConstantTimeEq as _;
 use tollgate_core::{Attribute, Attributes, Grant, Grants, Policy, Time, policy::Pattern};
 
 use super::{
-    Book, Hasher, Moment, RosterError, Vault, keys,
+    Book, Hasher, Moment, RosterError, Vault,
+    keys::terms as terms_of,
     overrides::{self, Overrides},
+    provider_keys::whose,
 };
 use crate::{identity::Unauthorized, keys::Holder};
 
@@ -36,6 +39,8 @@ struct Keys {
     hashers: Vec<Hasher>,
     /// Texts that were hashed under a secret that is not known here.
     locked: usize,
+    /// Providers' keys that were sealed under one.
+    sealed: usize,
 }
 
 /// One text that works as a key.
@@ -55,7 +60,13 @@ pub(crate) struct ManagedKey {
     models: Vec<Pattern>,
     providers: Vec<String>,
     budgets: Vec<Grant>,
+    /// By provider, what is sent to it; nothing where it was sealed under another secret.
+    own: Vec<(CompactString, Option<HeaderValue>)>,
 }
+
+/// A provider's key is attached and cannot be opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Sealed;
 
 impl Snapshot {
     /// Reads all of a roster at one instant.
@@ -75,6 +86,12 @@ impl Snapshot {
             tracing::warn!(
                 keys = keys.locked,
                 "keys of the roster were made under another TOLLGATE_SECRET and are refused: set it back, or rotate them",
+            );
+        }
+        if keys.sealed > 0 {
+            tracing::warn!(
+                keys = keys.sealed,
+                "providers' keys of the roster were sealed under another TOLLGATE_SECRET, and requests that need them are refused: set it back, or attach them again",
             );
         }
         let overrides = Overrides::new(Arc::new(rows), policy);
@@ -148,12 +165,12 @@ impl Snapshot {
 
 impl Keys {
     fn read(tx: &Transaction<'_>, vault: &Vault) -> Result<Self, RosterError> {
-        let mut all = Self::default();
+        let (mut all, mut keys) = (Self::default(), HashMap::<CompactString, ManagedKey>::new());
         let mut statement = tx.prepare("SELECT id, terms, expires, revoked FROM keys")?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
             let (id, terms): (String, String) = (row.get(0)?, row.get(1)?);
-            let terms = keys::terms(&id, &terms)?;
+            let terms = terms_of(&id, &terms)?;
             let key = ManagedKey {
                 holder: Holder::new(&id, terms.named()),
                 expires: row.get(2)?,
@@ -161,9 +178,23 @@ impl Keys {
                 models: terms.models.iter().map(Pattern::new).collect(),
                 budgets: terms.budgets.iter().map(super::Budget::grant).collect(),
                 providers: terms.providers,
+                own: Vec::new(),
             };
-            all.by_id.insert(id.into(), Arc::new(key));
+            keys.insert(id.into(), key);
         }
+        let mut statement = tx.prepare("SELECT key, provider, sealed FROM provider_keys")?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let (id, provider): (String, String) = (row.get(0)?, row.get(1)?);
+            let Some(key) = keys.get_mut(id.as_str()) else { continue };
+            let sealed: Vec<u8> = row.get(2)?;
+            let opened =
+                vault.seal().ok().and_then(|seal| seal.open(&whose(&id, &provider), &sealed));
+            let own = opened.and_then(|own| own.bearer());
+            all.sealed += usize::from(own.is_none());
+            key.own.push((provider.into(), own));
+        }
+        all.by_id = keys.into_iter().map(|(id, key)| (id, Arc::new(key))).collect();
         let mut statement = tx.prepare("SELECT hash, key, ends, keyed_by FROM secrets")?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
@@ -193,6 +224,17 @@ impl ManagedKey {
     /// Whom it names.
     pub(crate) const fn holder(&self) -> &Holder {
         &self.holder
+    }
+
+    /// What is sent to a provider instead of the policy's key, if one is attached.
+    ///
+    /// # Errors
+    /// When it cannot be opened: the policy's must not be used in its place.
+    pub(crate) fn own(&self, provider: &str) -> Result<Option<HeaderValue>, Sealed> {
+        match self.own.iter().find(|(name, _)| name == provider) {
+            Some((_, own)) => own.clone().ok_or(Sealed).map(Some),
+            None => Ok(None),
+        }
     }
 
     /// Whether it may be used for a provider.

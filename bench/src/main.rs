@@ -3,6 +3,7 @@
 //! They print what was measured beside what is wanted. Nothing passes or fails here: a
 //! number depends on the machine, so none is a test.
 
+mod budget;
 mod decide;
 mod gateway;
 mod resident;
@@ -31,6 +32,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Bench {
+    /// A budget under recorded traffic, against holding the worst case and charging after.
+    Budget(budget::Budget),
     /// Decisions in memory, against the governor crate.
     Decide,
     /// The gateway, against a bare hyper proxy before the same sandbox.
@@ -55,6 +58,7 @@ fn main() -> ExitCode {
 
 fn run(cli: &Cli) -> Result<()> {
     match &cli.bench {
+        Bench::Budget(args) => table::print(&budget::run(args)?, cli.json),
         Bench::Decide => table::print(&decide::run(), cli.json),
         Bench::Gateway(args) => table::print(&gateway::run(args)?, cli.json),
         Bench::Waiting(args) => table::print(&waiting::run(args)?, cli.json),

@@ -18,6 +18,7 @@ struct Cli {
 enum Command {
     #[command(visible_alias = "validate")]
     Check(commands::check::CheckArgs),
+    Export(commands::export::ExportArgs),
     Keys(commands::keys::KeysArgs),
     Load(Box<commands::load::LoadArgs>),
     Overrides(commands::overrides::OverridesArgs),
@@ -35,6 +36,7 @@ enum Command {
 pub(crate) fn run() -> ExitCode {
     let result = match &Cli::parse().command {
         Command::Check(args) => commands::check::run(args),
+        Command::Export(args) => commands::export::run(args),
         Command::Keys(args) => commands::keys::run(args),
         Command::Load(args) => commands::load::run(args),
         Command::Overrides(args) => commands::overrides::run(args),

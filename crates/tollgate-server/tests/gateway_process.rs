@@ -7,6 +7,8 @@ mod keys;
 #[path = "process/privileges.rs"]
 mod privileges;
 mod process;
+#[path = "process/restarts.rs"]
+mod restarts;
 
 use std::{fs, time::Duration};
 

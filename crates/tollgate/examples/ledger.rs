@@ -20,8 +20,11 @@ use tollgate::{
 
 type Failure = Box<dyn std::error::Error>;
 
-/// Requests that are open at once, as streams are.
-const OPEN: usize = 64;
+/// Callers at once: who waits for the disk keeps nobody else from work.
+const CALLERS: usize = 64;
+
+/// Requests that each has open, as streams are.
+const OPEN: usize = 4;
 
 fn limit(name: &str, per: &[Attribute], unit: Unit, cap: u64, seconds: u64) -> Limit {
     let measure = Measure::Window { length: Duration::from_secs(seconds), cap };
@@ -51,7 +54,7 @@ async fn work<S: Store>(
     policy: &Policy,
     clock: &Clock,
     keys: usize,
-    requests: usize,
+    numbers: std::ops::Range<usize>,
 ) -> Result<usize, Failure> {
     let demand = Amounts {
         input_tokens: 812,
@@ -62,7 +65,7 @@ async fn work<S: Store>(
     let used = Amounts { output_tokens: 130, cost: NanoUsd(240_400), ..demand };
     let mut open = std::collections::VecDeque::with_capacity(OPEN);
     let mut admitted = 0;
-    for nth in 0..requests {
+    for nth in numbers {
         let user = nth.wrapping_mul(2_654_435_761) % keys;
         let who = Attributes::new()
             .with(Attribute::User, format!("user-{user:08}"))
@@ -75,6 +78,7 @@ async fn work<S: Store>(
         loop {
             match store.reserve(&order, now).await {
                 Ok(tollgate::core::Decision::Admit(_)) => {
+                    store.held(order.id).await?;
                     admitted += 1;
                     open.push_back(order.id);
                 }
@@ -97,7 +101,6 @@ async fn work<S: Store>(
     for id in open {
         store.settle(id, &used, clock.now()).await?;
     }
-    store.durable().await?;
     Ok(admitted)
 }
 
@@ -109,15 +112,28 @@ fn cpu_seconds() -> f64 {
     ticks.filter_map(|field| field.parse::<f64>().ok()).sum::<f64>() / 100.0
 }
 
-async fn measure<S: Store>(
+async fn measure<S: Store + 'static>(
     name: &str,
-    store: &S,
-    policy: &Policy,
+    store: &Arc<S>,
+    policy: &Arc<Policy>,
     (keys, requests): (usize, usize),
 ) -> Result<(), Failure> {
     let clock = Clock::system();
     let (began, cpu) = (clock.now().time, cpu_seconds());
-    let admitted = work(store, policy, &clock, keys, requests).await?;
+    let mut callers = tokio::task::JoinSet::new();
+    for caller in 0..CALLERS {
+        let (store, policy, clock) = (Arc::clone(store), Arc::clone(policy), clock.clone());
+        let numbers = caller * requests / CALLERS..(caller + 1) * requests / CALLERS;
+        callers.spawn(async move {
+            let done = work(&*store, &policy, &clock, keys, numbers).await;
+            done.map_err(|error| error.to_string())
+        });
+    }
+    let mut admitted = 0;
+    while let Some(done) = callers.join_next().await {
+        admitted += done??;
+    }
+    store.durable().await?;
     let took = clock.now().time.since(began).as_secs_f64();
     let cpu = (cpu_seconds() - cpu) * 1e6 / requests as f64;
     println!(
@@ -154,17 +170,17 @@ async fn main() -> Result<(), Failure> {
     let mut arguments = std::env::args().skip(1).map(|text| text.parse());
     let entries: usize = arguments.next().transpose()?.unwrap_or(200_000);
     let keys: usize = arguments.next().transpose()?.unwrap_or(100_000);
-    let (policy, amount) = (policy()?, (keys, entries / 2));
+    let (policy, amount) = (Arc::new(policy()?), (keys, entries / 2));
     if let Some(path) = std::env::var_os(CRASH) {
         let path = Path::new(&path);
         let (store, _) = Embedded::open(path, EmbeddedBounds::default(), Clock::no_earlier_than)?;
         store.note_policy(&policy);
-        measure("embedded", &store, &policy, amount).await?;
+        measure("embedded", &Arc::new(store), &policy, amount).await?;
         std::process::abort();
     }
     let folder = tempfile::tempdir_in(".")?;
     let path = folder.path().join("tollgate.db");
-    measure("memory", &Memory::default(), &policy, amount).await?;
+    measure("memory", &Arc::new(Memory::default()), &policy, amount).await?;
     crash(&path)?;
     reopen("after a crash", &path)?;
     reopen("after a stop", &path)?;

@@ -70,7 +70,13 @@ impl<S: Store + 'static> Permit<S> {
         more: Amounts,
     ) -> impl Future<Output = Result<Decision, StoreError>> + Send + use<S> {
         let (inner, id) = (Arc::clone(&self.inner), self.id);
-        async move { inner.store.extend(id, &more, inner.clock.now()).await }
+        async move {
+            let decision = inner.store.extend(id, &more, inner.clock.now()).await?;
+            if let Decision::Admit(_) = decision {
+                inner.store.held(id).await?;
+            }
+            Ok(decision)
+        }
     }
 
     /// What asking for more was refused with, under the policy that it was admitted under.

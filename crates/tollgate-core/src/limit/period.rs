@@ -13,6 +13,11 @@ const HELD: usize = 3;
 /// The end of a period that never ends.
 const NEVER: u64 = u64::MAX;
 
+/// How far a caller's wall clock may lag behind the one that accounts are forgotten by: read
+/// before it waited for its turn, or set back since. Who came later than that to an account
+/// that was forgotten would get the whole of a period that is over.
+const LAG: u64 = 3_600_000_000_000;
+
 /// At most `cap` from `start` until `end`.
 #[derive(Clone, Copy)]
 pub(crate) struct Period {
@@ -111,8 +116,11 @@ impl Period {
     }
 }
 
+/// Whether nobody would miss it: its period is over, or nothing of it is used, and nobody can
+/// come any more whose clock shows the period before.
 pub(crate) const fn is_idle(state: &[u64], now: Now) -> bool {
-    state[END] != NEVER && now.wall.as_nanos() >= state[END] || used(state) == 0
+    let past = now.wall.as_nanos().saturating_sub(LAG);
+    state[END] != NEVER && past >= state[END] || used(state) == 0 && past >= state[START]
 }
 
 pub(crate) const fn bounds(state: &[u64]) -> (u64, u64) {
@@ -194,5 +202,19 @@ mod tests {
         assert_eq!(day(3).remaining(&state), 5);
         assert_eq!(day(4).check(&state, 100, at(4)), Ok(()));
         assert!(is_idle(&state, at(4)));
+    }
+
+    #[test]
+    fn a_period_that_is_just_over_is_kept_for_those_whose_clocks_lag() {
+        let after = |nanos| Now::at(Time::from_nanos(4 * DAY + nanos));
+        let mut state = [0; WORDS];
+        let old = held(&mut state, day(3), 100);
+        assert!(!is_idle(&state, after(LAG - 1)) && is_idle(&state, after(LAG)));
+        old.settle(&mut state, 100, 100);
+        assert!(!is_idle(&state, after(0)));
+        let new = held(&mut state, day(4), 10);
+        new.settle(&mut state, 10, 0);
+        assert!(!is_idle(&state, after(LAG - 1)), "the day before would begin anew");
+        assert!(is_idle(&state, after(LAG)), "nothing of it is used");
     }
 }

@@ -59,6 +59,9 @@ pub(crate) struct ReplayArgs {
     /// The share of requests that ask for a stream, from 0 to 1.
     #[arg(long, value_name = "SHARE", default_value_t = 0.3)]
     stream: f64,
+    /// The `max_tokens` of every request; without it, a little more than its answer has.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    max_tokens: Option<u32>,
     /// Dollars for a million input tokens, for the client's own count.
     #[arg(long, value_name = "USD")]
     price_input: Option<NanoUsd>,
@@ -93,7 +96,8 @@ async fn replay(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
     let dealer = Dealer::new(args.users, args.stream, args.seed)
         .context("--stream must be a share from 0 to 1")?;
     let longest = trace.rows().iter().map(|row| row.input_tokens).max().unwrap_or(0);
-    let requests = Requests::new(&args.url, &args.model, args.identity()?, longest)?;
+    let requests = Requests::new(&args.url, &args.model, args.identity()?, longest)?
+        .with_max_tokens(args.max_tokens);
     let mut log = args.log()?;
     let clock = Clock::system();
     let client = Client::new(clock.clone(), Duration::from_secs(args.timeout));

@@ -21,6 +21,7 @@ pub(crate) struct Requests {
     url: Uri,
     model: String,
     identity: Identity,
+    max_tokens: Option<u32>,
     /// Text enough for the longest prompt.
     filler: Bytes,
 }
@@ -36,7 +37,7 @@ const OUTPUT_TOKENS: HeaderName = HeaderName::from_static("x-sandbox-output-toke
 
 /// Bytes of prompt for every token, as real text has in the mean.
 const BYTES_PER_TOKEN: usize = 4;
-/// `max_tokens` is a multiple of this, as people write it: more than is used.
+/// Where no `max_tokens` is given it is a multiple of this, as people write it: more than is used.
 const MAX_TOKENS_STEP: u32 = 256;
 
 const SENTENCE: &[u8] = b"Please sum up what the notes say about the harbour and its tides. ";
@@ -53,7 +54,14 @@ impl Requests {
         let bytes = longest as usize * BYTES_PER_TOKEN;
         let filler = SENTENCE.iter().copied().cycle().take(bytes).collect();
         let model = serde_json::Value::from(model).to_string();
-        Ok(Self { url, model, identity, filler })
+        Ok(Self { url, model, identity, max_tokens: None, filler })
+    }
+
+    /// The same, with this `max_tokens` wherever the recorded answer is not longer.
+    #[must_use]
+    pub(crate) const fn with_max_tokens(mut self, max_tokens: Option<u32>) -> Self {
+        self.max_tokens = max_tokens;
+        self
     }
 
     /// The request of a row.
@@ -73,11 +81,17 @@ impl Requests {
     /// body a token of input, and all the output it allows.
     pub(crate) fn most(&self, row: &Row, deal: Deal) -> Tokens {
         let input = self.body_len(row, deal) as u64;
-        Tokens { input, output: max_tokens(row).into() }
+        Tokens { input, output: self.max_tokens(row).into() }
+    }
+
+    fn max_tokens(&self, row: &Row) -> u32 {
+        let used = row.output_tokens.max(1);
+        self.max_tokens
+            .map_or_else(|| used.next_multiple_of(MAX_TOKENS_STEP), |most| most.max(used))
     }
 
     fn body(&self, row: &Row, deal: Deal) -> Bytes {
-        let max_tokens = max_tokens(row).to_string();
+        let max_tokens = self.max_tokens(row).to_string();
         let mut body = BytesMut::with_capacity(self.body_len(row, deal));
         for part in self.parts(row, deal, max_tokens.as_bytes()) {
             body.put_slice(part);
@@ -86,7 +100,7 @@ impl Requests {
     }
 
     fn body_len(&self, row: &Row, deal: Deal) -> usize {
-        let max_tokens = max_tokens(row).to_string();
+        let max_tokens = self.max_tokens(row).to_string();
         self.parts(row, deal, max_tokens.as_bytes()).iter().map(|part| part.len()).sum()
     }
 
@@ -138,8 +152,4 @@ pub(super) fn parse_http(text: &str) -> Result<Uri, BadUrl> {
     let url: Uri = text.parse().map_err(|_| bad())?;
     let plain = url.scheme_str() == Some("http") && url.host().is_some() && url.query().is_none();
     if plain { Ok(url) } else { Err(bad()) }
-}
-
-fn max_tokens(row: &Row) -> u32 {
-    row.output_tokens.max(1).next_multiple_of(MAX_TOKENS_STEP)
 }

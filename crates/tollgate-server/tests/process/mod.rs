@@ -140,6 +140,18 @@ impl Serving {
         headers: &[(&str, &str)],
         body: &str,
     ) -> String {
+        let mut answer = String::new();
+        let mut socket = self.send(method, path, headers, body);
+        socket.read_to_string(&mut answer).expect("an answer");
+        answer
+    }
+
+    /// Sends a POST, whose answer is still to come.
+    pub(crate) fn begin(&self, path: &str, headers: &[(&str, &str)], body: &str) -> TcpStream {
+        self.send("POST", path, headers, body)
+    }
+
+    fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> TcpStream {
         let mut socket = TcpStream::connect(&self.address).expect("a connection");
         socket.set_read_timeout(Some(PATIENCE)).expect("a timeout");
         let headers: String =
@@ -149,9 +161,7 @@ impl Serving {
             "{method} {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: {length}\r\n{headers}\r\n{body}"
         );
         socket.write_all(request.as_bytes()).expect("written");
-        let mut answer = String::new();
-        socket.read_to_string(&mut answer).expect("an answer");
-        answer
+        socket
     }
 
     /// Writes a file of its folder.

@@ -51,6 +51,10 @@ impl Store for AnyStore {
         ask!(self, store => store.reserve(order, now))
     }
 
+    async fn held(&self, id: ReservationId) -> Result<(), StoreError> {
+        ask!(self, store => store.held(id))
+    }
+
     async fn check(&self, order: &Order<'_>, now: Now) -> Result<Decision, StoreError> {
         ask!(self, store => store.check(order, now))
     }

@@ -20,7 +20,8 @@ pub use memory::Memory;
 ///
 /// [`conformance`]: crate::conformance
 pub trait Store: Send + Sync {
-    /// Grants all charges of an order or none, in one step that nothing can come between.
+    /// Grants all charges of an order or none, in one step that nothing can come between. Whoever
+    /// was admitted awaits [`held`](Store::held) before anything is used.
     ///
     /// # Errors
     /// When the store cannot answer or the id has expired; nothing is charged then.
@@ -29,6 +30,13 @@ pub trait Store: Send + Sync {
         order: &Order<'_>,
         now: Now,
     ) -> impl Future<Output = Result<Decision, StoreError>> + Send;
+
+    /// Returns when what is held under an id survives a crash. What was admitted must not cost
+    /// anything before that.
+    ///
+    /// # Errors
+    /// When it can't be made to.
+    fn held(&self, id: ReservationId) -> impl Future<Output = Result<(), StoreError>> + Send;
 
     /// What [`reserve`](Store::reserve) would answer; takes nothing.
     ///

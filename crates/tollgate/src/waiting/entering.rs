@@ -11,7 +11,7 @@ use tollgate_core::{
 
 use super::{
     Entered, Patience, Stay, Waiting,
-    guest::{Guest, GuestId, Place, Told, cost},
+    guest::{Guest, GuestId, Place, Told, Unclaimed, cost},
     hall::{Hall, Need, Needs, State},
     serving::{self, bare, can_wait, obstacles, told},
 };
@@ -65,9 +65,15 @@ impl<S: Store + 'static> Inner<S> {
         };
         let (refusal, competes) = match self.knock(&policy, &order, &needs, now).await? {
             Door::Open(admission) => {
+                if order.keep {
+                    // Who hangs up meanwhile may ask for the same id again.
+                    self.store.held(order.id).await?;
+                }
                 let (shared, policy, stay) = (Arc::clone(self), Arc::clone(&policy), brief(&needs));
                 let permit = Permit::new(shared, order.id, policy, admission, order.demand, stay);
-                return Ok(Entered::Admit(permit));
+                // Where it can't be made to survive, or nobody waits for that, it is voided.
+                let unclaimed = Unclaimed::new(permit);
+                return Ok(Entered::Admit(unclaimed.held(self).await?));
             }
             Door::Shut(refusal) => {
                 let (refusal, cause) = told(&policy, &order, refusal);

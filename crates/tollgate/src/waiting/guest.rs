@@ -7,7 +7,10 @@ use tokio::sync::oneshot;
 use tollgate_core::{Amounts, Attributes, Demand, LimitId, ReservationId, Time, Unit, queue::Bill};
 
 use super::hall::RoomId;
-use crate::{Permit, Store, StoreError, tollgate::Refused};
+use crate::{
+    Permit, Store, StoreError,
+    tollgate::{Inner, Refused},
+};
 
 /// A guest's name in the hall.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -66,9 +69,18 @@ impl<S: Store + 'static> Unclaimed<S> {
         Self(Some(Box::new(permit)))
     }
 
-    pub(super) fn claim(mut self) -> Option<Permit<S>> {
-        self.0.take().map(|permit| *permit)
+    /// The permit, as soon as what it holds survives a crash.
+    pub(super) async fn held(mut self, inner: &Inner<S>) -> Result<Permit<S>, StoreError> {
+        match &self.0 {
+            Some(permit) => inner.store.held(permit.id()).await?,
+            None => return Err(taken()),
+        }
+        self.0.take().map(|permit| *permit).ok_or_else(taken)
     }
+}
+
+fn taken() -> StoreError {
+    StoreError::Unavailable("the permit was taken before".to_owned())
 }
 
 impl<S: Store + 'static> Drop for Unclaimed<S> {

@@ -1,6 +1,12 @@
 //! A turn that is waited for.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
 
 use tokio::sync::oneshot;
 use tollgate_core::{Attributes, Demand, LimitId, Now, Policy, Retry, Time};
@@ -44,7 +50,11 @@ pub struct Waiting<S: Store + 'static> {
     told: oneshot::Receiver<Told<S>>,
     /// Whether it was told, so that there is no place to give up.
     is_over: bool,
+    /// What it was told, while the store makes sure of it.
+    coming: Option<Coming<S>>,
 }
+
+type Coming<S> = Pin<Box<dyn Future<Output = Result<Verdict<S>, StoreError>> + Send>>;
 
 impl Patience {
     /// As long as the policy lets it.
@@ -77,7 +87,7 @@ impl<S: Store + 'static> Waiting<S> {
         (entered, deadline): (Now, Time),
         told: oneshot::Receiver<Told<S>>,
     ) -> Self {
-        Self { inner, guest, who, demand, entered, deadline, told, is_over: false }
+        Self { inner, guest, who, demand, entered, deadline, told, is_over: false, coming: None }
     }
 
     /// Its turn, or why it does not come. Nothing is charged before.
@@ -92,18 +102,30 @@ impl<S: Store + 'static> Waiting<S> {
             () = tokio::time::sleep(left) => None,
         };
         match told {
-            Some(told) => self.answer(told),
+            Some(told) => self.answer(told).await,
             None => self.time_is_up().await,
         }
     }
 
-    /// Its turn if it has come already.
+    /// Its turn if it has come already, and what it holds survives a crash.
     ///
     /// # Errors
     /// When the store could not answer, or it was answered before.
     pub fn try_turn(&mut self) -> Option<Result<Verdict<S>, StoreError>> {
-        let told = self.told.try_recv().ok()?;
-        Some(self.answer(told))
+        if self.coming.is_none() {
+            let told = self.told.try_recv().ok()?;
+            self.is_over = true;
+            let inner = Arc::clone(&self.inner);
+            self.coming = Some(Box::pin(answer(inner, told)));
+        }
+        let coming = self.coming.as_mut()?;
+        match coming.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(verdict) => {
+                self.coming = None;
+                Some(verdict)
+            }
+            Poll::Pending => None,
+        }
     }
 
     /// Its place, 1 for the next: the largest of the places where it waits.
@@ -123,23 +145,16 @@ impl<S: Store + 'static> Waiting<S> {
         self.deadline
     }
 
-    fn answer(&mut self, told: Told<S>) -> Result<Verdict<S>, StoreError> {
+    async fn answer(&mut self, told: Told<S>) -> Result<Verdict<S>, StoreError> {
         self.is_over = true;
-        match told {
-            Told::Admit(unclaimed) => match unclaimed.claim() {
-                Some(permit) => Ok(Verdict::Admit(permit)),
-                None => Err(StoreError::Unavailable("the permit was taken before".to_owned())),
-            },
-            Told::Refuse(refused) => Ok(Verdict::Refuse(*refused)),
-            Told::Failed(error) => Err(error),
-        }
+        answer(Arc::clone(&self.inner), told).await
     }
 
     async fn time_is_up(mut self) -> Result<Verdict<S>, StoreError> {
         let Some(gone) = self.inner.hall.leave(self.guest) else {
             // It was told at the very last moment.
             return match self.told.try_recv() {
-                Ok(told) => self.answer(told),
+                Ok(told) => self.answer(told).await,
                 Err(_) => Err(StoreError::Unavailable("the gate has gone".to_owned())),
             };
         };
@@ -159,6 +174,17 @@ impl<S: Store + 'static> Waiting<S> {
         let waited = now.time.since(self.entered.time);
         let refusal = bare(limit, Retry::NotBefore(now.time));
         Refused { refusal, policy, now, cause: Cause::TimedOut { waited } }
+    }
+}
+
+async fn answer<S: Store + 'static>(
+    inner: Arc<Inner<S>>,
+    told: Told<S>,
+) -> Result<Verdict<S>, StoreError> {
+    match told {
+        Told::Admit(unclaimed) => unclaimed.held(&inner).await.map(Verdict::Admit),
+        Told::Refuse(refused) => Ok(Verdict::Refuse(*refused)),
+        Told::Failed(error) => Err(error),
     }
 }
 

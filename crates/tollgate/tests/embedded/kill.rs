@@ -74,7 +74,7 @@ fn child() {
     let round = std::env::var(ROUND).expect("a round").parse().expect("a number");
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build();
     runtime.expect("a runtime").block_on(async {
-        let bounds = EmbeddedBounds { max_replay: 200, ..EmbeddedBounds::default() };
+        let bounds = EmbeddedBounds { max_replay: 200, max_grants: 0, ..EmbeddedBounds::default() };
         let opened = Embedded::open(ledger.as_ref(), bounds, Clock::no_earlier_than);
         let (store, clock) = opened.expect("a ledger");
         let (store, policy) = (Arc::new(store), Arc::new(world().policy));

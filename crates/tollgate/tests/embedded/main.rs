@@ -1,9 +1,12 @@
 //! The embedded store's own promises: what it remembers, and what it says when it can't.
 
 mod audit;
+mod export;
 mod history;
+mod holds;
 mod kill;
 mod old;
+mod reconcile;
 mod refused;
 mod restart;
 mod spend;

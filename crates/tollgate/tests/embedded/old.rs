@@ -13,17 +13,25 @@ use crate::world::{DEMAND, NOON, World, every_kind};
 /// voided, one settled after it expired, and one that a crash left open.
 const FORMAT_1: &str = include_str!("format_1.sql");
 
+/// A file as format 2 had it, after a crash: seven requests that ended, one of them with an
+/// overrun, and one that did not.
+const FORMAT_2: &str = include_str!("format_2.sql");
+
 fn old() -> World {
+    made_by(FORMAT_1)
+}
+
+fn made_by(format: &str) -> World {
     let world = World::new(every_kind());
     let file = Connection::open(world.path()).expect("a database");
-    file.execute_batch(FORMAT_1).expect("a ledger of format 1");
+    file.execute_batch(format).expect("an older ledger");
     world
 }
 
 #[tokio::test]
 async fn a_ledger_of_the_first_format_opens_and_goes_on() {
     let world = old();
-    let older = LedgerError::Older { path: world.path(), found: 1, known: 2 };
+    let older = LedgerError::Older { path: world.path(), found: 1, known: 3 };
     assert_eq!(audit(&world.path()), Err(older), "it is not read as something else");
     let open = world.open(NOON);
     assert_eq!(open.store.restored().entries, 10);
@@ -47,6 +55,29 @@ async fn a_ledger_of_the_first_format_opens_and_goes_on() {
     assert_eq!(sum.nano_usd, NanoUsd(600_000_000 + 100_000_000 + 2 * 250_000_000));
     assert_eq!((sum.requests, sum.estimated), (4, 0));
     assert_eq!(sum.overrun_nano_usd, NanoUsd(100_000_000));
+}
+
+#[tokio::test]
+async fn a_ledger_of_the_second_format_opens_and_goes_on() {
+    let world = made_by(FORMAT_2);
+    let older = LedgerError::Older { path: world.path(), found: 2, known: 3 };
+    assert_eq!(audit(&world.path()), Err(older), "it is not read as something else");
+    let open = world.open(NOON);
+    let restored = open.store.restored();
+    assert_eq!((restored.entries, restored.expired), (16, 1));
+    let again = open.store.settle(ReservationId(0xbb), &DEMAND, open.now()).await;
+    assert_eq!(again.expect("a receipt").usage.output_tokens, 500, "ids are known");
+    let at = open.now().wall;
+    drop(open);
+
+    let found = audit(&world.path()).expect("a ledger");
+    assert!(found.is_clean(), "{:#?}", found.findings);
+    assert_eq!((found.reservations, found.lost, found.expired), (8, 0, 1));
+    let day = std::time::Duration::from_secs(86_400);
+    let sum = spend(&world.path(), &SpendQuery::between(at.before(day), at.after(day)));
+    let sum = sum.expect("sums").pop().expect("a row");
+    assert_eq!((sum.requests, sum.estimated), (8, 1));
+    assert_eq!((sum.input_tokens, sum.output_tokens), (12 + 10 + 100, 30 + 500 + 50));
 }
 
 #[test]

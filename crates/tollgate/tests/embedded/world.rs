@@ -101,8 +101,9 @@ impl World {
     /// Opens the ledger at an instant, no earlier than what it knows.
     pub(crate) fn try_open(&self, at: Time) -> Result<Open, LedgerError> {
         let clock = |floor: Time| Clock::set_at(at.max(floor));
-        // So few that accounts are written down in the middle of everything.
-        let bounds = EmbeddedBounds { max_replay: 40, ..EmbeddedBounds::default() };
+        // So few that accounts are written down in the middle of everything, and no grants,
+        // so that a crash leaves what was written and nothing else.
+        let bounds = EmbeddedBounds { max_replay: 40, max_grants: 0, ..EmbeddedBounds::default() };
         let (store, clock) = Embedded::open(&self.path(), bounds, clock)?;
         store.note_policy(&self.policy);
         Ok(Open { store, clock })

@@ -6,3 +6,4 @@
 mod model;
 mod properties;
 mod threads;
+mod trees;

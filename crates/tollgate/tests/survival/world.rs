@@ -57,8 +57,13 @@ pub(crate) fn open(
     vfs: Option<&'static str>,
 ) -> Result<(Embedded, Clock), LedgerError> {
     // So few that accounts are written down, and the log is moved, in the middle of everything.
-    let bounds =
-        EmbeddedBounds { max_replay: 60, max_log_pages: 150, vfs, ..EmbeddedBounds::default() };
+    let bounds = EmbeddedBounds {
+        max_replay: 60,
+        max_log_pages: 150,
+        max_grants: 0,
+        vfs,
+        ..EmbeddedBounds::default()
+    };
     let clock = |floor: Time| Clock::set_at(MORNING.max(floor));
     let (store, clock) = Embedded::open(&path(folder), bounds, clock)?;
     store.note_policy(&policy());

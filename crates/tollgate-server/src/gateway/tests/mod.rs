@@ -10,6 +10,7 @@ mod headers;
 mod holds;
 mod identity;
 mod input;
+mod known_failures;
 mod managed;
 mod metering;
 mod provider;

@@ -48,6 +48,17 @@ async fn a_row_becomes_a_chat_completion_of_its_size() {
     }
 }
 
+#[tokio::test]
+async fn max_tokens_can_be_given_but_never_cut_an_answer() {
+    for (given, sent) in [(4_096, 4_096), (100, 257)] {
+        let requests = requests(Identity::Anonymous).with_max_tokens(Some(given));
+        let body = body(requests.request(&ROW, PLAIN)).await;
+        let json: Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!(json["max_tokens"], sent);
+        assert_eq!(requests.most(&ROW, PLAIN).output, sent);
+    }
+}
+
 #[test]
 fn users_are_named_by_header_or_by_key() {
     let sent = |identity: Identity, deal: Deal, name: &str| {

@@ -17,6 +17,8 @@ pub(super) struct Entry {
     pub(super) keep: bool,
     pub(super) charges: Vec<EntryCharge>,
     pub(super) session: String,
+    /// Whether nobody told what was used, or what was lost.
+    pub(super) estimated: bool,
 }
 
 /// What a row says of one account.
@@ -32,7 +34,7 @@ pub(super) struct EntryCharge {
 
 /// The columns that [`Entry::read`] expects.
 pub(super) const COLUMNS: &str = "seq, kind, id, at, wall, requests, input_tokens, \
-    output_tokens, nano_usd, millis, expires, keep, charges, session";
+    output_tokens, nano_usd, millis, expires, keep, charges, session, estimated";
 
 impl Entry {
     pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
@@ -50,6 +52,7 @@ impl Entry {
             keep: row.get(11)?,
             charges: read_charges(kind, 12, row.get_ref(12)?.as_str()?)?,
             session: session.unwrap_or_default().to_owned(),
+            estimated: row.get(14)?,
         })
     }
 }

@@ -1,4 +1,4 @@
--- Makes a ledger of format 1 one of format 2; `spend.sql` and `views.sql` follow.
+-- Makes a ledger of format 1 one of format 2; `spend.sql` and others follow.
 
 DROP VIEW ledger;
 DROP VIEW ledger_charges;

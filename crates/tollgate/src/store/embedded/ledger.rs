@@ -12,7 +12,7 @@ use crate::{
     Receipt, StoreError,
     store::memory::{Holds, Journal, Record},
 };
-use tollgate_core::Amounts;
+use tollgate_core::{Amounts, ReservationId, Time};
 
 /// Hears what happens to reservations and writes it down, a moment later, in that order.
 #[derive(Debug, Clone)]
@@ -48,13 +48,16 @@ impl Pending {
                     demand,
                     keep,
                     attributes,
+                    is_lost: false,
                     charges,
                 }));
+                self.grant(id, held, now.time);
             }
             Record::Extend { id, now, more, held } => {
                 let (seq, charges) = (self.number(), self.hold(held));
                 self.latest = self.latest.max(now.time);
                 self.add(Row::Extend { seq, id, now, more: *more, charges });
+                self.grant(id, held, now.time);
             }
             Record::Renew { id, expires } => {
                 let (seq, now) = (self.number(), tollgate_core::Now::at(self.latest));
@@ -77,7 +80,20 @@ impl Pending {
             Record::Checkpoint { cell, state } => {
                 self.add(Row::Checkpoint { cell, seq: self.seq, state: state.clone() });
             }
-            Record::Close { cell } => self.add(Row::Close { cell }),
+            Record::Close { cell } => {
+                self.add(Row::Close { cell });
+                if self.grants.forget(cell) {
+                    self.add(Row::Revoke { cell });
+                }
+            }
+        }
+    }
+
+    /// Asks for what must be granted beside a hold.
+    fn grant(&mut self, id: ReservationId, held: Holds<'_>, now: Time) {
+        let charges = held.iter().map(|(cell, charge, _)| (cell, charge));
+        for ask in self.grants.hold(id, charges, now) {
+            self.add(Row::Grant(ask));
         }
     }
 

@@ -7,7 +7,8 @@
 //! `schema.sql`, and the view `ledger` shows them to people.
 //!
 //! What is lost by `kill -9` is at most the rows of the last few milliseconds, and nobody
-//! was told that those are safe. After a restart, whatever was reserved and not settled has
+//! was told that those are safe: a hold is when [`Store::held`] returns, by its row or by a
+//! grant that is on the disk already. After a restart, whatever was reserved and not settled has
 //! expired: its slots are free, and its money and tokens count as used until a late
 //! settlement says better. A failed write stops admission for good; there is no second try,
 //! since nobody knows what the first one left behind. What has no budget runs on: its rates
@@ -16,10 +17,14 @@
 mod audit;
 mod entry;
 mod error;
+mod export;
+mod grants;
 mod ledger;
 mod log;
+mod lost;
 mod mirror;
 mod queue;
+mod reconcile;
 mod replay;
 mod row;
 mod rules;
@@ -35,6 +40,7 @@ use std::{
     thread::JoinHandle,
 };
 
+use rusqlite::Connection;
 use smallvec::SmallVec;
 use tollgate_core::{
     Amounts, Attributes, Decision, Now, Order, Policy, ReservationId, Standing, Time, Usage,
@@ -42,12 +48,15 @@ use tollgate_core::{
 
 pub use audit::{Audit, Balance, LimitBalance, MAX_FINDINGS, audit};
 pub use error::LedgerError;
+pub use export::{Export, LedgerRow};
 pub use ledger::Ledger;
+pub use reconcile::{Reconciled, Resolution, reconcile};
 pub use spend::{
     Bucket, Dimension, MAX_SPAN, MAX_SPEND_ROWS, OTHERS, SpendOrder, SpendQuery, SpendRow, spend,
 };
 
 use self::{
+    lost::Lost,
     mirror::{Mirror, Outstanding},
     queue::Queue,
     replay::Replay,
@@ -80,6 +89,9 @@ pub struct EmbeddedBounds {
     pub max_bytes: Option<u64>,
     /// About how many entries a restart reads again; accounts are written down as often.
     pub max_replay: u64,
+    /// Accounts of which something may be held before it is written (see `held`); of others
+    /// each hold waits until it is.
+    pub max_grants: usize,
     /// About how many pages are in the write-ahead log before they are moved to the file.
     pub max_log_pages: u32,
     /// SQLite's name of the way to files that is used; the usual one without it. For disks
@@ -106,6 +118,7 @@ impl Default for EmbeddedBounds {
             memory: Bounds::default(),
             max_bytes: None,
             max_replay: 25_000,
+            max_grants: 65_536,
             max_log_pages: 4_000,
             vfs: None,
         }
@@ -124,15 +137,29 @@ impl Embedded {
         bounds: EmbeddedBounds,
         clock: impl FnOnce(Time) -> Clock,
     ) -> Result<(Self, Clock), LedgerError> {
-        let lock = lock(path)?;
+        Self::open_locked(path, lock(path)?, bounds, clock, Replay::read)
+    }
+
+    /// Opens a ledger that nobody else writes; `read` reads what it remembers.
+    fn open_locked(
+        path: &Path,
+        lock: File,
+        bounds: EmbeddedBounds,
+        clock: impl FnOnce(Time) -> Clock,
+        read: impl FnOnce(&Connection, &Path, Option<&str>) -> Result<Replay, LedgerError>,
+    ) -> Result<(Self, Clock), LedgerError> {
         let connection = schema::open(path, &bounds)?;
-        let mut replay = Replay::read(&connection, path, bounds.vfs)?;
+        let mut replay = read(&connection, path, bounds.vfs)?;
         let clock = clock(replay.latest);
         let mut now = clock.now();
         now.time = now.time.max(replay.latest);
+        let lost = replay
+            .lose_grants(&connection, now)
+            .map_err(|error| LedgerError::from_sqlite(path, &error))?;
         let (cells, idle) = replay.sift_cells(now);
 
-        let queue = Arc::new(Queue::new(replay.seq, replay.latest));
+        let queue = Arc::new(Queue::new(replay.seq, replay.latest, bounds.max_grants));
+        Lost::write_all(lost, &queue);
         let ledger = Ledger { queue: Arc::clone(&queue) };
         let mut restored = Restored {
             entries: replay.seq,
@@ -308,6 +335,10 @@ impl Store for Embedded {
 
     async fn end_session(&self, order: &Order<'_>, now: Now) -> Result<bool, StoreError> {
         self.memory.end_session(order, now).await
+    }
+
+    async fn held(&self, id: ReservationId) -> Result<(), StoreError> {
+        self.queue.held(id).await
     }
 
     async fn durable(&self) -> Result<(), StoreError> {

@@ -7,9 +7,12 @@ use std::{
 
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::watch;
-use tollgate_core::Time;
+use tollgate_core::{ReservationId, Time};
 
-use super::row::{Batch, Row};
+use super::{
+    grants::{self, Grants},
+    row::{Batch, Row},
+};
 use crate::StoreError;
 
 /// Takes rows in the order of changes; one thread takes them out in groups.
@@ -19,6 +22,8 @@ pub(super) struct Queue {
     wake: Condvar,
     depth: AtomicUsize,
     failed: AtomicBool,
+    /// Whether any hold waits for its row.
+    is_awaited: AtomicBool,
     progress: watch::Sender<Progress>,
 }
 
@@ -29,6 +34,9 @@ pub(super) struct Pending {
     pub(super) seq: u64,
     /// The latest instant of an entry.
     pub(super) latest: Time,
+    pub(super) grants: Grants,
+    /// The last entry of the batch that was taken last.
+    taken: u64,
     is_asleep: bool,
     is_urgent: bool,
     is_closed: bool,
@@ -65,11 +73,13 @@ const LINGER: Duration = Duration::from_millis(2);
 const QUIET_GROUPS: u32 = 25;
 
 impl Queue {
-    pub(super) fn new(seq: u64, latest: Time) -> Self {
+    pub(super) fn new(seq: u64, latest: Time, max_grants: usize) -> Self {
         let pending = Pending {
             batch: Batch::default(),
             seq,
             latest,
+            grants: Grants::new(max_grants),
+            taken: seq,
             is_asleep: false,
             is_urgent: false,
             is_closed: false,
@@ -80,6 +90,7 @@ impl Queue {
             wake: Condvar::new(),
             depth: AtomicUsize::new(0),
             failed: AtomicBool::new(false),
+            is_awaited: AtomicBool::new(false),
             progress: watch::Sender::new(progress),
         }
     }
@@ -109,6 +120,9 @@ impl Queue {
         }
         let depth = pending.batch.rows.len();
         self.depth.store(depth, Ordering::Relaxed);
+        if pending.grants.anybody_waits() {
+            self.is_awaited.store(true, Ordering::Relaxed);
+        }
         if pending.is_asleep || depth == FULL_GROUP {
             self.wake.notify_one();
         }
@@ -119,12 +133,39 @@ impl Queue {
     pub(super) async fn durable(&self) -> Result<(), StoreError> {
         let target = {
             let mut pending = self.pending.lock();
-            if self.progress.borrow().committed < pending.seq {
-                pending.is_urgent = true;
-                self.wake.notify_one();
-            }
+            self.hurry(&mut pending);
             pending.seq
         };
+        self.reach(target).await
+    }
+
+    /// Returns when what is held under an id survives a crash: at once where grants cover it.
+    pub(super) async fn held(&self, id: ReservationId) -> Result<(), StoreError> {
+        if !self.is_awaited.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let target = {
+            let mut pending = self.pending.lock();
+            match pending.grants.waits(id) {
+                None => return Ok(()),
+                Some(grants::Batch::Taken) => pending.taken,
+                Some(grants::Batch::Gathered) => {
+                    self.hurry(&mut pending);
+                    pending.seq
+                }
+            }
+        };
+        self.reach(target).await
+    }
+
+    fn hurry(&self, pending: &mut Pending) {
+        if self.progress.borrow().committed < pending.seq {
+            pending.is_urgent = true;
+            self.wake.notify_one();
+        }
+    }
+
+    async fn reach(&self, target: u64) -> Result<(), StoreError> {
         let mut progress = self.progress.subscribe();
         let reached = progress
             .wait_for(|progress| progress.committed >= target || progress.failed.is_some())
@@ -187,12 +228,26 @@ impl Queue {
         std::mem::swap(&mut pending.batch, batch);
         pending.is_urgent = false;
         self.depth.store(0, Ordering::Relaxed);
+        pending.grants.taken();
+        pending.taken = pending.seq;
         pending.seq
     }
 
-    /// Says that every entry up to `seq` is on the disk.
+    /// Says that every entry up to `seq` is on the disk, and all that was taken with it.
     pub(super) fn committed(&self, seq: u64) {
-        self.progress.send_modify(|progress| progress.committed = seq);
+        {
+            let mut pending = self.pending.lock();
+            pending.grants.written();
+            let awaited = pending.grants.anybody_waits();
+            self.is_awaited.store(awaited, Ordering::Relaxed);
+            let latest = pending.latest;
+            for cell in pending.grants.sweep(latest) {
+                pending.add(Row::Revoke { cell });
+            }
+        }
+        if self.progress.borrow().committed < seq {
+            self.progress.send_modify(|progress| progress.committed = seq);
+        }
     }
 
     /// Says that nothing will be written any more. There is no way back but a restart: what
@@ -210,7 +265,8 @@ impl Queue {
         self.failed.load(Ordering::SeqCst)
     }
 
-    fn failure(&self) -> StoreError {
+    /// Why nothing is written any more.
+    pub(super) fn failure(&self) -> StoreError {
         let failed = self.progress.borrow().failed.clone();
         StoreError::Unavailable(failed.unwrap_or_else(|| "its writer has ended".to_owned()))
     }

@@ -250,7 +250,11 @@ impl Replay {
 
     /// Makes a cell that was not written down yet. If it was forgotten, what happened to it
     /// before the rows that are played again is not missed.
-    fn make_cell(&mut self, connection: &Connection, number: u32) -> rusqlite::Result<()> {
+    pub(super) fn make_cell(
+        &mut self,
+        connection: &Connection,
+        number: u32,
+    ) -> rusqlite::Result<()> {
         if self.cells.contains_key(&number) {
             return Ok(());
         }

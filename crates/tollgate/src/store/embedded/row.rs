@@ -5,6 +5,7 @@ use tollgate_core::{
     Amounts, Attributes, Cell, Charge, LimitId, Now, ReservationId, ScopeId, Time,
 };
 
+use super::grants::Ask;
 use crate::{Receipt, store::memory::End};
 
 /// A group of rows. Their charges lie in one list, so that a row needs no memory of its own.
@@ -17,15 +18,57 @@ pub(super) struct Batch {
 /// One change, with its number among all entries where it is one.
 #[derive(Debug)]
 pub(super) enum Row {
-    Open { cell: u32, scope: ScopeId, key: CompactString },
+    Open {
+        cell: u32,
+        scope: ScopeId,
+        key: CompactString,
+    },
     Reserve(Reserve),
-    Extend { seq: u64, id: ReservationId, now: Now, more: Amounts, charges: usize },
-    Renew { seq: u64, id: ReservationId, now: Now, expires: Time },
-    End { seq: u64, id: ReservationId, now: Now, how: End, receipt: Receipt, charges: usize },
-    EndSession { seq: u64, cell: u32, limit: LimitId, session: CompactString, now: Now },
-    Checkpoint { cell: u32, seq: u64, state: Cell },
-    Close { cell: u32 },
+    Extend {
+        seq: u64,
+        id: ReservationId,
+        now: Now,
+        more: Amounts,
+        charges: usize,
+    },
+    Renew {
+        seq: u64,
+        id: ReservationId,
+        now: Now,
+        expires: Time,
+    },
+    End {
+        seq: u64,
+        id: ReservationId,
+        now: Now,
+        how: End,
+        receipt: Receipt,
+        charges: usize,
+    },
+    EndSession {
+        seq: u64,
+        cell: u32,
+        limit: LimitId,
+        session: CompactString,
+        now: Now,
+    },
+    Checkpoint {
+        cell: u32,
+        seq: u64,
+        state: Cell,
+    },
+    Close {
+        cell: u32,
+    },
     Limits(Vec<LimitRow>),
+    /// What may be held of an account before the hold's own row is written.
+    Grant(Ask),
+    /// A cell has no grants any more.
+    Revoke {
+        cell: u32,
+    },
+    /// Nothing has.
+    RevokeAll,
 }
 
 #[derive(Debug)]
@@ -37,6 +80,8 @@ pub(super) struct Reserve {
     pub(super) demand: Amounts,
     pub(super) keep: bool,
     pub(super) attributes: Box<Attributes>,
+    /// Whether it stands for what a crash may have lost.
+    pub(super) is_lost: bool,
     /// How many of the batch's charges are its own.
     pub(super) charges: usize,
 }

@@ -12,14 +12,28 @@ use super::{EmbeddedBounds, LedgerError, log};
 const APPLICATION_ID: i64 = 0x546f_6c6c;
 
 /// The format that this version writes.
-const FORMAT: i64 = 2;
+const FORMAT: i64 = 3;
 
-const SCHEMA: &str =
-    concat!(include_str!("schema.sql"), include_str!("spend.sql"), include_str!("views.sql"));
+const SCHEMA: &str = concat!(
+    include_str!("schema.sql"),
+    include_str!("spend.sql"),
+    include_str!("spent.sql"),
+    include_str!("grants.sql"),
+    include_str!("views.sql")
+);
 
-/// What makes a file of format 1 one of format 2.
-const FORMAT_2: &str =
-    concat!(include_str!("format_2.sql"), include_str!("spend.sql"), include_str!("views.sql"));
+/// What makes a file of format 1 one of this format.
+const FROM_1: &str = concat!(
+    include_str!("format_2.sql"),
+    include_str!("spend.sql"),
+    include_str!("spent.sql"),
+    include_str!("grants.sql"),
+    include_str!("views.sql")
+);
+
+/// What makes a file of format 2 one of this format.
+const FROM_2: &str =
+    concat!("DROP VIEW spent;", include_str!("spent.sql"), include_str!("grants.sql"));
 
 /// Kibibytes of the file that are kept in memory.
 const CACHE_KIB: i64 = 16 * 1024;
@@ -43,6 +57,20 @@ impl EntryKind {
         [Reserve, Extend, Renew, Settle, Void, Expire, Overrun, EndSession]
             .into_iter()
             .find(|kind| *kind as i64 == number)
+    }
+
+    /// Its name, as in the table `kinds`.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Reserve => "reserve",
+            Self::Extend => "extend",
+            Self::Renew => "renew",
+            Self::Settle => "settle",
+            Self::Void => "void",
+            Self::Expire => "expire",
+            Self::Overrun => "overrun",
+            Self::EndSession => "end_session",
+        }
     }
 }
 
@@ -75,7 +103,8 @@ pub(super) fn open(path: &Path, bounds: &EmbeddedBounds) -> Result<Connection, L
         connection.execute_batch(&made).map_err(failed)?;
     }
     if format < FORMAT {
-        let made = format!("BEGIN IMMEDIATE; {FORMAT_2} PRAGMA user_version = {FORMAT}; COMMIT;");
+        let changes = if format == 1 { FROM_1 } else { FROM_2 };
+        let made = format!("BEGIN IMMEDIATE; {changes} PRAGMA user_version = {FORMAT}; COMMIT;");
         connection.execute_batch(&made).map_err(failed)?;
     }
     Ok(connection)

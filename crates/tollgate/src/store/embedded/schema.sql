@@ -1,4 +1,4 @@
--- The embedded ledger, format 2. Rows of `entries` are only ever added. The checkpoints say how
+-- The embedded ledger, format 3. Rows of `entries` are only ever added. The checkpoints say how
 -- far an account's history need not be read again, and `spend.sql` sums up what was used.
 --
 -- Times are nanoseconds since the Unix epoch: `at` on the engine's clock, which never runs
@@ -33,7 +33,8 @@ CREATE TABLE cells (number INTEGER PRIMARY KEY, scope INTEGER NOT NULL, key TEXT
 -- The amounts of a settle row are all that was charged; an overrun row after it says what of
 -- that is more than was reserved. `reserve_seq` is the row of the reservation. `link` is the same
 -- number where a reservation can have several such rows: extensions, renewals, an expiry, and
--- the settlement after it. `estimated` marks settlements of which nobody told the true usage.
+-- the settlement after it. `estimated` marks settlements of which nobody told the true usage, and
+-- reservations that stand for what a crash may have lost.
 CREATE TABLE entries (
     seq INTEGER PRIMARY KEY, kind INTEGER NOT NULL, id BLOB NOT NULL, reserve_seq INTEGER,
     at INTEGER NOT NULL, wall INTEGER NOT NULL,

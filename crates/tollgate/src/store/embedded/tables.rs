@@ -6,6 +6,7 @@ use rusqlite::{CachedStatement, Connection, Transaction, params};
 use tollgate_core::{Amounts, Attribute, Attributes, Now, ReservationId, Time};
 
 use super::{
+    grants::Ask,
     mirror::{Changes, Ended, Mirror},
     row::{Batch, LimitRow, Reserve, Row, RowCharge},
     rules::Rules,
@@ -59,15 +60,16 @@ struct Marks {
 
 const RESERVE: &str = "INSERT INTO entries (kind, seq, id, at, wall, requests, input_tokens, \
     output_tokens, nano_usd, millis, expires, keep, charges, user, session, team, tier, key, \
-    provider, model, task, other) \
-    VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    provider, model, task, other, estimated) \
+    VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 
 const ENTRY: &str = "INSERT INTO entries (kind, seq, id, reserve_seq, at, wall, requests, \
     input_tokens, output_tokens, nano_usd, millis, expires, keep, charges, link, \
     estimated) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 
 /// Attributes that have a column of their own.
-const COLUMNS: [&str; 8] = ["user", "session", "team", "tier", "key", "provider", "model", "task"];
+pub(super) const ATTRIBUTES: [&str; 8] =
+    ["user", "session", "team", "tier", "key", "provider", "model", "task"];
 
 impl Tables {
     /// Writes a group, and a finished checkpoint after it, and sums up rows before it up to
@@ -148,6 +150,17 @@ impl Group<'_> {
                 self.other("DELETE FROM checkpoints WHERE cell = ?")?.execute([cell]).map(drop)
             }
             Row::Limits(limits) => limits.iter().try_for_each(|limit| self.limit(limit)),
+            Row::Grant(Ask { cell, charge }) => {
+                let rule = self.rules.number(self.transaction, charge)?;
+                let limit = charge.limit.0.cast_signed();
+                self.other("INSERT OR REPLACE INTO grants VALUES (?, ?, ?, ?)")?
+                    .execute(params![cell, limit, rule, integer(charge.amount)])
+                    .map(drop)
+            }
+            Row::Revoke { cell } => {
+                self.other("DELETE FROM grants WHERE cell = ?")?.execute([cell]).map(drop)
+            }
+            Row::RevokeAll => self.other("DELETE FROM grants")?.execute([]).map(drop),
         }
     }
 
@@ -178,6 +191,7 @@ impl Group<'_> {
             who.value(&Attribute::Model),
             who.value(&Attribute::Task),
             others(who),
+            row.is_lost,
         ])?;
         Ok(())
     }
@@ -317,7 +331,7 @@ impl Row {
 /// The attributes that have no column, as JSON, if there are any.
 fn others(who: &Attributes) -> Option<String> {
     let mut others = serde_json::Map::new();
-    for (name, value) in who.iter().filter(|(name, _)| !COLUMNS.contains(name)) {
+    for (name, value) in who.iter().filter(|(name, _)| !ATTRIBUTES.contains(name)) {
         others.insert(name.to_owned(), value.into());
     }
     (!others.is_empty()).then(|| serde_json::Value::Object(others).to_string())

@@ -99,10 +99,8 @@ impl Writer {
         if let Some(mark) = mark {
             self.replay_from = mark.from;
         }
-        if seq > self.committed {
-            self.committed = seq;
-            self.queue.committed(seq);
-        }
+        self.committed = seq;
+        self.queue.committed(seq);
         Ok(())
     }
 
@@ -119,8 +117,12 @@ impl Writer {
         is_worth.then(|| self.committed.min(rolled + most))
     }
 
-    /// Lets the file be left in good order: every write went well.
+    /// Lets the file be left in good order: every write went well, so no grant is needed.
     fn close(&self) {
+        if let Err(error) = self.tables.connection.execute("DELETE FROM grants", []) {
+            tracing::warn!(%error, "the ledger's grants are left, and count as used");
+            return;
+        }
         if let Err(error) = log::may_close(&self.tables.connection) {
             tracing::warn!(%error, "the ledger's log is left for the next start");
         }

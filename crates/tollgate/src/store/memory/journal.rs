@@ -134,7 +134,7 @@ pub struct Holds<'a> {
 impl<'a> Holds<'a> {
     /// The number of each cell, what is held there, and what that ends with: all of it,
     /// while it has not ended.
-    pub fn iter(&self) -> impl Iterator<Item = (u32, &'a Charge, u64)> + use<'a> {
+    pub fn iter(&self) -> impl Iterator<Item = (u32, &'a Charge, u64)> + Clone + use<'a> {
         let Self { cells, charges, added, shares } = *self;
         let cell_of = cells
             .iter()

@@ -132,6 +132,10 @@ impl<J: Journal> Store for Memory<J> {
         self.reserve_now(order, now)
     }
 
+    async fn held(&self, _: ReservationId) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     async fn check(&self, order: &Order<'_>, now: Now) -> Result<Decision, StoreError> {
         Ok(self.check_now(order, now))
     }

@@ -105,6 +105,17 @@ impl<J: Journal> Memory<J> {
         self.expire_now(now)
     }
 
+    /// Every reservation that has not ended, in the order in which they were made, with what it
+    /// has reserved.
+    pub(crate) fn unended(&self) -> Vec<(ReservationId, Demand)> {
+        let mut all = Vec::new();
+        for shard in &self.reservations {
+            all.extend(shard.lock().iter().map(|r| (r.at.time, r.id, r.demand)));
+        }
+        all.sort_unstable_by_key(|(at, id, _)| (*at, *id));
+        all.into_iter().map(|(_, id, demand)| (id, demand)).collect()
+    }
+
     /// Tells the journal the state of changed cells, a block of them at each call; how many
     /// they were, or nothing after the last block. Cells that were made at about the same
     /// time come one after the other, since they lie together in the ledger too.

@@ -87,6 +87,7 @@ impl Books {
         match entry.kind {
             EntryKind::Reserve => {
                 self.audit.reservations += 1;
+                self.audit.lost += u64::from(entry.estimated);
                 if self.open.insert(entry.id, Reservation::default()).is_some() {
                     self.wrong(entry, "reserves an id that has not ended");
                 }
@@ -178,6 +179,8 @@ impl Books {
         }
         account.balance.reserved += amount;
         account.balance.held += amount;
+        // What a crash may have lost is not known to have been admitted.
+        let shadow = shadow || entry.estimated;
         self.audit.checks += u64::from(!shadow);
         let (seq, at) = (entry.seq, entry.now.time);
         let hold = Hold { seq, at, amount, rule, session: &entry.session, shadow };

@@ -24,7 +24,9 @@ pub struct Audit {
     pub entries: u64,
     /// Reservations made.
     pub reservations: u64,
-    /// Of them, those that have not ended.
+    /// Of them, those that stand for what a crash may have lost.
+    pub lost: u64,
+    /// Of all, those that have not ended.
     pub outstanding: u64,
     /// Of them, those that expired and may still be settled.
     pub expired: u64,

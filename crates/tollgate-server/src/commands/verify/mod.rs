@@ -1,5 +1,8 @@
 //! `tollgate verify`: does a ledger keep its promises?
 
+mod reconcile;
+mod usage;
+
 use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::Context as _;
@@ -11,16 +14,52 @@ use crate::output;
 
 /// Checks a ledger row by row: nothing missing, nothing above its limit, every sum even.
 ///
-/// The ledger is only read, and may be in use.
+/// The ledger is only read, and may be in use. With --reconcile or --usage, what a crash left
+/// unresolved, and counts as used until then, is resolved: rows are added to the ledger, which
+/// no server may have open, and the sums are shown as they were before and after.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = HELP)]
 pub(crate) struct VerifyArgs {
     /// The ledger's file.
     #[arg(long, value_name = "FILE", default_value = "tollgate.db")]
     ledger: PathBuf,
+    /// Give back what nobody ended, or count it as used for good.
+    #[arg(long, value_enum, value_name = "HOW")]
+    reconcile: Option<Rest>,
+    /// Settle what nobody ended by this file: CSV with a header or JSON lines, with the members
+    /// id and usd, input_tokens, output_tokens or milliseconds.
+    #[arg(long, value_name = "FILE")]
+    usage: Option<PathBuf>,
     /// Print one JSON object.
     #[arg(long)]
     json: bool,
 }
+
+/// What becomes of what no file names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Rest {
+    /// Give it back: nothing of it was used
+    Release,
+    /// Count it as used for good, all that was reserved
+    Keep,
+}
+
+const HELP: &str = "\
+A file of usage, made from the provider's bill, names requests by their ids as `tollgate export
+ledger` shows them. What a line leaves out stays as it was reserved; other columns are passed
+over. Without --reconcile, what it does not name stays as it is. What has been settled already
+is not settled again.
+
+  id,usd,input_tokens,output_tokens
+  01997a52-0f4c-7c8e-b1c5-3a64a4f7e0aa,0.0002606,812,231
+
+Exit status: 0 a clean ledger, 1 one with findings or that can't be read.
+
+Examples:
+  tollgate verify
+  tollgate verify --json | jq .limits
+  tollgate verify --reconcile release              what nobody ended was not used
+  tollgate verify --usage bill.csv --reconcile keep    settle what is billed, keep the rest";
 
 /// A line under the header, and nothing else.
 const STYLE: TableStyle =
@@ -28,6 +67,9 @@ const STYLE: TableStyle =
 
 /// Verifies: success is a clean ledger, failure one with findings.
 pub(crate) fn run(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
+    if args.reconcile.is_some() || args.usage.is_some() {
+        return reconcile::run(args);
+    }
     let found = audit(&args.ledger)?;
     if args.json {
         let found = serde_json::to_string_pretty(&found).context("writing what was found")?;
@@ -56,9 +98,19 @@ fn tell(found: &Audit) {
         found.settled.cost,
         found.overrun.cost,
     ));
+    if found.lost > 0 {
+        output::line(format_args!(
+            "{} of the reservations stand for what crashes may have lost",
+            found.lost
+        ));
+    }
     if !found.limits.is_empty() {
         output::line(table(&found.limits));
     }
+    conclude(found);
+}
+
+fn conclude(found: &Audit) {
     for finding in &found.findings {
         output::line(format_args!("wrong: {finding}"));
     }

@@ -105,14 +105,7 @@ impl Exchange {
         identity::strip_keys(headers);
         self.who.set(Attribute::Provider, self.provider.name.clone());
         let (name, Some(key)) = (&self.provider.name, &self.key) else { return Ok(()) };
-        if !key.allows_provider(name) {
-            let sentence = format!(
-                "The key `{}` may not be used for `{name}`: it may be for {}.",
-                key.id(),
-                key.providers()
-            );
-            return Err(Failure::new(What::Forbidden, sentence));
-        }
+        key.allow_provider(name).map_err(|why| Failure::new(What::Forbidden, why))?;
         self.own = key.own(name).map_err(|_| {
             let sentence = format!(
                 "The key of `{name}` that is kept with the key `{}` can't be opened here: ask the operator.",
@@ -129,20 +122,7 @@ impl Exchange {
     /// When it may not.
     pub(super) fn allow_model(&self, model: Option<&str>) -> Result<(), Failure> {
         let Some(key) = &self.key else { return Ok(()) };
-        let (id, models) = (key.id(), key.models());
-        let sentence = match model {
-            Some(model) if key.allows_model(model) => return Ok(()),
-            None if key.allows_any_model() => return Ok(()),
-            Some(model) => {
-                format!(
-                    "The key `{id}` may not be used for the model `{model}`: it may be for {models}."
-                )
-            }
-            None => format!(
-                "The key `{id}` may be used for {models} only, and which model this request is for cannot be told."
-            ),
-        };
-        Err(Failure::new(What::Forbidden, sentence).at("model"))
+        key.allow_model(model).map_err(|why| Failure::new(What::Forbidden, why).at("model"))
     }
 
     /// Asks for what the request demands, and waits for its turn where a limit has a queue.

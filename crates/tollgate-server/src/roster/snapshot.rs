@@ -127,13 +127,16 @@ impl Snapshot {
         });
         let Secret { ends, key, .. } = found.ok_or(Unauthorized::UnknownKey)?;
         let now = Moment::of(wall);
-        let is_over = |end: Option<Moment>| end.is_some_and(|end| end <= now);
-        match () {
-            () if key.revoked => Err(Unauthorized::RevokedKey),
-            () if is_over(key.expires) => Err(Unauthorized::ExpiredKey),
-            () if is_over(*ends) => Err(Unauthorized::ReplacedKey),
-            () => Ok(key),
+        key.works(now)?;
+        if ends.is_some_and(|end| end <= now) {
+            return Err(Unauthorized::ReplacedKey);
         }
+        Ok(key)
+    }
+
+    /// The key of that id, whether or not it may be used.
+    pub(crate) fn key(&self, id: &str) -> Option<&ManagedKey> {
+        self.keys.by_id.get(id).map(Arc::as_ref)
     }
 
     /// Gives a caller whose names are known what is its own: its user's tier, the amounts of
@@ -144,7 +147,7 @@ impl Snapshot {
             who.set(Attribute::Tier, tier.clone());
         }
         let mut grants = self.overrides.of(who, policy, Moment::of(wall));
-        let key = who.value(&Attribute::Key).and_then(|id| self.keys.by_id.get(id));
+        let key = who.value(&Attribute::Key).and_then(|id| self.key(id));
         // Of several for one limit the first holds, so what was overridden comes first.
         grants.extend(key.iter().flat_map(|key| key.budgets.iter().cloned()));
         if !grants.is_empty() {
@@ -155,9 +158,7 @@ impl Snapshot {
     /// A key of that user's, if there is one that works.
     pub(crate) fn key_of(&self, user: &str, wall: Time) -> Option<&ManagedKey> {
         let now = Moment::of(wall);
-        let works = |key: &&Arc<ManagedKey>| {
-            !key.revoked && key.expires.is_none_or(|at| at > now) && key.holder.user() == user
-        };
+        let works = |key: &&Arc<ManagedKey>| key.works(now).is_ok() && key.holder.user() == user;
         let keys = self.keys.by_id.values().filter(works);
         keys.map(Arc::as_ref).min_by_key(|key| key.id())
     }
@@ -226,6 +227,18 @@ impl ManagedKey {
         &self.holder
     }
 
+    /// Whether it may be used now.
+    ///
+    /// # Errors
+    /// Why not.
+    pub(crate) fn works(&self, now: Moment) -> Result<(), Unauthorized> {
+        match () {
+            () if self.revoked => Err(Unauthorized::RevokedKey),
+            () if self.expires.is_some_and(|at| at <= now) => Err(Unauthorized::ExpiredKey),
+            () => Ok(()),
+        }
+    }
+
     /// What is sent to a provider instead of the policy's key, if one is attached.
     ///
     /// # Errors
@@ -238,28 +251,36 @@ impl ManagedKey {
     }
 
     /// Whether it may be used for a provider.
-    pub(crate) fn allows_provider(&self, name: &str) -> bool {
-        self.providers.is_empty() || self.providers.iter().any(|allowed| allowed == name)
+    ///
+    /// # Errors
+    /// With a sentence that says what it may be used for.
+    pub(crate) fn allow_provider(&self, name: &str) -> Result<(), String> {
+        if self.providers.is_empty() || self.providers.iter().any(|allowed| allowed == name) {
+            return Ok(());
+        }
+        let (id, providers) = (self.id(), self.providers.join(", "));
+        Err(format!("The key `{id}` may not be used for `{name}`: it may be for {providers}."))
     }
 
-    /// Whether it may be used for a model.
-    pub(crate) fn allows_model(&self, name: &str) -> bool {
-        self.allows_any_model() || self.models.iter().any(|allowed| allowed.matches(name))
-    }
-
-    /// Whether it may be used for whatever model.
-    pub(crate) fn allows_any_model(&self) -> bool {
-        self.models.is_empty()
-    }
-
-    /// What it may be used for, as people read it.
-    pub(crate) fn models(&self) -> String {
-        self.models.iter().map(Pattern::as_str).collect::<Vec<_>>().join(", ")
-    }
-
-    /// The same of providers.
-    pub(crate) fn providers(&self) -> String {
-        self.providers.join(", ")
+    /// Whether it may be used for a model; a request that names none is for whatever model.
+    ///
+    /// # Errors
+    /// With a sentence that says what it may be used for.
+    pub(crate) fn allow_model(&self, model: Option<&str>) -> Result<(), String> {
+        let fits = |model: &str| self.models.iter().any(|allowed| allowed.matches(model));
+        if self.models.is_empty() || model.is_some_and(fits) {
+            return Ok(());
+        }
+        let models: Vec<&str> = self.models.iter().map(Pattern::as_str).collect();
+        let (id, models) = (self.id(), models.join(", "));
+        Err(match model {
+            Some(model) => format!(
+                "The key `{id}` may not be used for the model `{model}`: it may be for {models}."
+            ),
+            None => format!(
+                "The key `{id}` may be used for {models} only, and which model this request is for cannot be told."
+            ),
+        })
     }
 }
 

@@ -251,7 +251,7 @@ fn what_a_key_has_spent_is_there_after_a_restart() {
     let budget = json!({ "id": "ci", "budgets": ["1/total", "0.6/day"] });
     ask(&control(&serving), "POST", "/v1/keys", &budget.to_string()).unwrap();
     let permit = |serving: &Serving, usd: &str| {
-        let body = json!({ "attributes": { "key": "ci" }, "demand": { "usd": usd } });
+        let body = json!({ "attributes": { "key": "ci" }, "demand": { "usd": usd }, "wait_ms": 0 });
         let answer = serving.post("/v1/permits", &[], &body.to_string());
         let limit = answer.lines().find_map(|line| line.strip_prefix("x-tollgate-limit: "));
         (answer.split(' ').nth(1).unwrap().to_owned(), limit.unwrap_or_default().trim().to_owned())

@@ -1,13 +1,15 @@
 //! Managed keys at the gateway: made, restricted, rotated and revoked while it serves.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use http::{Request, StatusCode};
 use http_body_util::Full;
+use tokio::sync::Notify;
 use tollgate_core::NanoUsd;
 
 use super::{
-    CHAT, COMPLETION, Provider, Running, post,
+    CHAT, COMPLETION, Provider, Running, Step, post,
+    provider::response,
     running::{Answer, up},
 };
 use crate::roster::{By, Draft, Moment, ProviderKey, Terms};
@@ -160,6 +162,35 @@ async fn a_keys_own_budget_counts_every_nano_dollar_and_nobody_elses() {
     let unpriced = running.chat_with("/up/v1/chat/completions", &text, &unpriced).await;
     let (status, code, _) = error(&unpriced);
     assert_eq!((status, code.as_str()), (403, "model_unpriced"), "its cost would be counted");
+}
+
+#[tokio::test]
+async fn who_only_the_holds_of_the_same_key_stand_in_the_way_of_waits() {
+    let go = Arc::new(Notify::new());
+    let json = response("HTTP/1.1 200 OK\r\ncontent-type: application/json", COMPLETION);
+    let steps = vec![Step::Wait(Arc::clone(&go)), Step::Send(json)];
+    let provider = Provider::doing(steps).await;
+    let policy = format!("{}{ONE_EACH}", up(&provider.base_url()));
+    let running = Arc::new(Running::with(&policy).await);
+    // For the most of one at a time.
+    let budget = "0.00025/day".parse().expect("a budget");
+    let (_, text) = running.key(Terms { budgets: vec![budget], ..alice() }, None);
+    let ask = || {
+        let (running, text) = (Arc::clone(&running), text.clone());
+        tokio::spawn(async move { running.up_with(&text).await.status })
+    };
+    let first = ask();
+    provider.request().await;
+    let second = ask();
+    while running.app.gate.waiting() == 0 {
+        tokio::task::yield_now().await;
+    }
+    go.notify_one();
+    assert_eq!(first.await.expect("an answer"), StatusCode::OK);
+    provider.request().await;
+    go.notify_one();
+    assert_eq!(second.await.expect("an answer"), StatusCode::OK);
+    assert_eq!(running.used().2, 2 * COST);
 }
 
 #[tokio::test]

@@ -1,7 +1,8 @@
 //! Requests per second, latency and memory of the gateway, against a bare hyper proxy.
 //!
 //! Both stand before the same sandbox, each a process of its own, and are measured by the
-//! same load in alternating rounds. All share the machine's cores, the load included, so
+//! same load in alternating rounds; so is a gateway that keeps its accounts in memory alone,
+//! which tells what the ledger costs. All share the machine's cores, the load included, so
 //! requests per second are those of the whole chain; what counts is the ratio.
 
 pub(crate) mod client;
@@ -19,7 +20,7 @@ use clap::Args;
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
-use self::{client::Target, load::Load, process::Process};
+use self::{client::Target, load::Load, policy::Kept, process::Process};
 use crate::table::progress;
 
 /// What to measure, for how long.
@@ -43,6 +44,8 @@ pub(crate) struct Gateway {
 #[derive(Debug, Serialize)]
 pub(crate) struct Report {
     gateway: Side,
+    /// The gateway without a ledger.
+    forgetful: Side,
     proxy: Side,
     /// Requests per second offered at half load.
     half_load_per_second: f64,
@@ -93,13 +96,17 @@ pub(crate) fn run(args: &Gateway) -> Result<Report> {
     let sandbox = Process::start("sandbox", &folder, |listen| {
         process::tollgate(["sandbox", "--listen", &listen.to_string()])
     })?;
-    let gateway = policy::start(&folder, sandbox.address)?;
+    let gateway = policy::start(&folder, sandbox.address, Kept::InLedger)?;
+    let forgetful = policy::start(&folder, sandbox.address, Kept::InMemory)?;
     let proxy = Process::start("proxy", &folder, |listen| {
         let upstream = sandbox.address.to_string();
         process::this(["pass-through", "--listen", &listen.to_string(), "--upstream", &upstream])
     })?;
-    let mut sides =
-        [Measured::new("gateway", gateway, "/openai/v1"), Measured::new("proxy", proxy, "/v1")];
+    let mut sides = [
+        Measured::new("gateway", gateway, "/openai/v1"),
+        Measured::new("gateway without a ledger", forgetful, "/openai/v1"),
+        Measured::new("proxy", proxy, "/v1"),
+    ];
     for side in &mut sides {
         progress(format_args!("{}: {} streams at once", side.name, args.streams));
         side.bytes_per_stream = streams::bytes_per_stream(side, args.streams.get())?;
@@ -127,8 +134,8 @@ pub(crate) fn run(args: &Gateway) -> Result<Report> {
         }
     }
     let cores = std::thread::available_parallelism()?.get();
-    let [gateway, proxy] = sides.map(Measured::side);
-    Ok(Report { gateway, proxy, half_load_per_second: half, cores })
+    let [gateway, forgetful, proxy] = sides.map(Measured::side);
+    Ok(Report { gateway, forgetful, proxy, half_load_per_second: half, cores })
 }
 
 impl Measured {

@@ -1,5 +1,5 @@
 //! The gateway under measurement: the `assistant` policy's seven limits with amounts that
-//! refuse nothing, the embedded ledger, metrics and logging.
+//! refuse nothing, the embedded ledger (or none), metrics and logging.
 
 use std::{fs, net::SocketAddr, path::Path};
 
@@ -7,15 +7,28 @@ use anyhow::Result;
 
 use super::process::{self, Process};
 
+/// Where the gateway keeps its accounts.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Kept {
+    InLedger,
+    InMemory,
+}
+
 /// Writes the policy and starts the gateway before this upstream.
-pub(super) fn start(folder: &Path, upstream: SocketAddr) -> Result<Process> {
-    Process::start("gateway", folder, |listen| {
-        fs::write(folder.join("policy.toml"), policy(listen, process::free_address()?, upstream))?;
-        process::tollgate(["serve", "--policy", "policy.toml"])
+pub(super) fn start(folder: &Path, upstream: SocketAddr, kept: Kept) -> Result<Process> {
+    let (name, store) = match kept {
+        Kept::InLedger => ("gateway", "kind = \"embedded\"\npath = \"ledger.db\""),
+        Kept::InMemory => ("forgetful", "kind = \"memory\""),
+    };
+    let file = format!("{name}.toml");
+    Process::start(name, folder, |listen| {
+        let policy = policy([listen, process::free_address()?, upstream], store);
+        fs::write(folder.join(&file), policy)?;
+        process::tollgate(["serve", "--policy", &file])
     })
 }
 
-fn policy(listen: SocketAddr, admin: SocketAddr, upstream: SocketAddr) -> String {
+fn policy([listen, admin, upstream]: [SocketAddr; 3], store: &str) -> String {
     format!(
         r#"extends = "assistant"
 
@@ -24,8 +37,7 @@ listen = "{listen}"
 admin_listen = "{admin}"
 
 [store]
-kind = "embedded"
-path = "ledger.db"
+{store}
 
 [log]
 level = "info"

@@ -5,7 +5,7 @@ use crate::table::{Row, Summary};
 
 impl Summary for Report {
     fn rows(&self) -> Vec<Row> {
-        let (ours, theirs) = (&self.gateway, &self.proxy);
+        let (ours, theirs, forgetful) = (&self.gateway, &self.proxy, &self.forgetful);
         let micros = |micros: f64| format!("{micros:.0} µs");
         let rate = |per_second: f64| format!("{per_second:.0}/s");
         let kib = |bytes: f64| format!("{:.1} KiB", bytes / 1024.0);
@@ -19,6 +19,21 @@ impl Summary for Report {
                 ours.saturated_per_second / theirs.saturated_per_second,
                 0.7,
                 "×",
+            ),
+            Row::new(
+                "requests, saturated, beside no ledger",
+                rate(ours.saturated_per_second),
+                rate(forgetful.saturated_per_second),
+            )
+            .at_least(
+                ours.saturated_per_second / forgetful.saturated_per_second,
+                0.9,
+                "×",
+            ),
+            Row::new(
+                "processor time, beside no ledger",
+                micros(ours.cpu_us_per_request),
+                micros(forgetful.cpu_us_per_request),
             ),
             Row::new(
                 "processor time of one request",

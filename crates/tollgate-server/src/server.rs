@@ -170,7 +170,9 @@ fn open(
     match settings.kind {
         StoreKind::Memory => Ok((Memory::default().into(), clock(Time::ZERO))),
         StoreKind::Embedded => {
-            let (store, clock) = Embedded::open(&settings.path, EmbeddedBounds::default(), clock)?;
+            let retention = Some(settings.retention);
+            let bounds = EmbeddedBounds { retention, ..EmbeddedBounds::default() };
+            let (store, clock) = Embedded::open(&settings.path, bounds, clock)?;
             let restored = store.restored();
             tracing::info!(
                 path = %store.path().display(),

@@ -152,9 +152,11 @@ fn no_spend_is_lost_on_a_kill_with_a_request_under_way() {
         drop(stream);
         go.send(()).expect("a provider");
         serving = serving.again();
-        assert_eq!(left(&serving), standing, "kill {kill}: what was held counts as spent");
+        // What was written down ahead counts as spent too, 1 % of each budget at most.
+        let (all, own) = left(&serving);
+        assert!((standing.0 - ALL / 100..=standing.0).contains(&all), "kill {kill}: {all}");
+        assert!((standing.1 - OWN / 100..=standing.1).contains(&own), "kill {kill}: {own}");
         assert!(before - standing.0 >= 2 * PERMIT + COST, "kill {kill}: what passed is paid for");
-        assert_eq!(ALL - standing.0, OWN - standing.1, "it is all of ann's");
     }
     assert_clean(serving, 6 * PERMIT);
 }

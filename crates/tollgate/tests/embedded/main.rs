@@ -9,5 +9,6 @@ mod old;
 mod reconcile;
 mod refused;
 mod restart;
+mod retention;
 mod spend;
 mod world;

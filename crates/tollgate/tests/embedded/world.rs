@@ -20,6 +20,7 @@ pub(crate) const NOON: Time = Time::from_millis(1_795_262_400_000);
 pub(crate) struct World {
     folder: TempDir,
     pub(crate) policy: Policy,
+    retention: Option<Duration>,
 }
 
 /// An open store with its clock.
@@ -81,7 +82,13 @@ impl World {
         // and what a loss of power leaves is for the tests of survival.
         let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
         let folder = folder.expect("a folder for the ledger");
-        Self { folder, policy: Policy::new(limits).expect("limits of different names") }
+        let policy = Policy::new(limits).expect("limits of different names");
+        Self { folder, policy, retention: None }
+    }
+
+    /// The same, where rows are kept for so long.
+    pub(crate) fn keeping(self, retention: Option<Duration>) -> Self {
+        Self { retention, ..self }
     }
 
     /// What a crash would leave of this world: its files as they are now.
@@ -103,7 +110,13 @@ impl World {
         let clock = |floor: Time| Clock::set_at(at.max(floor));
         // So few that accounts are written down in the middle of everything, and no grants,
         // so that a crash leaves what was written and nothing else.
-        let bounds = EmbeddedBounds { max_replay: 40, max_grants: 0, ..EmbeddedBounds::default() };
+        let retention = self.retention;
+        let bounds = EmbeddedBounds {
+            max_replay: 40,
+            max_grants: 0,
+            retention,
+            ..EmbeddedBounds::default()
+        };
         let (store, clock) = Embedded::open(&self.path(), bounds, clock)?;
         store.note_policy(&self.policy);
         Ok(Open { store, clock })

@@ -4,5 +4,6 @@ mod books;
 mod damage;
 mod errors;
 mod power;
+mod retention;
 mod scenario;
 mod world;

@@ -49,6 +49,15 @@ impl World {
     pub(crate) fn open(&self) -> Result<(Embedded, Clock), LedgerError> {
         open(self.folder.path(), Some(VFS))
     }
+
+    /// Opens it at an instant, to keep rows for so long.
+    pub(crate) fn open_keeping(
+        &self,
+        at: Time,
+        retention: Duration,
+    ) -> Result<(Embedded, Clock), LedgerError> {
+        open_at(self.folder.path(), Some(VFS), at, Some(retention))
+    }
 }
 
 /// Opens the ledger of a folder, no earlier than what it knows.
@@ -56,15 +65,26 @@ pub(crate) fn open(
     folder: &Path,
     vfs: Option<&'static str>,
 ) -> Result<(Embedded, Clock), LedgerError> {
+    open_at(folder, vfs, MORNING, None)
+}
+
+/// Opens the ledger of a folder at an instant, no earlier than what it knows.
+pub(crate) fn open_at(
+    folder: &Path,
+    vfs: Option<&'static str>,
+    at: Time,
+    retention: Option<Duration>,
+) -> Result<(Embedded, Clock), LedgerError> {
     // So few that accounts are written down, and the log is moved, in the middle of everything.
     let bounds = EmbeddedBounds {
         max_replay: 60,
         max_log_pages: 150,
         max_grants: 0,
+        retention,
         vfs,
         ..EmbeddedBounds::default()
     };
-    let clock = |floor: Time| Clock::set_at(MORNING.max(floor));
+    let clock = |floor: Time| Clock::set_at(at.max(floor));
     let (store, clock) = Embedded::open(&path(folder), bounds, clock)?;
     store.note_policy(&policy());
     Ok((store, clock))

@@ -3,7 +3,7 @@
 mod providers;
 mod routes;
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use super::{
     PolicyError, Settings,
@@ -11,6 +11,9 @@ use super::{
     source::Origin,
     tree::{Entry, Node},
 };
+
+/// The shortest time that the ledger's rows are kept.
+const A_MONTH: Duration = Duration::from_secs(32 * 86_400);
 
 /// Keys that steer the overlays, and so cannot stand in one.
 const STEERING: [&str; 3] = ["extends", "environment", "profile"];
@@ -73,6 +76,10 @@ pub(super) fn settings(tree: &Node, settings: &Settings, findings: &mut Findings
     if settings.store.hold_timeout.is_zero() {
         let message = "`store.hold_timeout`: a permit that expires at once holds nothing";
         findings.errors.push(PolicyError::new(message).at(&at("store", "hold_timeout")));
+    }
+    if settings.store.retention < A_MONTH {
+        let message = "`store.retention`: rows are kept for 32 days at least, so that an audit can follow every month that is under way";
+        findings.errors.push(PolicyError::new(message).at(&at("store", "retention")));
     }
     exposed(settings, &at("server", "listen"), &at("identity", "trust_headers"), findings);
 }

@@ -77,6 +77,11 @@ pub struct Store {
     #[serde(with = "span")]
     #[schemars(with = "Span")]
     pub hold_timeout: Duration,
+    /// How long the ledger keeps the rows of what has ended, and names in its sums of spend;
+    /// the sums of older ones stay. Ids are remembered for as long.
+    #[serde(with = "span")]
+    #[schemars(with = "Span")]
+    pub retention: Duration,
 }
 
 /// The kinds of store that this version has.
@@ -160,6 +165,7 @@ impl Default for Store {
             kind: StoreKind::Embedded,
             path: "tollgate.db".into(),
             hold_timeout: Duration::from_secs(600),
+            retention: Duration::from_secs(400 * 86_400),
         }
     }
 }

@@ -79,6 +79,10 @@ const VALUES: &[(&str, &str)] = &[
         "2:16: `store.hold_timeout`: a permit that expires at once holds nothing",
     ),
     (
+        "[store]\nretention = \"7 days\"",
+        "2:13: `store.retention`: rows are kept for 32 days at least, so that an audit can follow every month that is under way",
+    ),
+    (
         "[sandbox]\nerror_rate = 1.5",
         "2:14: `sandbox.error_rate`: 1.5 is no share: write a number from 0 to 1",
     ),

@@ -181,6 +181,7 @@ fn settings_have_their_defaults() {
     assert_eq!(settings.server.header_timeout, Duration::from_secs(10));
     assert_eq!(settings.store.kind, StoreKind::Embedded);
     assert_eq!(settings.store.hold_timeout, Duration::from_secs(600));
+    assert_eq!(settings.store.retention, Duration::from_secs(400 * 86_400));
     assert_eq!(settings.prices.unpriced, Unpriced::DenyWhenBudgeted);
     assert!(settings.sandbox.enabled && !settings.identity.trust_headers);
     assert!(config.allows_anonymous(), "there is no limit per user");

@@ -98,6 +98,9 @@ fn tell(found: &Audit) {
         found.settled.cost,
         found.overrun.cost,
     ));
+    if found.compacted > 0 {
+        output::line(format_args!("{} older rows are in the sums of accounts", found.compacted));
+    }
     if found.lost > 0 {
         output::line(format_args!(
             "{} of the reservations stand for what crashes may have lost",

@@ -5,8 +5,8 @@
 //! disk beforehand: as long as what is held of the account and not written yet fits in it, a
 //! hold is as good as written. A hold that does not fit waits for its own row, and asks for a
 //! larger grant for those that follow. After a crash each grant counts as used, in place of
-//! the holds that may have been lost. A grant is [`SHARE`] of the limit at most, or one order
-//! where that is larger.
+//! the holds that may have been lost. A grant is [`SHARE`] of the limit at most, so that no
+//! crash takes more of a budget; an order that is larger waits for its own row, always.
 
 use hashbrown::{HashMap, HashSet};
 use smallvec::SmallVec;
@@ -172,9 +172,9 @@ impl Grants {
         let known = self.find(cell, charge).map(|grant| *grant);
         let asked =
             known.filter(|grant| grant.is_for(charge)).map_or(0, |grant| grant.asked.amount);
-        let most = (charge.rule.cap / SHARE).max(charge.amount);
+        let most = charge.rule.cap / SHARE;
         let want = asked.saturating_mul(2).max(charge.amount.saturating_mul(ORDERS)).min(most);
-        if want <= asked || (is_full && known.is_none()) {
+        if want <= asked || want < charge.amount || (is_full && known.is_none()) {
             return None;
         }
         let (batch, written) = (self.batch, self.written);

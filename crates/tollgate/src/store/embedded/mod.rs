@@ -26,6 +26,7 @@ mod mirror;
 mod queue;
 mod reconcile;
 mod replay;
+mod retention;
 mod row;
 mod rules;
 mod schema;
@@ -38,6 +39,7 @@ use std::{
     path::{Path, PathBuf},
     sync::Arc,
     thread::JoinHandle,
+    time::Duration,
 };
 
 use rusqlite::Connection;
@@ -61,7 +63,6 @@ use self::{
     queue::Queue,
     replay::Replay,
     row::{LimitRow, Row},
-    spend::Roll,
     tables::Tables,
     writer::Writer,
 };
@@ -87,6 +88,9 @@ pub struct EmbeddedBounds {
     pub memory: Bounds,
     /// The ledger's size in bytes; a full ledger stops admission. Without it, the disk's.
     pub max_bytes: Option<u64>,
+    /// How long the rows of reservations that ended are kept, two days at least; the sums of
+    /// older ones stay. For ever without it.
+    pub retention: Option<Duration>,
     /// About how many entries a restart reads again; accounts are written down as often.
     pub max_replay: u64,
     /// Accounts of which something may be held before it is written (see `held`); of others
@@ -117,6 +121,7 @@ impl Default for EmbeddedBounds {
         Self {
             memory: Bounds::default(),
             max_bytes: None,
+            retention: None,
             max_replay: 25_000,
             max_grants: 65_536,
             max_log_pages: 4_000,
@@ -191,14 +196,13 @@ impl Embedded {
         let writer = Writer {
             queue: Arc::clone(&queue),
             memory: Arc::clone(&memory),
-            tables: Tables {
-                roll: Roll::read(&connection)
-                    .map_err(|error| LedgerError::from_sqlite(path, &error))?,
+            tables: Tables::new(
                 connection,
-                rules: replay.rules,
-                mirror,
-                latest: replay.latest,
-            },
+                (replay.rules, mirror),
+                replay.latest,
+                bounds.retention,
+            )
+            .map_err(|error| LedgerError::from_sqlite(path, &error))?,
             committed: replay.seq,
             replay_from: replay.from,
             max_replay: bounds.max_replay,

@@ -19,6 +19,7 @@ const SCHEMA: &str = concat!(
     include_str!("spend.sql"),
     include_str!("spent.sql"),
     include_str!("grants.sql"),
+    include_str!("retention.sql"),
     include_str!("views.sql")
 );
 
@@ -28,12 +29,17 @@ const FROM_1: &str = concat!(
     include_str!("spend.sql"),
     include_str!("spent.sql"),
     include_str!("grants.sql"),
+    include_str!("retention.sql"),
     include_str!("views.sql")
 );
 
 /// What makes a file of format 2 one of this format.
-const FROM_2: &str =
-    concat!("DROP VIEW spent;", include_str!("spent.sql"), include_str!("grants.sql"));
+const FROM_2: &str = concat!(
+    "DROP VIEW spent;",
+    include_str!("spent.sql"),
+    include_str!("grants.sql"),
+    include_str!("retention.sql")
+);
 
 /// Kibibytes of the file that are kept in memory.
 const CACHE_KIB: i64 = 16 * 1024;

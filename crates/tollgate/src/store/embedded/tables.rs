@@ -1,6 +1,6 @@
 //! Writes groups of rows, one transaction each.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, time::Duration};
 
 use rusqlite::{CachedStatement, Connection, Transaction, params};
 use tollgate_core::{Amounts, Attribute, Attributes, Now, ReservationId, Time};
@@ -8,6 +8,7 @@ use tollgate_core::{Amounts, Attribute, Attributes, Now, ReservationId, Time};
 use super::{
     grants::Ask,
     mirror::{Changes, Ended, Mirror},
+    retention::Retention,
     row::{Batch, LimitRow, Reserve, Row, RowCharge},
     rules::Rules,
     schema::{EntryKind, integer},
@@ -22,6 +23,7 @@ pub(super) struct Tables {
     pub(super) rules: Rules,
     pub(super) mirror: Mirror,
     pub(super) roll: Roll,
+    pub(super) retention: Retention,
     /// The latest instant of an entry.
     pub(super) latest: Time,
 }
@@ -32,6 +34,17 @@ pub(super) struct Mark {
     pub(super) from: u64,
     pub(super) latest: Time,
     pub(super) changes: Changes,
+}
+
+/// What is to be done with a group.
+#[derive(Debug, Default)]
+pub(super) struct Due {
+    /// A checkpoint that is finished with it.
+    pub(super) mark: Option<Mark>,
+    /// Up to which row to sum up spend.
+    pub(super) roll: Option<u64>,
+    /// Before which row to look for old ones, and at how many.
+    pub(super) old: Option<(u64, u64)>,
 }
 
 /// One transaction in the making.
@@ -72,14 +85,20 @@ pub(super) const ATTRIBUTES: [&str; 8] =
     ["user", "session", "team", "tier", "key", "provider", "model", "task"];
 
 impl Tables {
-    /// Writes a group, and a finished checkpoint after it, and sums up rows before it up to
-    /// `roll`, so that all of it survives a crash when this returns, or none.
-    pub(super) fn write(
-        &mut self,
-        batch: &Batch,
-        mark: Option<&Mark>,
-        roll: Option<u64>,
-    ) -> rusqlite::Result<()> {
+    pub(super) fn new(
+        connection: Connection,
+        (rules, mirror): (Rules, Mirror),
+        latest: Time,
+        keep: Option<Duration>,
+    ) -> rusqlite::Result<Self> {
+        let roll = Roll::read(&connection)?;
+        let retention = Retention::read(&connection, keep)?;
+        Ok(Self { connection, rules, mirror, roll, retention, latest })
+    }
+
+    /// Writes a group, and does beside it what is due, so that all of it survives a crash when
+    /// this returns, or none.
+    pub(super) fn write(&mut self, batch: &Batch, due: &Due) -> rusqlite::Result<()> {
         let transaction = self.connection.transaction()?;
         let mut group = Group {
             transaction: &transaction,
@@ -97,12 +116,15 @@ impl Tables {
             charges = others;
             group.write(row, own)?;
         }
-        if let Some(mark) = mark {
+        if let Some(mark) = &due.mark {
             group.mark(mark)?;
         }
         drop(group);
-        if let Some(to) = roll {
+        if let Some(to) = due.roll {
             self.roll.advance(&transaction, to)?;
+        }
+        if let Some(rows) = due.old {
+            self.retention.advance(&transaction, &self.rules, rows, self.latest)?;
         }
         transaction.commit()
     }

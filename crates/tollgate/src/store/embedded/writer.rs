@@ -8,7 +8,7 @@ use super::{
     mirror::Changes,
     queue::{Queue, Woken},
     row::Batch,
-    tables::{Mark, Tables},
+    tables::{Due, Mark, Tables},
 };
 use crate::store::memory::{Memory, Progress};
 
@@ -44,12 +44,19 @@ const ROLL_BUSY: u64 = 4_096;
 /// Rows that are summed up with one group, even if it has fewer.
 const ROLL_PER_GROUP: u64 = 512;
 
+/// Rows that are looked at with one group whether they are old, even if it has fewer.
+const OLD_PER_GROUP: u64 = 128;
+
+/// Steps that a stop does of what is old.
+const LAST_STEPS: u32 = 16;
+
 impl Writer {
     pub(super) fn run(mut self) {
         let queue = Arc::clone(&self.queue);
         let _ended = FailOnDrop(&queue);
         let mut batch = Batch::default();
         let mut pass: Option<Pass> = None;
+        let mut last_steps = LAST_STEPS;
         loop {
             let woken = queue.gather();
             let done = self.committed + 1 - self.replay_from;
@@ -66,8 +73,8 @@ impl Writer {
                 latest: self.tables.latest,
                 changes: pass.changes,
             });
-            let roll = self.roll(woken);
-            let nothing_left = mark.is_none() && pass.is_none() && roll.is_none();
+            let due = Due { mark, roll: self.roll(woken), old: self.old(woken, &mut last_steps) };
+            let nothing_left = pass.is_none() && due.is_nothing();
             match woken {
                 Woken::Idle if nothing_left => {
                     queue.sleep();
@@ -76,7 +83,7 @@ impl Writer {
                 Woken::Closed if nothing_left => return self.close(),
                 _ => {}
             }
-            if let Err(error) = self.write(&mut batch, mark.as_ref(), roll) {
+            if let Err(error) = self.write(&mut batch, &due) {
                 let reason = error.to_string();
                 tracing::error!(%error, "ledger not written: nothing is admitted any more that has a budget, until a restart");
                 queue.fail(&reason);
@@ -85,18 +92,13 @@ impl Writer {
         }
     }
 
-    fn write(
-        &mut self,
-        batch: &mut Batch,
-        mark: Option<&Mark>,
-        roll: Option<u64>,
-    ) -> rusqlite::Result<()> {
+    fn write(&mut self, batch: &mut Batch, due: &Due) -> rusqlite::Result<()> {
         let seq = self.queue.take(batch);
-        if !batch.rows.is_empty() || mark.is_some() || roll.is_some() {
-            self.tables.write(batch, mark, roll)?;
+        if !batch.rows.is_empty() || !due.is_nothing() {
+            self.tables.write(batch, due)?;
             batch.clear();
         }
-        if let Some(mark) = mark {
+        if let Some(mark) = &due.mark {
             self.replay_from = mark.from;
         }
         self.committed = seq;
@@ -104,17 +106,43 @@ impl Writer {
         Ok(())
     }
 
-    /// Up to which row to sum up now. Nothing while the store is closing: whoever asks reads
-    /// the rows after the sums.
+    /// Up to which row to sum up now. Nothing while the store is closing, unless rows shall go
+    /// that are not in the sums: whoever asks reads the rows after the sums.
     fn roll(&self, woken: Woken) -> Option<u64> {
         let rolled = self.tables.roll.rolled;
         let (worth, most) = match woken {
             Woken::Rows => (ROLL_BUSY, ROLL_PER_GROUP.max(self.queue.depth() as u64)),
             Woken::Idle => (1, 4 * ROLL_PER_GROUP),
+            Woken::Closed if self.is_anything_old(self.committed) => (1, 4 * ROLL_PER_GROUP),
             Woken::Closed => return None,
         };
         let is_worth = self.committed >= rolled + worth;
         is_worth.then(|| self.committed.min(rolled + most))
+    }
+
+    /// Before which row to look for old ones, and at how many: as many as are written, so that
+    /// the file grows no more. A stop does a few steps, and leaves the rest to the next start.
+    fn old(&self, woken: Woken, last_steps: &mut u32) -> Option<(u64, u64)> {
+        // A restart reads the rows from there on, questions read those that are not in sums, and
+        // the newest row has the number that the next ones go on from.
+        let end = self.replay_from.min(self.tables.roll.rolled + 1);
+        let end = end.min(self.committed.saturating_sub(1));
+        if !self.is_anything_old(end) {
+            return None;
+        }
+        let most = match woken {
+            Woken::Rows => OLD_PER_GROUP.max(self.queue.depth() as u64),
+            Woken::Idle => 8 * OLD_PER_GROUP,
+            Woken::Closed => {
+                *last_steps = last_steps.checked_sub(1)?;
+                8 * OLD_PER_GROUP
+            }
+        };
+        Some((end, most))
+    }
+
+    fn is_anything_old(&self, end: u64) -> bool {
+        self.tables.retention.is_due(end, self.tables.latest)
     }
 
     /// Lets the file be left in good order: every write went well, so no grant is needed.
@@ -147,6 +175,12 @@ impl Writer {
             let Some(left) = budget.checked_sub(cells + 4) else { return true };
             budget = left;
         }
+    }
+}
+
+impl Due {
+    const fn is_nothing(&self) -> bool {
+        self.mark.is_none() && self.roll.is_none() && self.old.is_none()
     }
 }
 

@@ -8,6 +8,7 @@ use tollgate_core::{Amounts, Charge, LimitId, ReservationId, Unit};
 use super::{
     Audit, Balance, LimitBalance,
     check::{Above, Check, End, Hold},
+    old::{self, Old, Summary},
 };
 use crate::store::embedded::{
     entry::{Entry, EntryCharge},
@@ -24,6 +25,7 @@ pub(super) struct Books {
     keys: Vec<String>,
     accounts: BTreeMap<(LimitId, usize), Account>,
     open: HashMap<ReservationId, Reservation>,
+    old: Old,
     last_seq: u64,
     /// The overrun that the next row must tell.
     owed: Option<(ReservationId, Amounts)>,
@@ -71,16 +73,52 @@ impl Books {
             cells.insert(row.get(0)?, place);
         }
         let (accounts, open) = (BTreeMap::new(), HashMap::new());
-        let audit = Audit::default();
-        Ok(Self { rules, names, cells, keys, accounts, open, last_seq: 0, owed: None, audit })
+        let (old, audit) = (Old::read(connection)?, Audit::default());
+        let mut books =
+            Self { rules, names, cells, keys, accounts, open, old, last_seq: 0, owed: None, audit };
+        books.begin(connection)?;
+        Ok(books)
+    }
+
+    /// Begins with the sums of what is no row any more.
+    fn begin(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        self.audit.reservations = self.old.reservations;
+        self.audit.compacted = self.old.rows;
+        self.audit.settled = self.old.settled;
+        self.audit.overrun = self.old.overrun;
+        for Summary { cell, rule, balance, ever } in old::summaries(connection)? {
+            let (charge, place) = (self.rules.charge(rule), self.cells.get(&cell).copied());
+            let (Some(charge), Some(place)) = (charge, place) else {
+                self.audit.find(format!("the sums of account {cell} name what there is none of"));
+                continue;
+            };
+            let account = self.account(place, &charge);
+            account.balance = account.balance.plus(&balance);
+            account.check.begin(charge.rule.kind, ever);
+        }
+        Ok(())
+    }
+
+    fn account(&mut self, place: usize, charge: &Charge) -> &mut Account {
+        let Charge { limit, rule, unit, .. } = *charge;
+        let account = self.accounts.entry((limit, place)).or_insert_with(|| Account {
+            unit,
+            balance: Balance::default(),
+            check: Check::new(rule.kind),
+        });
+        if !account.check.is_for(rule.kind) {
+            account.check = Check::new(rule.kind);
+        }
+        account
     }
 
     /// Enters a row.
     pub(super) fn enter(&mut self, entry: &Entry) {
         self.audit.entries += 1;
-        if entry.seq != self.last_seq + 1 {
-            let missing = self.last_seq + 1;
-            self.audit.find(format!("row {missing} is missing before row {}", entry.seq));
+        self.old.left += u64::from(entry.seq <= self.old.upto);
+        let next = self.last_seq.max(self.old.upto) + 1;
+        if entry.seq > self.old.upto && entry.seq != next {
+            self.audit.find(format!("row {next} is missing before row {}", entry.seq));
         }
         self.last_seq = entry.seq;
         self.overrun(entry);
@@ -114,6 +152,12 @@ impl Books {
 
     /// Closes the books.
     pub(super) fn close(mut self) -> Audit {
+        let Old { upto, rows, left, .. } = self.old;
+        if rows + left != upto {
+            self.audit.find(format!(
+                "of the first {upto} rows, {rows} are in the sums of what is old and {left} are there"
+            ));
+        }
         self.audit.accounts = self.accounts.len();
         self.audit.outstanding = self.open.len() as u64;
         self.audit.expired = self.open.values().filter(|open| open.expired).count() as u64;
@@ -168,20 +212,13 @@ impl Books {
         let Some(place) = self.cells.get(&parcel.cell).copied() else {
             return self.wrong(entry, "names an account that there is none of");
         };
-        let Charge { limit, rule, unit, amount, shadow } = parcel.charge;
-        let account = self.accounts.entry((limit, place)).or_insert_with(|| Account {
-            unit,
-            balance: Balance::default(),
-            check: Check::new(rule.kind),
-        });
-        if !account.check.is_for(rule.kind) {
-            account.check = Check::new(rule.kind);
-        }
-        account.balance.reserved += amount;
-        account.balance.held += amount;
+        let Charge { limit, rule, amount, shadow, .. } = parcel.charge;
         // What a crash may have lost is not known to have been admitted.
         let shadow = shadow || entry.estimated;
         self.audit.checks += u64::from(!shadow);
+        let account = self.account(place, &parcel.charge);
+        account.balance.reserved += amount;
+        account.balance.held += amount;
         let (seq, at) = (entry.seq, entry.now.time);
         let hold = Hold { seq, at, amount, rule, session: &entry.session, shadow };
         if let Some(above) = account.check.hold(hold) {

@@ -74,6 +74,15 @@ impl Check {
         }
     }
 
+    /// Begins with what rows that are gone took of a budget that never begins anew.
+    pub(super) fn begin(&mut self, kind: Kind, ever: u64) {
+        if let (Self::Period(used), Kind::Period { start, .. }) = (self, kind)
+            && kind == Kind::TOTAL
+        {
+            *used.entry(start).or_default() += ever;
+        }
+    }
+
     /// Whether it counts as the kind does; a policy may have changed it.
     pub(super) const fn is_for(&self, kind: Kind) -> bool {
         matches!(

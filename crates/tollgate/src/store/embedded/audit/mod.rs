@@ -7,6 +7,7 @@
 
 mod books;
 mod check;
+mod old;
 
 use std::path::Path;
 
@@ -22,7 +23,9 @@ use books::Books;
 pub struct Audit {
     /// Rows read.
     pub entries: u64,
-    /// Reservations made.
+    /// Rows before them that became sums, since they are old.
+    pub compacted: u64,
+    /// Reservations made, those of old rows included.
     pub reservations: u64,
     /// Of them, those that stand for what a crash may have lost.
     pub lost: u64,

@@ -64,7 +64,7 @@ proptest! {
                     let at = Time::from_nanos(now);
                     let asks = grants.hold(ReservationId(id), charges.into_iter(), at);
                     for ask in asks {
-                        prop_assert!(ask.charge.amount <= (CAP / SHARE).max(amount));
+                        prop_assert!(ask.charge.amount <= CAP / SHARE);
                         disk.gathered.push(Row::Grant(ask));
                     }
                     match grants.waits(ReservationId(id)) {

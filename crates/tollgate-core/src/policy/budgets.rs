@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 
-use super::{Limit, Measure};
+use super::{Limit, Measure, Queue};
 use crate::{Attribute, Calendar, Grant, LimitId, NanoUsd, PeriodUnit, Unit};
 
 /// The budget of a key in each period of the calendar, in UTC, or in all.
@@ -56,7 +56,8 @@ impl KeyBudget {
     }
 
     pub(super) fn limit(&self) -> Limit {
-        Limit::new(self.name, &[Attribute::Key], Unit::Usd, self.measure(0))
+        let queue = Some(Queue::for_holds());
+        Limit { queue, ..Limit::new(self.name, &[Attribute::Key], Unit::Usd, self.measure(0)) }
     }
 
     fn id(&self) -> LimitId {

@@ -104,7 +104,7 @@ impl Policy {
         if let Some(twice) = by_id.windows(2).find(|pair| pair[0].0 == pair[1].0) {
             return Err(DuplicateLimit(limits[twice[1].1].name.clone()));
         }
-        let has_queues = limits.iter().any(|limit| limit.queue.is_some());
+        let has_queues = limits[..own].iter().any(|limit| limit.queue.is_some());
         Ok(Self { limits, own, scopes, by_id, has_queues })
     }
 
@@ -118,7 +118,7 @@ impl Policy {
         &self.limits[self.own..]
     }
 
-    /// Whether any limit has a queue.
+    /// Whether any limit of its own has a queue. Those that are granted have one.
     pub const fn has_queues(&self) -> bool {
         self.has_queues
     }

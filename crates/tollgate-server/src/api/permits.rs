@@ -30,6 +30,7 @@ use crate::{
     live::Live,
     prices::Rate,
     refusal::Form,
+    roster::Moment,
 };
 
 /// A permit that was given.
@@ -59,7 +60,8 @@ const ADMIT: HeaderValue = HeaderValue::from_static("admit");
 #[utoipa::path(post, path = "/v1/permits", tag = "permits", request_body = Asked, responses(
     (status = 201, description = "It may run", body = Permit),
     (status = 400, description = "The request is wrong", body = Problem),
-    (status = 403, description = "The model has no price", body = Problem),
+    (status = 401, description = "The key that is named was revoked or has expired", body = Problem),
+    (status = 403, description = "The model has no price, or the key is for others", body = Problem),
     (status = 409, description = "The id was used for another request", body = Problem),
     (status = 408, description = "Its turn did not come in time", body = Problem),
     (status = 429, description = "A limit is reached, or its queue is full", body = Problem),
@@ -188,7 +190,15 @@ fn understood(
     now: Now,
 ) -> Result<(Attributes, Demand, Option<Rate>), Problem> {
     let mut who = asked.attributes()?;
-    app.roster.snapshot().grant(&mut who, &live.policy, now.wall);
+    let roster = app.roster.snapshot();
+    if let Some(key) = who.value(&Attribute::Key).and_then(|id| roster.key(id)) {
+        let named = |attribute| who.value(&attribute);
+        key.works(Moment::of(now.wall))?;
+        let provider = named(Attribute::Provider).map_or(Ok(()), |it| key.allow_provider(it));
+        let model = named(Attribute::Model).map_or(Ok(()), |it| key.allow_model(Some(it)));
+        provider.and(model).map_err(Problem::forbidden)?;
+    }
+    roster.grant(&mut who, &live.policy, now.wall);
     let rate = asked.rate(live, &who, now)?;
     let demand = asked.demand(rate.as_ref());
     Ok((who, demand, rate))

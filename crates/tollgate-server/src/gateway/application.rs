@@ -80,7 +80,8 @@ async fn pass(
     visit::strip_cookie(&mut head.headers);
     let (limits, name) = (TimeLimits::of(route), route_name(exchange));
     let sent = clock.now();
-    let send = Arc::clone(&provider).send_telling(head, target, body, |it| limits.tell(it));
+    let own = exchange.own.clone();
+    let send = Arc::clone(&provider).send_telling(head, target, body, own, |it| limits.tell(it));
     let answered = limits.hold(Duration::ZERO, &name, Box::pin(send)).await;
     let came = clock.now();
     let response = match answered {

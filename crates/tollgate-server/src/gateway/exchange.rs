@@ -30,6 +30,8 @@ pub(super) struct Exchange {
     pub(super) who: Attributes,
     /// The managed key that was sent, if one was.
     key: Option<Arc<ManagedKey>>,
+    /// What is sent to the provider instead of the policy's key.
+    pub(super) own: Option<HeaderValue>,
     /// How long the caller is ready to wait.
     patience: Patience,
     /// The reservation's id, once there is one.
@@ -83,7 +85,7 @@ impl Exchange {
         arrived: Now,
     ) -> Self {
         let (who, patience) = (Attributes::new(), Patience::POLICY);
-        Self { app, live, provider, arrived, who, key: None, patience, id: None }
+        Self { app, live, provider, arrived, who, key: None, own: None, patience, id: None }
     }
 
     pub(super) fn form(&self) -> Form {
@@ -102,18 +104,16 @@ impl Exchange {
         self.patience = patience(headers);
         identity::strip_keys(headers);
         self.who.set(Attribute::Provider, self.provider.name.clone());
-        let name = &self.provider.name;
-        match &self.key {
-            Some(key) if !key.allows_provider(name) => Err(Failure::new(
-                What::Forbidden,
-                format!(
-                    "The key `{}` may not be used for `{name}`: it may be for {}.",
-                    key.id(),
-                    key.providers()
-                ),
-            )),
-            _ => Ok(()),
-        }
+        let (name, Some(key)) = (&self.provider.name, &self.key) else { return Ok(()) };
+        key.allow_provider(name).map_err(|why| Failure::new(What::Forbidden, why))?;
+        self.own = key.own(name).map_err(|_| {
+            let sentence = format!(
+                "The key of `{name}` that is kept with the key `{}` can't be opened here: ask the operator.",
+                key.id()
+            );
+            Failure::new(What::StoreUnavailable, sentence)
+        })?;
+        Ok(())
     }
 
     /// Whether the caller's key may be used for a model; what names none is for whatever model.
@@ -122,20 +122,7 @@ impl Exchange {
     /// When it may not.
     pub(super) fn allow_model(&self, model: Option<&str>) -> Result<(), Failure> {
         let Some(key) = &self.key else { return Ok(()) };
-        let (id, models) = (key.id(), key.models());
-        let sentence = match model {
-            Some(model) if key.allows_model(model) => return Ok(()),
-            None if key.allows_any_model() => return Ok(()),
-            Some(model) => {
-                format!(
-                    "The key `{id}` may not be used for the model `{model}`: it may be for {models}."
-                )
-            }
-            None => format!(
-                "The key `{id}` may be used for {models} only, and which model this request is for cannot be told."
-            ),
-        };
-        Err(Failure::new(What::Forbidden, sentence).at("model"))
+        key.allow_model(model).map_err(|why| Failure::new(What::Forbidden, why).at("model"))
     }
 
     /// Asks for what the request demands, and waits for its turn where a limit has a queue.

@@ -8,7 +8,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response, Uri, header::AUTHORIZATION, request::Parts};
+use http::{HeaderMap, HeaderValue, Request, Response, Uri, header::AUTHORIZATION, request::Parts};
 use http_body::{Frame, SizeHint};
 
 use super::body::Sent;
@@ -53,7 +53,8 @@ impl Provider {
         }
     }
 
-    /// Sends a request and waits for the head of its answer.
+    /// Sends a request and waits for the head of its answer. The key that the caller has of
+    /// its `own` goes before the policy's.
     ///
     /// # Errors
     /// When there is none.
@@ -62,8 +63,9 @@ impl Provider {
         head: Parts,
         target: Uri,
         body: Body,
+        own: Option<HeaderValue>,
     ) -> Result<Response<ProviderBody>, UpstreamError> {
-        self.send_telling(head, target, body, |_| {}).await
+        self.send_telling(head, target, body, own, |_| {}).await
     }
 
     /// The same, with more headers for the provider, which no caller can make up.
@@ -75,12 +77,13 @@ impl Provider {
         mut head: Parts,
         target: Uri,
         body: Body,
+        own: Option<HeaderValue>,
         tell: impl FnOnce(&mut HeaderMap),
     ) -> Result<Response<ProviderBody>, UpstreamError> {
         head.uri = target;
         net::strip_request(&mut head.headers);
         tell(&mut head.headers);
-        self.authorize(&mut head.headers);
+        self.authorize(&mut head.headers, own);
         let request = Request::from_parts(head, body);
         match &self.reach {
             Reach::Remote(upstream) => {
@@ -98,13 +101,13 @@ impl Provider {
         }
     }
 
-    /// Puts the provider's key where the caller's was, if the policy has one.
-    fn authorize(&self, headers: &mut HeaderMap) {
-        if let Some(authorization) = &self.authorization {
+    /// Puts the provider's key where the caller's was, if there is one.
+    fn authorize(&self, headers: &mut HeaderMap, own: Option<HeaderValue>) {
+        if let Some(authorization) = own.or_else(|| self.authorization.clone()) {
             for name in &KEY_HEADERS {
                 headers.remove(name);
             }
-            headers.insert(AUTHORIZATION, authorization.clone());
+            headers.insert(AUTHORIZATION, authorization);
         }
     }
 }

@@ -86,7 +86,8 @@ async fn metered(
     };
     net::identity_encoding(&mut head.headers);
     let sent = clock.now();
-    let answered = Arc::clone(&provider).send(head, target, net::full(body)).await;
+    let answered =
+        Arc::clone(&provider).send(head, target, net::full(body), exchange.own.clone()).await;
     let came = clock.now();
     let response = match answered {
         Ok(response) => response,
@@ -119,7 +120,8 @@ async fn unmetered(exchange: &mut Exchange, incoming: Incoming) -> Result<Respon
     let Incoming { head, body, .. } = incoming;
     let body = body::bounded(body, provider.max_body_bytes)?;
     let ticket = exchange.admit(Demand::ONE_REQUEST, "".into(), Rate::Free).await?;
-    let response = match Arc::clone(&provider).send(head, target, body).await {
+    let response = match Arc::clone(&provider).send(head, target, body, exchange.own.clone()).await
+    {
         Ok(response) => response,
         Err(error) => {
             let max = provider.max_body_bytes.unwrap_or(u64::MAX);

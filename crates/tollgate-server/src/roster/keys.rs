@@ -154,6 +154,8 @@ impl Book {
         self.change(by, |tx, vault| {
             let sql = "UPDATE keys SET revoked = ?2 WHERE id = ?1 AND revoked IS NULL";
             let is_news = tx.execute(sql, params![id, by.at])? > 0;
+            // Nobody needs them any more.
+            tx.execute("DELETE FROM provider_keys WHERE key = ?", [id])?;
             let subject = id.to_owned();
             let change = Change { what: "key.revoke", subject, detail: json!({}) };
             Ok((of_id(tx, vault, id, by.at)?, is_news.then_some(change)))
@@ -220,7 +222,12 @@ pub(super) fn terms(id: &str, text: &str) -> Result<Terms, RosterError> {
     })
 }
 
-fn of_id(tx: &Transaction<'_>, vault: &Vault, id: &str, now: Moment) -> Result<Key, RosterError> {
+pub(super) fn of_id(
+    tx: &Transaction<'_>,
+    vault: &Vault,
+    id: &str,
+    now: Moment,
+) -> Result<Key, RosterError> {
     let mut statement = tx.prepare_cached(&format!("SELECT {COLUMNS} FROM keys WHERE id = ?"))?;
     let found = statement.query_row([id], Key::read).optional()?;
     let (mut key, text) = found.ok_or_else(|| unknown(id))?;

@@ -12,6 +12,8 @@ mod keys;
 mod moment;
 mod overrides;
 mod privileges;
+mod provider_keys;
+mod seal;
 mod snapshot;
 mod terms;
 #[cfg(test)]
@@ -30,8 +32,9 @@ pub(crate) use error::RosterError;
 pub(crate) use keys::{Draft, Key, Listing};
 pub(crate) use moment::Moment;
 pub(crate) use privileges::{Of, Override, Tier, Whose};
+pub(crate) use seal::ProviderKey;
 pub(crate) use snapshot::{ManagedKey, Snapshot};
-pub(crate) use terms::{Budget, Terms};
+pub(crate) use terms::{Budget, Terms, check_provider};
 pub(crate) use vault::KeyText;
 use vault::{Hasher, Vault};
 

@@ -5,14 +5,17 @@ use std::{collections::HashMap, sync::Arc};
 
 use compact_str::CompactString;
 use foldhash::fast::RandomState;
+use http::HeaderValue;
 use rusqlite::Transaction;
 use smallvec::SmallVec;
 use subtle::ConstantTimeEq as _;
 use tollgate_core::{Attribute, Attributes, Grant, Grants, Policy, Time, policy::Pattern};
 
 use super::{
-    Book, Hasher, Moment, RosterError, Vault, keys,
+    Book, Hasher, Moment, RosterError, Vault,
+    keys::terms as terms_of,
     overrides::{self, Overrides},
+    provider_keys::whose,
 };
 use crate::{identity::Unauthorized, keys::Holder};
 
@@ -36,6 +39,8 @@ struct Keys {
     hashers: Vec<Hasher>,
     /// Texts that were hashed under a secret that is not known here.
     locked: usize,
+    /// Providers' keys that were sealed under one.
+    sealed: usize,
 }
 
 /// One text that works as a key.
@@ -55,7 +60,13 @@ pub(crate) struct ManagedKey {
     models: Vec<Pattern>,
     providers: Vec<String>,
     budgets: Vec<Grant>,
+    /// By provider, what is sent to it; nothing where it was sealed under another secret.
+    own: Vec<(CompactString, Option<HeaderValue>)>,
 }
+
+/// A provider's key is attached and cannot be opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Sealed;
 
 impl Snapshot {
     /// Reads all of a roster at one instant.
@@ -75,6 +86,12 @@ impl Snapshot {
             tracing::warn!(
                 keys = keys.locked,
                 "keys of the roster were made under another TOLLGATE_SECRET and are refused: set it back, or rotate them",
+            );
+        }
+        if keys.sealed > 0 {
+            tracing::warn!(
+                keys = keys.sealed,
+                "providers' keys of the roster were sealed under another TOLLGATE_SECRET, and requests that need them are refused: set it back, or attach them again",
             );
         }
         let overrides = Overrides::new(Arc::new(rows), policy);
@@ -110,13 +127,16 @@ impl Snapshot {
         });
         let Secret { ends, key, .. } = found.ok_or(Unauthorized::UnknownKey)?;
         let now = Moment::of(wall);
-        let is_over = |end: Option<Moment>| end.is_some_and(|end| end <= now);
-        match () {
-            () if key.revoked => Err(Unauthorized::RevokedKey),
-            () if is_over(key.expires) => Err(Unauthorized::ExpiredKey),
-            () if is_over(*ends) => Err(Unauthorized::ReplacedKey),
-            () => Ok(key),
+        key.works(now)?;
+        if ends.is_some_and(|end| end <= now) {
+            return Err(Unauthorized::ReplacedKey);
         }
+        Ok(key)
+    }
+
+    /// The key of that id, whether or not it may be used.
+    pub(crate) fn key(&self, id: &str) -> Option<&ManagedKey> {
+        self.keys.by_id.get(id).map(Arc::as_ref)
     }
 
     /// Gives a caller whose names are known what is its own: its user's tier, the amounts of
@@ -127,7 +147,7 @@ impl Snapshot {
             who.set(Attribute::Tier, tier.clone());
         }
         let mut grants = self.overrides.of(who, policy, Moment::of(wall));
-        let key = who.value(&Attribute::Key).and_then(|id| self.keys.by_id.get(id));
+        let key = who.value(&Attribute::Key).and_then(|id| self.key(id));
         // Of several for one limit the first holds, so what was overridden comes first.
         grants.extend(key.iter().flat_map(|key| key.budgets.iter().cloned()));
         if !grants.is_empty() {
@@ -138,9 +158,7 @@ impl Snapshot {
     /// A key of that user's, if there is one that works.
     pub(crate) fn key_of(&self, user: &str, wall: Time) -> Option<&ManagedKey> {
         let now = Moment::of(wall);
-        let works = |key: &&Arc<ManagedKey>| {
-            !key.revoked && key.expires.is_none_or(|at| at > now) && key.holder.user() == user
-        };
+        let works = |key: &&Arc<ManagedKey>| key.works(now).is_ok() && key.holder.user() == user;
         let keys = self.keys.by_id.values().filter(works);
         keys.map(Arc::as_ref).min_by_key(|key| key.id())
     }
@@ -148,12 +166,12 @@ impl Snapshot {
 
 impl Keys {
     fn read(tx: &Transaction<'_>, vault: &Vault) -> Result<Self, RosterError> {
-        let mut all = Self::default();
+        let (mut all, mut keys) = (Self::default(), HashMap::<CompactString, ManagedKey>::new());
         let mut statement = tx.prepare("SELECT id, terms, expires, revoked FROM keys")?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
             let (id, terms): (String, String) = (row.get(0)?, row.get(1)?);
-            let terms = keys::terms(&id, &terms)?;
+            let terms = terms_of(&id, &terms)?;
             let key = ManagedKey {
                 holder: Holder::new(&id, terms.named()),
                 expires: row.get(2)?,
@@ -161,9 +179,23 @@ impl Keys {
                 models: terms.models.iter().map(Pattern::new).collect(),
                 budgets: terms.budgets.iter().map(super::Budget::grant).collect(),
                 providers: terms.providers,
+                own: Vec::new(),
             };
-            all.by_id.insert(id.into(), Arc::new(key));
+            keys.insert(id.into(), key);
         }
+        let mut statement = tx.prepare("SELECT key, provider, sealed FROM provider_keys")?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let (id, provider): (String, String) = (row.get(0)?, row.get(1)?);
+            let Some(key) = keys.get_mut(id.as_str()) else { continue };
+            let sealed: Vec<u8> = row.get(2)?;
+            let opened =
+                vault.seal().ok().and_then(|seal| seal.open(&whose(&id, &provider), &sealed));
+            let own = opened.and_then(|own| own.bearer());
+            all.sealed += usize::from(own.is_none());
+            key.own.push((provider.into(), own));
+        }
+        all.by_id = keys.into_iter().map(|(id, key)| (id, Arc::new(key))).collect();
         let mut statement = tx.prepare("SELECT hash, key, ends, keyed_by FROM secrets")?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
@@ -195,29 +227,60 @@ impl ManagedKey {
         &self.holder
     }
 
+    /// Whether it may be used now.
+    ///
+    /// # Errors
+    /// Why not.
+    pub(crate) fn works(&self, now: Moment) -> Result<(), Unauthorized> {
+        match () {
+            () if self.revoked => Err(Unauthorized::RevokedKey),
+            () if self.expires.is_some_and(|at| at <= now) => Err(Unauthorized::ExpiredKey),
+            () => Ok(()),
+        }
+    }
+
+    /// What is sent to a provider instead of the policy's key, if one is attached.
+    ///
+    /// # Errors
+    /// When it cannot be opened: the policy's must not be used in its place.
+    pub(crate) fn own(&self, provider: &str) -> Result<Option<HeaderValue>, Sealed> {
+        match self.own.iter().find(|(name, _)| name == provider) {
+            Some((_, own)) => own.clone().ok_or(Sealed).map(Some),
+            None => Ok(None),
+        }
+    }
+
     /// Whether it may be used for a provider.
-    pub(crate) fn allows_provider(&self, name: &str) -> bool {
-        self.providers.is_empty() || self.providers.iter().any(|allowed| allowed == name)
+    ///
+    /// # Errors
+    /// With a sentence that says what it may be used for.
+    pub(crate) fn allow_provider(&self, name: &str) -> Result<(), String> {
+        if self.providers.is_empty() || self.providers.iter().any(|allowed| allowed == name) {
+            return Ok(());
+        }
+        let (id, providers) = (self.id(), self.providers.join(", "));
+        Err(format!("The key `{id}` may not be used for `{name}`: it may be for {providers}."))
     }
 
-    /// Whether it may be used for a model.
-    pub(crate) fn allows_model(&self, name: &str) -> bool {
-        self.allows_any_model() || self.models.iter().any(|allowed| allowed.matches(name))
-    }
-
-    /// Whether it may be used for whatever model.
-    pub(crate) fn allows_any_model(&self) -> bool {
-        self.models.is_empty()
-    }
-
-    /// What it may be used for, as people read it.
-    pub(crate) fn models(&self) -> String {
-        self.models.iter().map(Pattern::as_str).collect::<Vec<_>>().join(", ")
-    }
-
-    /// The same of providers.
-    pub(crate) fn providers(&self) -> String {
-        self.providers.join(", ")
+    /// Whether it may be used for a model; a request that names none is for whatever model.
+    ///
+    /// # Errors
+    /// With a sentence that says what it may be used for.
+    pub(crate) fn allow_model(&self, model: Option<&str>) -> Result<(), String> {
+        let fits = |model: &str| self.models.iter().any(|allowed| allowed.matches(model));
+        if self.models.is_empty() || model.is_some_and(fits) {
+            return Ok(());
+        }
+        let models: Vec<&str> = self.models.iter().map(Pattern::as_str).collect();
+        let (id, models) = (self.id(), models.join(", "));
+        Err(match model {
+            Some(model) => format!(
+                "The key `{id}` may not be used for the model `{model}`: it may be for {models}."
+            ),
+            None => format!(
+                "The key `{id}` may be used for {models} only, and which model this request is for cannot be told."
+            ),
+        })
     }
 }
 

@@ -112,7 +112,7 @@ impl Terms {
 ///
 /// # Errors
 /// With those it has.
-pub(super) fn check_provider(name: &str, settings: &Settings) -> Result<(), RosterError> {
+pub(crate) fn check_provider(name: &str, settings: &Settings) -> Result<(), RosterError> {
     let sandbox = settings.sandbox.enabled.then_some(SANDBOX);
     let known: Vec<&str> = settings.providers.keys().map(String::as_str).chain(sandbox).collect();
     if known.contains(&name) {

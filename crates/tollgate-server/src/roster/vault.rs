@@ -1,28 +1,31 @@
-//! What keys are hashed under, and their texts, which nothing shows.
+//! What keys are hashed and providers' keys sealed under, and the texts of keys, which nothing
+//! shows.
 //!
 //! Everything is made from one secret, `TOLLGATE_SECRET`. Where none is given, keys are hashed
 //! under one that is made at the first use and kept beside the roster, so that a copy of the
-//! roster alone is of no use.
+//! roster alone is of no use; providers' keys are then not kept at all, since whoever copies the
+//! folder would have both.
 
 use std::{fmt, fs, io, io::Write as _, path::Path};
 
 use secrecy::{ExposeSecret as _, SecretString};
 use tollgate_core::policy::Settings;
 
-use super::RosterError;
+use super::{RosterError, seal::Seal};
 use crate::identity::KEY_PREFIX;
 
 /// The text of a Tollgate key. It is shown once, to whom it is made for.
 #[derive(Debug)]
 pub(crate) struct KeyText(SecretString);
 
-/// Makes the hashes of keys.
+/// Makes hashes and seals.
 #[derive(Debug)]
 pub(crate) struct Vault {
     /// What new keys are hashed under.
     own: Hasher,
     /// What keys were hashed under before there was a secret.
     former: Option<Hasher>,
+    seal: Option<Seal>,
 }
 
 /// Hashes the texts of keys.
@@ -52,7 +55,7 @@ impl Vault {
         let Some(secret) = &settings.secret else {
             let random = || Ok(rand::random());
             let key = beside.map_or_else(random, |path| kept(path, rand::random()))?;
-            return Ok(Self { own: Hasher::of(&key), former: None });
+            return Ok(Self { own: Hasher::of(&key), former: None, seal: None });
         };
         let bytes = secret.expose().as_bytes();
         if bytes.len() < MIN_SECRET_BYTES {
@@ -63,7 +66,8 @@ impl Vault {
             )));
         }
         let former = beside.map(read).transpose()?.flatten();
-        Ok(Self { own: Hasher::of(bytes), former: former.map(|key| Hasher::of(&key)) })
+        let former = former.map(|key| Hasher::of(&key));
+        Ok(Self { own: Hasher::of(bytes), former, seal: Some(Seal::of(bytes)?) })
     }
 
     /// What new keys are hashed under.
@@ -74,6 +78,18 @@ impl Vault {
     /// What keys may be hashed under, the newest first.
     pub(super) fn hashers(&self) -> impl Iterator<Item = &Hasher> {
         std::iter::once(&self.own).chain(&self.former)
+    }
+
+    /// What providers' keys are sealed with.
+    ///
+    /// # Errors
+    /// When there is no secret for that.
+    pub(super) fn seal(&self) -> Result<&Seal, RosterError> {
+        self.seal.as_ref().ok_or_else(|| {
+            RosterError::Conflict(
+                "providers' keys are kept under a secret only: set TOLLGATE_SECRET to 32 random bytes or more (`openssl rand -hex 32`), here and where the gateway runs".to_owned(),
+            )
+        })
     }
 }
 
@@ -103,7 +119,7 @@ impl KeyText {
 }
 
 /// Tells secrets apart, and nothing else of them.
-fn name(secret: &[u8]) -> String {
+pub(super) fn name(secret: &[u8]) -> String {
     blake3::Hash::from_bytes(blake3::derive_key(OF_NAMES, secret)).to_hex()[..16].to_owned()
 }
 

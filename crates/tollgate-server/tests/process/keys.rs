@@ -251,7 +251,7 @@ fn what_a_key_has_spent_is_there_after_a_restart() {
     let budget = json!({ "id": "ci", "budgets": ["1/total", "0.6/day"] });
     ask(&control(&serving), "POST", "/v1/keys", &budget.to_string()).unwrap();
     let permit = |serving: &Serving, usd: &str| {
-        let body = json!({ "attributes": { "key": "ci" }, "demand": { "usd": usd } });
+        let body = json!({ "attributes": { "key": "ci" }, "demand": { "usd": usd }, "wait_ms": 0 });
         let answer = serving.post("/v1/permits", &[], &body.to_string());
         let limit = answer.lines().find_map(|line| line.strip_prefix("x-tollgate-limit: "));
         (answer.split(' ').nth(1).unwrap().to_owned(), limit.unwrap_or_default().trim().to_owned())
@@ -265,4 +265,58 @@ fn what_a_key_has_spent_is_there_after_a_restart() {
     assert_eq!(permit(&serving, "0.10000001"), ("429".into(), "key-budget-day".into()));
     assert_eq!(permit(&serving, "0.1"), ("201".into(), String::new()));
     assert_eq!(permit(&serving, "0.5"), ("429".into(), "key-budget-day".into()));
+}
+
+#[test]
+fn a_providers_key_is_attached_sealed_and_shown_nowhere() {
+    let secret = ("TOLLGATE_SECRET", "0123456789abcdef0123456789abcdef");
+    let canary = ("CANARY", "sk-canary-0123456789");
+    let both = [secret, canary];
+    let log = "[log]\nlevel = \"trace\"\n[providers.dead]\ndialect = \"openai\"\nbase_url = \"http://127.0.0.1:9/v1\"\n";
+    let mut serving = Serving::start_with(&SERVE, &format!("{POLICY}{log}"), &[secret]);
+    let folder = serving.folder().to_owned();
+    let made = command(&folder, &["keys", "create", "--id", "ci", "--json"], &both);
+    let key: Value = serde_json::from_str(&made.stdout).unwrap();
+    let attach = ["keys", "attach", "ci", "dead", "--from-env", "CANARY"];
+    let attached = command(&folder, &attach, &both);
+    assert_eq!(attached.status, Some(0), "{}", attached.stderr);
+    assert!(attached.stdout.contains("own provider keys  dead"), "{}", attached.stdout);
+    let path = "/v1/keys/ci/providers/sandbox";
+    let body = json!({ "key": canary.1 }).to_string();
+    let (status, shown) = ask(&control(&serving), "PUT", path, &body).unwrap();
+    assert_eq!((status, &shown["provider_keys"]), (200, &json!(["dead", "sandbox"])));
+    assert_eq!(ask(&control(&serving), "DELETE", path, "").unwrap().0, 200);
+    for (path, body) in [
+        (path, json!({ "key": format!("{} x", canary.1) })),
+        (path, json!({ "key": [canary.1] })),
+        ("/v1/keys/ci/providers/other", json!({ "key": canary.1 })),
+    ] {
+        let (status, problem) = ask(&control(&serving), "PUT", path, &body.to_string()).unwrap();
+        assert!(status == 400 && !problem.to_string().contains("canary"), "{problem}");
+    }
+    let bearer = format!("Bearer {}", key["key"].as_str().unwrap());
+    let dead =
+        serving.post("/dead/v1/chat/completions", &[("authorization", &bearer)], process::CHAT);
+    assert!(dead.starts_with("HTTP/1.1 502") && !dead.contains("canary"), "{dead}");
+
+    let none = command(&folder, &attach, &[canary]);
+    assert_eq!(none.status, Some(1));
+    assert!(none.stderr.contains("set TOLLGATE_SECRET"), "{}", none.stderr);
+    for (args, status, why) in [
+        (&["keys", "attach", "ci", "dead"][..], 2, "no provider's key"),
+        (&["keys", "attach", "ci", "opnai", "--from-env", "CANARY"], 2, "no provider `opnai`"),
+        (&["keys", "attach", "ci", "dead", "--from-env", "NONE"], 1, "NONE"),
+        (&["keys", "detach", "ci", "sandbox"], 1, "no key of the provider"),
+    ] {
+        let ended = command(&folder, args, &both);
+        assert_eq!(ended.status, Some(status), "{args:?}: {}", ended.stderr);
+        assert!(ended.stderr.contains(why) && !ended.stderr.contains("canary"), "{}", ended.stderr);
+    }
+    serving.signal("TERM");
+    serving.wait();
+    assert!(!serving.log().contains("canary"));
+    for file in std::fs::read_dir(&folder).unwrap() {
+        let bytes = std::fs::read(file.unwrap().path()).unwrap();
+        assert!(!bytes.windows(6).any(|bytes| bytes == b"canary"));
+    }
 }

@@ -94,7 +94,7 @@ impl<S: Store + 'static> Hall<S> {
     /// The rooms that an order might wait in.
     pub(super) fn needs<'a>(&self, policy: &'a Policy, order: &Order<'_>) -> Needs<'a> {
         let mut needs = Needs::new();
-        if !policy.has_queues() {
+        if !policy.has_queues() && order.attributes.grants().is_empty() {
             return needs;
         }
         for (group, charges) in order.parts() {

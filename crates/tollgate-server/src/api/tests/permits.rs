@@ -4,7 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use serde_json::json;
 
-use super::World;
+use super::{World, world::NOON};
+use crate::roster::{By, Draft, Moment, Terms};
 
 const POLICY: &str = r#"
     store = { kind = "memory" }
@@ -214,4 +215,39 @@ async fn attributes_of_the_operators_own_are_counted_by() {
     world.post("/v1/permits", &job("a")).await.expect(201);
     world.post("/v1/permits", &job("b")).await.expect(201);
     world.post("/v1/permits", &job("a")).await.problem(429);
+}
+
+#[tokio::test]
+async fn a_managed_key_that_is_named_is_held_to_what_it_may() {
+    let world = World::new(
+        "store = { kind = \"memory\" }\n[[limits]]\nname = \"a\"\nper = [\"user\"]\nrequests = \"9/minute\"\n",
+    );
+    let (at, roster) = (Moment::of(NOON), &world.app.roster);
+    let by = By { who: "test".to_owned(), at };
+    let terms = Terms {
+        models: vec!["gpt-*".to_owned()],
+        providers: vec!["sandbox".to_owned()],
+        budgets: vec!["1/day".parse().unwrap()],
+        ..Terms::default()
+    };
+    let draft = Draft { id: Some("ci".to_owned()), terms, expires: None };
+    roster.change(|book| book.create(draft, &by)).unwrap();
+    let ask = async |more: &str| {
+        let body =
+            format!(r#"{{"attributes": {{"key": "ci"}}, "demand": {{"usd": "0.6"}}{more}}}"#);
+        world.post("/v1/permits", &body).await
+    };
+    let (error, message) = ask(r#", "model": "o3""#).await.problem(403);
+    assert!(error == "forbidden" && message.contains("it may be for gpt-*"), "{message}");
+    let (_, message) = ask(r#", "provider": "openai""#).await.problem(403);
+    assert!(message.contains("it may be for sandbox"), "{message}");
+    let permit = ask(r#", "model": "gpt-5", "provider": "sandbox""#).await.expect(201);
+    let settle = format!("/v1/permits/{}/settle", permit["id"].as_str().unwrap());
+    world.post(&settle, r#"{"usd": "0.6"}"#).await.expect(200);
+    let refused = ask("").await;
+    assert_eq!(refused.problem(429).0, "budget_exhausted");
+    assert_eq!(refused.header("x-tollgate-limit"), "key-budget-day");
+    roster.change(|book| book.revoke("ci", &by)).unwrap();
+    let (error, message) = ask("").await.problem(401);
+    assert!(error == "unauthorized" && message.contains("was revoked"), "{message}");
 }

@@ -1,5 +1,6 @@
 //! `tollgate keys`: keys for callers.
 
+mod attach;
 mod create;
 mod hash;
 mod show;
@@ -33,11 +34,12 @@ Examples:
   tollgate keys list --user alice
   tollgate keys rotate key-1f6b8a20c3d4 --grace 24h   the old text works for a day more
   tollgate keys revoke key-1f6b8a20c3d4               at once
+  tollgate keys attach ci openai --from-env MY_OPENAI_KEY   sent instead of the policy's
   tollgate keys audit                                 who changed what, and is that all of it
   tollgate keys hash                                  a key for the policy's own [[keys]]
 
 Keys are kept as hashes under a secret that TOLLGATE_SECRET gives (32 bytes or more), else
-under one that is made beside the ledger.";
+under one that is made beside the ledger. Providers' keys are kept under TOLLGATE_SECRET only.";
 
 #[derive(Debug, clap::Subcommand)]
 enum KeysCommand {
@@ -51,6 +53,10 @@ enum KeysCommand {
     Rotate(RotateArgs),
     /// Ends a key for good
     Revoke(OneArgs),
+    /// Attaches a provider's key of the caller's own, sealed, to its Tollgate key
+    Attach(attach::AttachArgs),
+    /// Forgets a provider's key that was attached
+    Detach(attach::DetachArgs),
     /// Shows who changed keys, tiers and overrides, and checks that no row is missing
     Audit(AuditArgs),
     /// Makes a key for the policy, or hashes the one that is piped in
@@ -118,6 +124,8 @@ pub(crate) fn run(args: &KeysArgs) -> anyhow::Result<ExitCode> {
             args.roster.tell(&desk.book.revoke(&args.id, &desk.by)?, show::one);
             Ok(ExitCode::SUCCESS)
         }),
+        KeysCommand::Attach(args) => attach::attach(args),
+        KeysCommand::Detach(args) => attach::detach(args),
         KeysCommand::Audit(args) => audit(args),
         KeysCommand::Hash(args) => hash::run(args),
     }

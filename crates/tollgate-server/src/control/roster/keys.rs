@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{
     Extension, Json,
-    extract::State,
+    extract::{Path, State, rejection::PathRejection},
     response::{IntoResponse, Response},
 };
 use http::{HeaderValue, StatusCode, header};
@@ -16,7 +16,7 @@ use crate::{
     api::{Asking, Input, Named, Problem},
     app::App,
     net::Peer,
-    roster::{Draft, Key, KeyText, Listing, Moment, Terms},
+    roster::{Draft, Key, KeyText, Listing, Moment, ProviderKey, Terms, check_provider},
 };
 
 /// Keys, in the order of their ids.
@@ -53,6 +53,15 @@ struct Once<'a> {
     #[serde(flatten)]
     about: Key,
 }
+
+/// A provider's key.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewProviderKey {
+    key: ProviderKey,
+}
+
+type OfProvider = Result<Path<(String, String)>, PathRejection>;
 
 const USUAL_GRACE: &str = "24h";
 
@@ -118,6 +127,35 @@ pub(super) async fn revoke(
 ) -> Result<Json<Key>, Problem> {
     let by = by(&app, peer.as_deref());
     change(&app, move |book| book.revoke(&id, &by)).await.map(Json)
+}
+
+/// Attaches a provider's key of the caller's own.
+pub(super) async fn attach(
+    State(app): State<Arc<App>>,
+    peer: Option<Extension<Peer>>,
+    path: OfProvider,
+    Input(NewProviderKey { key }): Input<NewProviderKey>,
+) -> Result<Json<Key>, Problem> {
+    let ((id, provider), by) = (of_provider(path)?, by(&app, peer.as_deref()));
+    check_provider(&provider, &app.live().settings)?;
+    change(&app, move |book| book.attach(&id, &provider, &key, &by)).await.map(Json)
+}
+
+/// Forgets a provider's key.
+pub(super) async fn detach(
+    State(app): State<Arc<App>>,
+    peer: Option<Extension<Peer>>,
+    path: OfProvider,
+) -> Result<Json<Key>, Problem> {
+    let ((id, provider), by) = (of_provider(path)?, by(&app, peer.as_deref()));
+    change(&app, move |book| book.detach(&id, &provider, &by)).await.map(Json)
+}
+
+fn of_provider(path: OfProvider) -> Result<(String, String), Problem> {
+    let wrong = |why: PathRejection| {
+        Problem::invalid(format!("The names in the path are none: {}.", why.body_text()))
+    };
+    path.map(|Path(names)| names).map_err(wrong)
 }
 
 /// The answer that has the text, and that nothing on its way may keep.

@@ -27,6 +27,7 @@ pub(super) fn router(app: Arc<App>) -> Router {
         .route("/v1/keys/{id}", get(keys::show))
         .route("/v1/keys/{id}/rotate", post(keys::rotate))
         .route("/v1/keys/{id}/revoke", post(keys::revoke))
+        .route("/v1/keys/{id}/providers/{provider}", put(keys::attach).delete(keys::detach))
         .route("/v1/tiers", get(privileges::tiers))
         .route("/v1/tiers/{user}", put(privileges::set_tier).delete(privileges::remove_tier))
         .route("/v1/overrides", get(privileges::overrides))

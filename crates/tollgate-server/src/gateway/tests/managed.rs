@@ -1,16 +1,18 @@
 //! Managed keys at the gateway: made, restricted, rotated and revoked while it serves.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use http::{Request, StatusCode};
 use http_body_util::Full;
+use tokio::sync::Notify;
 use tollgate_core::NanoUsd;
 
 use super::{
-    CHAT, COMPLETION, Provider, Running, post,
+    CHAT, COMPLETION, Provider, Running, Step, post,
+    provider::response,
     running::{Answer, up},
 };
-use crate::roster::{By, Draft, Moment, Terms};
+use crate::roster::{By, Draft, Moment, ProviderKey, Terms};
 
 const ONE_EACH: &str =
     "[[limits]]\nname = \"user-minute\"\nper = [\"user\"]\nrequests = \"100/minute\"\n";
@@ -160,4 +162,75 @@ async fn a_keys_own_budget_counts_every_nano_dollar_and_nobody_elses() {
     let unpriced = running.chat_with("/up/v1/chat/completions", &text, &unpriced).await;
     let (status, code, _) = error(&unpriced);
     assert_eq!((status, code.as_str()), (403, "model_unpriced"), "its cost would be counted");
+}
+
+#[tokio::test]
+async fn who_only_the_holds_of_the_same_key_stand_in_the_way_of_waits() {
+    let go = Arc::new(Notify::new());
+    let json = response("HTTP/1.1 200 OK\r\ncontent-type: application/json", COMPLETION);
+    let steps = vec![Step::Wait(Arc::clone(&go)), Step::Send(json)];
+    let provider = Provider::doing(steps).await;
+    let policy = format!("{}{ONE_EACH}", up(&provider.base_url()));
+    let running = Arc::new(Running::with(&policy).await);
+    // For the most of one at a time.
+    let budget = "0.00025/day".parse().expect("a budget");
+    let (_, text) = running.key(Terms { budgets: vec![budget], ..alice() }, None);
+    let ask = || {
+        let (running, text) = (Arc::clone(&running), text.clone());
+        tokio::spawn(async move { running.up_with(&text).await.status })
+    };
+    let first = ask();
+    provider.request().await;
+    let second = ask();
+    while running.app.gate.waiting() == 0 {
+        tokio::task::yield_now().await;
+    }
+    go.notify_one();
+    assert_eq!(first.await.expect("an answer"), StatusCode::OK);
+    provider.request().await;
+    go.notify_one();
+    assert_eq!(second.await.expect("an answer"), StatusCode::OK);
+    assert_eq!(running.used().2, 2 * COST);
+}
+
+#[tokio::test]
+async fn a_callers_own_provider_key_goes_before_the_policys() {
+    let provider = Provider::json(COMPLETION).await;
+    let policy = format!("{}api_key = \"env:UP_KEY\"\n{ONE_EACH}", up(&provider.base_url()));
+    let secret = ("TOLLGATE_SECRET", "0123456789abcdef0123456789abcdef");
+    let running = Running::with_environment(&policy, &[("UP_KEY", "sk-ours"), secret]).await;
+    let (id, text) = running.key(alice(), None);
+    let (_, other) = running.key(alice(), None);
+    let own = ProviderKey::parse("sk-alices").expect("a key");
+    let roster = &running.app.roster;
+    roster.change(|book| book.attach(&id, "up", &own, &running.by())).expect("attached");
+    for (text, sent) in [(&text, "sk-alices"), (&other, "sk-ours")] {
+        let answer = running.chat_with("/up/v1/chat/completions", text, CHAT).await;
+        assert_eq!(answer.status, StatusCode::OK);
+        let request = provider.request().await;
+        assert!(request.contains(&format!("authorization: Bearer {sent}\r\n")), "{request}");
+        assert_eq!(request.matches("sk-").count(), 1);
+    }
+    // What only reads goes by the same key.
+    let mut models = Request::get("/up/v1/models").body(Full::default()).expect("a request");
+    let bearer = format!("Bearer {text}").parse().expect("a value");
+    models.headers_mut().insert("authorization", bearer);
+    running.send(models).await;
+    assert!(provider.request().await.contains("authorization: Bearer sk-alices\r\n"));
+    roster.change(|book| book.detach(&id, "up", &running.by())).expect("detached");
+    running.up_with(&text).await;
+    assert!(provider.request().await.contains("authorization: Bearer sk-ours\r\n"));
+}
+
+#[tokio::test]
+async fn where_neither_has_a_key_the_callers_passes_through_beside_its_tollgate_key() {
+    let provider = Provider::json(COMPLETION).await;
+    let running = Running::with(&format!("{}{ONE_EACH}", up(&provider.base_url()))).await;
+    let (_, text) = running.key(alice(), None);
+    let mut request: Request<Full<bytes::Bytes>> = post("/up/v1/chat/completions", CHAT);
+    request.headers_mut().insert("authorization", "Bearer sk-mine".parse().expect("a value"));
+    request.headers_mut().insert("x-api-key", text.parse().expect("a value"));
+    assert_eq!(running.send(request).await.status, StatusCode::OK);
+    let sent = provider.request().await;
+    assert!(sent.contains("authorization: Bearer sk-mine\r\n") && !sent.contains("tg_"), "{sent}");
 }

@@ -1,6 +1,7 @@
 //! Keys through their lives, and a file that is shared, copied and tampered with.
 
 mod privileges;
+mod provider_keys;
 
 use std::{path::Path, time::Duration};
 

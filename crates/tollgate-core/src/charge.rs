@@ -155,6 +155,13 @@ mod tests {
     }
 
     #[test]
+    fn thresholds_make_no_charge_larger() {
+        // Eight of them are copied with every order; what they warn of fits where nothing was.
+        let without = size_of::<(LimitId, Rule, u64, Unit, bool)>();
+        assert_eq!(size_of::<Charge>(), without);
+    }
+
+    #[test]
     fn budgets_are_remembered_and_rates_may_be_forgotten() {
         let hours = |hours: u64| hours * 3_600_000_000_000;
         let period = Kind::Period { start: 0, end: hours(1) };

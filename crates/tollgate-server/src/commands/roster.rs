@@ -51,7 +51,7 @@ pub(super) fn at_desk(
         );
     }
     let name = |known: &str| locations.environment.iter().find(|(name, _)| name == known);
-    let user = name("USER").or_else(|| name("LOGNAME")).map_or("", |(_, user)| user);
+    let user = name("USER").or_else(|| name("LOGNAME")).map_or("unknown", |(_, user)| user);
     let by = By { who: format!("command:{user}"), at: Moment::of(Clock::system().now().wall) };
     let done = Book::open(&config.settings).and_then(|book| act(Desk { book, config, by }));
     match done {

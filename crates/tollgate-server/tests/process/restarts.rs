@@ -142,7 +142,7 @@ fn no_spend_is_lost_on_a_kill_with_a_request_under_way() {
     let (base_url, go) = provider();
     let mut serving = Serving::start(&["--policy", "policy.toml"], &policy(&base_url));
     for kill in 1..=3 {
-        let (before, _) = left(&serving);
+        let before = left(&serving);
         settle_a_permit(&serving);
         let stream = begin(&serving);
         settle_a_permit(&serving);
@@ -152,11 +152,15 @@ fn no_spend_is_lost_on_a_kill_with_a_request_under_way() {
         drop(stream);
         go.send(()).expect("a provider");
         serving = serving.again();
-        // What was written down ahead counts as spent too, 1 % of each budget at most.
-        let (all, own) = left(&serving);
-        assert!((standing.0 - ALL / 100..=standing.0).contains(&all), "kill {kill}: {all}");
-        assert!((standing.1 - OWN / 100..=standing.1).contains(&own), "kill {kill}: {own}");
-        assert!(before - standing.0 >= 2 * PERMIT + COST, "kill {kill}: what passed is paid for");
+        // A busy budget may have had a grant for what was let go and not written, 1 % at most.
+        let now = left(&serving);
+        for (now, standing, budget) in [(now.0, standing.0, ALL), (now.1, standing.1, OWN)] {
+            let is_counted = now <= standing && now + budget / 100 >= standing;
+            assert!(is_counted, "kill {kill}: of {standing} left before, {now} are");
+        }
+        let passed = before.0 - standing.0;
+        assert!(passed >= 2 * PERMIT + COST, "kill {kill}: what passed is paid for");
+        assert_eq!(passed, before.1 - standing.1, "it is all of ann's");
     }
     assert_clean(serving, 6 * PERMIT);
 }

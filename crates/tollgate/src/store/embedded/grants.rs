@@ -5,21 +5,26 @@
 //! disk beforehand: as long as what is held of the account and not written yet fits in it, a
 //! hold is as good as written. A hold that does not fit waits for its own row, and asks for a
 //! larger grant for those that follow. After a crash each grant counts as used, in place of
-//! the holds that may have been lost. A grant is [`SHARE`] of the limit at most, so that no
-//! crash takes more of a budget; an order that is larger waits for its own row, always.
+//! the holds that may have been lost. So only accounts that are busy have one, and none is more
+//! than a hundredth of its limit.
+
+use std::time::Duration;
 
 use hashbrown::{HashMap, HashSet};
 use smallvec::SmallVec;
 use tollgate_core::{Charge, ReservationId, Time};
 
-/// The part of a limit that a grant may be: one of so many.
+/// The part of a limit that a grant may be: one of so many. Larger orders are rare, and wait.
 const SHARE: u64 = 100;
 
 /// Orders like the one that asks for it that a grant is made for.
 const ORDERS: u64 = 8;
 
+/// Holds of an account that follow each other faster make it a busy one.
+const BUSY: Duration = Duration::from_secs(1);
+
 /// Grants of accounts of which nothing was held for so long are given up.
-const IDLE: std::time::Duration = std::time::Duration::from_secs(60);
+const IDLE: Duration = Duration::from_secs(60);
 
 /// The grants of a ledger, and what is held on them. Rows are counted by the batch that they
 /// are written with: the one that is gathered, and the one that is being written.
@@ -43,7 +48,8 @@ pub(super) struct Grants {
 /// The grant of one account.
 #[derive(Debug, Clone, Copy)]
 struct Grant {
-    /// The account's rule when it was asked for, as a charge of the amount asked for.
+    /// The account's rule when it was asked for, as a charge of the amount asked for; of
+    /// nothing, while the account is not busy.
     asked: Charge,
     /// The batch of the row that asks for it.
     asked_in: u64,
@@ -136,9 +142,9 @@ impl Grants {
 
     /// Gives up the grants of a cell that is forgotten; whether it had any.
     pub(super) fn forget(&mut self, cell: u32) -> bool {
-        let gone = self.cells.remove(&cell);
-        self.count -= gone.as_ref().map_or(0, SmallVec::len);
-        gone.is_some()
+        let Some(gone) = self.cells.remove(&cell) else { return false };
+        self.count -= gone.len();
+        gone.iter().any(|grant| grant.asked.amount > 0)
     }
 
     /// Cells with grants that were not held on for long, which are given up, now and then.
@@ -155,10 +161,7 @@ impl Grants {
             .filter(|(_, grants)| is_idle(grants))
             .map(|(cell, _)| *cell)
             .collect();
-        for cell in &idle {
-            self.forget(*cell);
-        }
-        idle
+        idle.into_iter().filter(|cell| self.forget(*cell)).collect()
     }
 
     fn find(&mut self, cell: u32, charge: &Charge) -> Option<&mut Grant> {
@@ -166,33 +169,35 @@ impl Grants {
         grants.iter_mut().find(|grant| grant.asked.limit == charge.limit)
     }
 
-    /// Asks for a grant that an order like this fits in several times, or twice what there is.
+    /// Asks for a grant that an order like this fits in several times, or twice what there is,
+    /// if the account is busy.
     fn ask(&mut self, cell: u32, charge: &Charge, now: Time) -> Option<Ask> {
-        let is_full = self.count >= self.most;
-        let known = self.find(cell, charge).map(|grant| *grant);
-        let asked =
-            known.filter(|grant| grant.is_for(charge)).map_or(0, |grant| grant.asked.amount);
+        let (batch, written) = (self.batch, self.written);
         let most = charge.rule.cap / SHARE;
-        let want = asked.saturating_mul(2).max(charge.amount.saturating_mul(ORDERS)).min(most);
-        if want <= asked || want < charge.amount || (is_full && known.is_none()) {
+        if charge.amount > most {
             return None;
         }
-        let (batch, written) = (self.batch, self.written);
-        let asked = Charge { amount: want, ..*charge };
-        let grants = self.cells.entry(cell).or_default();
-        match grants.iter_mut().find(|grant| grant.asked.limit == charge.limit) {
-            Some(grant) => {
-                grant.before = grant.amount(charge, written);
-                (grant.asked, grant.asked_in, grant.last) = (asked, batch, now);
-            }
-            None => {
-                let (held, held_in, before) = ([0; 2], batch, 0);
-                let grant = Grant { asked, asked_in: batch, before, held, held_in, last: now };
-                grants.push(grant);
-                self.count += 1;
-            }
+        let is_full = self.count >= self.most;
+        if self.find(cell, charge).is_none() && !is_full {
+            let asked = Charge { amount: 0, ..*charge };
+            let (held, held_in, before) = ([0; 2], batch, 0);
+            let grant = Grant { asked, asked_in: batch, before, held, held_in, last: now };
+            self.cells.entry(cell).or_default().push(grant);
+            self.count += 1;
+            return None;
         }
-        Some(Ask { cell, charge: asked })
+        let grant = self.find(cell, charge)?;
+        let is_busy = now < grant.last.after(BUSY);
+        grant.last = now;
+        let asked = if grant.is_for(charge) { grant.asked.amount } else { 0 };
+        let want = asked.saturating_mul(2).max(charge.amount.saturating_mul(ORDERS)).min(most);
+        if want <= asked || (asked == 0 && !is_busy) {
+            return None;
+        }
+        grant.before = grant.amount(charge, written);
+        grant.asked = Charge { amount: want, ..*charge };
+        grant.asked_in = batch;
+        Some(Ask { cell, charge: grant.asked })
     }
 }
 

@@ -6,7 +6,9 @@
 use std::{sync::Arc, time::Duration};
 
 use shuttle::{
+    Config, Runner,
     future::block_on,
+    scheduler::RandomScheduler,
     sync::atomic::{AtomicUsize, Ordering},
     thread,
 };
@@ -21,6 +23,8 @@ type Gate = Tollgate<Memory>;
 
 /// Schedules tried of each scene.
 const SCHEDULES: usize = 2_000;
+/// What a thread's calls need when nothing is optimised.
+const STACK_BYTES: usize = 256 * 1024;
 
 fn limit(name: &str, per: &[Attribute], cap: u64) -> Limit {
     let rules = Rules {
@@ -85,23 +89,22 @@ fn one(gate: &Gate, user: &str, running: &AtomicUsize, leaves: bool) {
 }
 
 fn scene(people: &'static [(&'static str, bool)]) {
-    shuttle::check_random(
-        move || {
-            let (gate, running) = (gate(), Arc::new(AtomicUsize::new(0)));
-            let threads: Vec<_> = people
-                .iter()
-                .map(|(user, leaves)| {
-                    let (gate, running) = (gate.clone(), Arc::clone(&running));
-                    thread::spawn(move || one(&gate, user, &running, *leaves))
-                })
-                .collect();
-            for thread in threads {
-                thread.join().expect("nobody panics");
-            }
-            assert!(gate.is_at_rest() && gate.waiting() == 0);
-        },
-        SCHEDULES,
-    );
+    let mut config = Config::new();
+    config.stack_size = STACK_BYTES;
+    Runner::new(RandomScheduler::new(SCHEDULES), config).run(move || {
+        let (gate, running) = (gate(), Arc::new(AtomicUsize::new(0)));
+        let threads: Vec<_> = people
+            .iter()
+            .map(|(user, leaves)| {
+                let (gate, running) = (gate.clone(), Arc::clone(&running));
+                thread::spawn(move || one(&gate, user, &running, *leaves))
+            })
+            .collect();
+        for thread in threads {
+            thread.join().expect("nobody panics");
+        }
+        assert!(gate.is_at_rest() && gate.waiting() == 0);
+    });
 }
 
 #[test]

@@ -44,9 +44,13 @@ impl Cell {
     pub fn read_from(bytes: &[u8]) -> Result<Self, NotACell> {
         let mut reader = Reader(bytes);
         let latest = Time::from_nanos(reader.number()?);
-        let words = reader.count()?;
-        let words = (0..words).map(|_| reader.number()).collect::<Result<Box<[u64]>, _>>()?;
-        let packed = Packed::try_from(words).map_err(|_| NotACell)?;
+        let count = reader.count()?;
+        // Collecting results would not know how many come, and grow step by step.
+        let mut words = Vec::with_capacity(count);
+        for _ in 0..count {
+            words.push(reader.number()?);
+        }
+        let packed = Packed::try_from(words.into_boxed_slice()).map_err(|_| NotACell)?;
         let limits = reader.count()?;
         let sessions = (0..limits).map(|_| reader.sessions()).collect::<Result<Vec<_>, _>>()?;
         let sessions = (!sessions.is_empty()).then(|| Box::new(sessions));
@@ -55,6 +59,7 @@ impl Cell {
 }
 
 impl Reader<'_> {
+    #[inline]
     fn number(&mut self) -> Result<u64, NotACell> {
         let (mut value, mut shift) = (0_u64, 0);
         loop {

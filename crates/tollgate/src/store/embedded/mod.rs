@@ -15,6 +15,7 @@
 //! and slots are kept in memory, and nothing of it must be remembered.
 
 mod audit;
+mod checkpoints;
 mod entry;
 mod error;
 mod export;

@@ -3,13 +3,13 @@
 
 use std::path::Path;
 
-use compact_str::CompactString;
 use hashbrown::{HashMap, HashSet};
-use rusqlite::{Connection, params, types::ValueRef};
+use rusqlite::{Connection, params};
 use tollgate_core::{Cell, Ending, LimitId, Now, ReservationId, ScopeId, Time};
 
 use super::{
     LedgerError,
+    checkpoints::Checkpoints,
     entry::{self, Entry, EntryCharge},
     mirror::Rows,
     rules::{Rules, json},
@@ -42,7 +42,7 @@ pub(super) struct Replay {
 #[derive(Debug)]
 pub(super) struct Kept {
     pub(super) restored: RestoredCell,
-    seq: u64,
+    pub(super) seq: u64,
 }
 
 /// A reservation that has not ended.
@@ -73,7 +73,8 @@ impl Replay {
         Ok(replay)
     }
 
-    /// Reads accounts here and rows on a second thread, since both take their time.
+    /// Reads accounts here and rows on a second thread, since both take their time; who is
+    /// done helps the other with the accounts.
     fn all(&mut self, connection: &Connection, second: Connection) -> rusqlite::Result<()> {
         let meta = "SELECT value FROM meta WHERE name = ?";
         self.from = connection.query_row(meta, ["replay_from"], |row| entry::unsigned(row, 0))?;
@@ -88,40 +89,23 @@ impl Replay {
         let next = "SELECT coalesce(max(number), 0) + 1 FROM cells";
         self.next_number = connection.query_row(next, [], |row| row.get(0))?;
         self.rules = Rules::read(connection)?;
-        let from = self.from;
-        let rows = std::thread::scope(|scope| {
-            let rows = scope.spawn(move || rows(&second, from));
-            self.checkpoints(connection)?;
-            self.outstanding(connection)?;
-            rows.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        let (from, checkpoints) = (self.from, &Checkpoints::below(self.next_number));
+        let (cells, rows) = std::thread::scope(|scope| {
+            let rows = scope.spawn(move || rows(&second, from, checkpoints));
+            let cells = checkpoints.read(connection);
+            (cells, rows.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
         });
-        let (tail, receipts) = rows?;
+        let (cells, (tail, receipts, more)) = (cells?, rows?);
+        self.cells.reserve(cells.len() + more.len());
+        for kept in cells.into_iter().chain(more) {
+            self.latest = self.latest.max(kept.restored.cell.latest());
+            self.cells.insert(kept.restored.number, kept);
+        }
+        self.outstanding(connection)?;
         for entry in &tail {
             self.play(connection, entry)?;
         }
         self.receipts = receipts;
-        Ok(())
-    }
-
-    fn checkpoints(&mut self, connection: &Connection) -> rusqlite::Result<()> {
-        let mut statement = connection.prepare(
-            "SELECT c.cell, c.seq, c.state, n.scope, n.key FROM checkpoints c \
-                JOIN cells n ON n.number = c.cell",
-        )?;
-        let mut rows = statement.query([])?;
-        while let Some(row) = rows.next()? {
-            let number = row.get(0)?;
-            let cell = read_cell(row.get_ref(2)?)?;
-            let restored = RestoredCell {
-                number,
-                scope: ScopeId(row.get::<_, i64>(3)?.cast_unsigned()),
-                key: CompactString::from(row.get_ref(4)?.as_str()?),
-                cell,
-                is_dirty: false,
-            };
-            self.latest = self.latest.max(restored.cell.latest());
-            self.cells.insert(number, Kept { restored, seq: entry::unsigned(row, 1)? });
-        }
         Ok(())
     }
 
@@ -289,9 +273,14 @@ impl Replay {
     }
 }
 
-/// The rows that are played again, and how kept ids ended.
-fn rows(connection: &Connection, from: u64) -> rusqlite::Result<(Vec<Entry>, Receipts)> {
-    Ok((tail(connection, from)?, receipts(connection)?))
+/// The rows that are played again, how kept ids ended, and the accounts that are left to read.
+fn rows(
+    connection: &Connection,
+    from: u64,
+    checkpoints: &Checkpoints,
+) -> rusqlite::Result<(Vec<Entry>, Receipts, Vec<Kept>)> {
+    let (tail, receipts) = (tail(connection, from)?, receipts(connection)?);
+    Ok((tail, receipts, checkpoints.read(connection)?))
 }
 
 /// The rows that are played again.
@@ -300,15 +289,6 @@ fn tail(connection: &Connection, from: u64) -> rusqlite::Result<Vec<Entry>> {
     let mut tail = connection.prepare(&tail)?;
     let rows = tail.query_map([integer(from)], Entry::read)?;
     rows.collect()
-}
-
-fn read_cell(state: ValueRef<'_>) -> rusqlite::Result<Cell> {
-    match state {
-        ValueRef::Blob(bytes) => {
-            Cell::read_from(bytes).map_err(|error| entry::wrong(2, error.to_string()))
-        }
-        state => json(2, state.as_str()?),
-    }
 }
 
 /// How kept ids ended, the oldest first.

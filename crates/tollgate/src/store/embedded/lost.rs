@@ -46,9 +46,8 @@ impl Replay {
             };
             charge.amount = amount;
             self.make_cell(connection, cell)?;
-            if let Some(kept) = self.cells.get_mut(&cell) {
-                kept.restored.cell.hold(0, &mut charge, "", now);
-                kept.restored.is_dirty = true;
+            if let Some(cell) = self.cell_behind(cell, u64::MAX) {
+                cell.hold(0, &mut charge, "", now);
             }
             let id = new_id(now.wall);
             let demand = amounts(charge.unit, amount);

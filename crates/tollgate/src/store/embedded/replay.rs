@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use hashbrown::{HashMap, HashSet};
-use rusqlite::{Connection, params};
+use rusqlite::Connection;
 use tollgate_core::{Cell, Ending, LimitId, Now, ReservationId, ScopeId, Time};
 
 use super::{
@@ -24,7 +24,9 @@ use crate::{
 #[derive(Debug, Default)]
 pub(super) struct Replay {
     pub(super) rules: Rules,
-    pub(super) cells: HashMap<u32, Kept, foldhash::fast::RandomState>,
+    cells: Vec<Kept>,
+    /// Where the cell of a number is.
+    places: HashMap<u32, u32, foldhash::fast::RandomState>,
     pub(super) reservations: HashMap<ReservationId, Open, foldhash::fast::RandomState>,
     /// Ids that the ledger's list of reservations has though they ended.
     pub(super) ended: Vec<ReservationId>,
@@ -96,10 +98,12 @@ impl Replay {
             (cells, rows.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
         });
         let (cells, (tail, receipts, more)) = (cells?, rows?);
-        self.cells.reserve(cells.len() + more.len());
-        for kept in cells.into_iter().chain(more) {
+        self.cells = cells;
+        self.cells.extend(more);
+        self.places.reserve(self.cells.len());
+        for (place, kept) in self.cells.iter().enumerate() {
             self.latest = self.latest.max(kept.restored.cell.latest());
-            self.cells.insert(kept.restored.number, kept);
+            self.places.insert(kept.restored.number, place as u32);
         }
         self.outstanding(connection)?;
         for entry in &tail {
@@ -226,8 +230,9 @@ impl Replay {
     }
 
     /// The cell, if it does not hold the row of that number yet.
-    fn cell_behind(&mut self, cell: u32, seq: u64) -> Option<&mut Cell> {
-        let kept = self.cells.get_mut(&cell).filter(|kept| kept.seq < seq)?;
+    pub(super) fn cell_behind(&mut self, cell: u32, seq: u64) -> Option<&mut Cell> {
+        let place = *self.places.get(&cell)? as usize;
+        let kept = self.cells.get_mut(place).filter(|kept| kept.seq < seq)?;
         kept.restored.is_dirty = true;
         Some(&mut kept.restored.cell)
     }
@@ -239,7 +244,7 @@ impl Replay {
         connection: &Connection,
         number: u32,
     ) -> rusqlite::Result<()> {
-        if self.cells.contains_key(&number) {
+        if self.places.contains_key(&number) {
             return Ok(());
         }
         let (scope, key): (i64, String) = connection
@@ -252,7 +257,8 @@ impl Replay {
             cell: Cell::default(),
             is_dirty: false,
         };
-        self.cells.insert(number, Kept { restored, seq: self.from.saturating_sub(1) });
+        self.places.insert(number, self.cells.len() as u32);
+        self.cells.push(Kept { restored, seq: self.from.saturating_sub(1) });
         Ok(())
     }
 
@@ -262,11 +268,11 @@ impl Replay {
         let parcels = self.reservations.values().flat_map(|open| &open.restored.parcels);
         let referred: HashSet<u32> = parcels.map(|parcel| parcel.cell).collect();
         let (mut cells, mut idle) = (Vec::with_capacity(self.cells.len()), Vec::new());
-        for (number, kept) in self.cells.drain() {
-            if kept.restored.cell.is_idle(now) && !referred.contains(&number) {
-                idle.push(number);
+        for Kept { restored, .. } in self.cells.drain(..) {
+            if restored.cell.is_idle(now) && !referred.contains(&restored.number) {
+                idle.push(restored.number);
             } else {
-                cells.push(kept.restored);
+                cells.push(restored);
             }
         }
         (cells, idle)
@@ -291,17 +297,17 @@ fn tail(connection: &Connection, from: u64) -> rusqlite::Result<Vec<Entry>> {
     rows.collect()
 }
 
-/// How kept ids ended, the oldest first.
+/// How kept ids ended, the oldest first, from indexes alone.
 fn receipts(connection: &Connection) -> rusqlite::Result<Receipts> {
     let mut statement = connection.prepare(
         "SELECT e.id, e.requests, e.input_tokens, e.output_tokens, e.nano_usd, e.millis, \
                 coalesce(o.requests, 0), coalesce(o.input_tokens, 0), \
                 coalesce(o.output_tokens, 0), coalesce(o.nano_usd, 0), coalesce(o.millis, 0) \
                 FROM entries e INDEXED BY kept \
-                LEFT JOIN entries o ON o.seq = e.seq + 1 AND o.kind = 7 \
+                LEFT JOIN entries o INDEXED BY overruns ON o.seq = e.seq + 1 AND o.kind = 7 \
                 WHERE e.keep = 1 AND e.kind IN (4, 5) ORDER BY e.seq DESC LIMIT ?",
     )?;
-    let mut rows = statement.query(params![MAX_RECEIPTS])?;
+    let mut rows = statement.query([MAX_RECEIPTS])?;
     let mut receipts = Vec::new();
     while let Some(row) = rows.next()? {
         let usage = entry::read_amounts(row, 1)?;

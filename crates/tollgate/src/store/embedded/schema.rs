@@ -16,6 +16,7 @@ const FORMAT: i64 = 3;
 
 const SCHEMA: &str = concat!(
     include_str!("schema.sql"),
+    include_str!("receipts.sql"),
     include_str!("spend.sql"),
     include_str!("spent.sql"),
     include_str!("grants.sql"),
@@ -26,6 +27,8 @@ const SCHEMA: &str = concat!(
 /// What makes a file of format 1 one of this format.
 const FROM_1: &str = concat!(
     include_str!("format_2.sql"),
+    "DROP INDEX kept;",
+    include_str!("receipts.sql"),
     include_str!("spend.sql"),
     include_str!("spent.sql"),
     include_str!("grants.sql"),
@@ -35,7 +38,8 @@ const FROM_1: &str = concat!(
 
 /// What makes a file of format 2 one of this format.
 const FROM_2: &str = concat!(
-    "DROP VIEW spent;",
+    "DROP VIEW spent; DROP INDEX kept;",
+    include_str!("receipts.sql"),
     include_str!("spent.sql"),
     include_str!("grants.sql"),
     include_str!("retention.sql")

@@ -47,9 +47,6 @@ CREATE TABLE entries (
     link INTEGER, estimated INTEGER NOT NULL DEFAULT 0
 );
 
--- The ends of reservations whose ids may be asked for again.
-CREATE INDEX kept ON entries (seq) WHERE keep = 1 AND kind IN (4, 5);
-
 -- What a cell held after row `seq`: bytes, or JSON where an older version wrote it.
 CREATE TABLE checkpoints (cell INTEGER PRIMARY KEY, seq INTEGER NOT NULL, state TEXT NOT NULL);
 

@@ -29,6 +29,7 @@ class Ledger:
     expired: set
     twice: int
     exceeded: list
+    lost: dict  # (cell, rule) -> what a kill may have lost, as a share of what the rule allows
     fullest: dict  # limit -> the most that any account of it held, as a share of its cap
 
 
@@ -40,12 +41,19 @@ def read(path):
         rule: (names[limit], json.loads(kind), cap)
         for rule, limit, kind, cap in rows.execute("SELECT id, limit_id, kind, cap FROM rules")
     }
-    ledger = Ledger({}, {}, set(), 0, [], defaultdict(float))
+    ledger = Ledger({}, {}, set(), 0, [], defaultdict(float), defaultdict(float))
     accounts, held = defaultdict(Account), {}
+    stand_ins = {id for (id,) in rows.execute(
+        "SELECT id FROM entries WHERE kind = ? AND estimated", [RESERVE]
+    )}
     query = """SELECT kind, id, at, input_tokens, output_tokens, nano_usd, charges
                FROM entries ORDER BY seq"""
     for kind, id, at, *used, charges in rows.execute(query):
-        if kind in (RESERVE, EXTEND):
+        if id in stand_ins:
+            # Nobody's request: it stands for holds that a kill may have lost.
+            for cell, rule, amount in json.loads(charges) if kind == RESERVE else []:
+                ledger.lost[cell, rule] += amount / rules[rule][2]
+        elif kind in (RESERVE, EXTEND):
             ledger.unsettled[id] = tuple(used)
             for cell, rule, amount in json.loads(charges):
                 take(ledger, accounts, held, (id, cell, rule), rules[rule], at, amount)

@@ -8,7 +8,7 @@
 
 use compact_str::CompactString;
 use tollgate::{Cause, Refused};
-use tollgate_core::{Amounts, Attribute, Demand, NanoUsd, Unit, policy::settings::Plain};
+use tollgate_core::{Amounts, Attribute, Demand, Unit, policy::settings::Plain};
 use tollgate_meter::{
     Learned, Price, Scan, Tokenizer,
     openai::{self, Gauge},
@@ -182,7 +182,7 @@ impl Plan {
             requests: 1,
             input_tokens: self.input,
             output_tokens: self.output,
-            cost: cost(price, self.input, self.output),
+            cost: room::cost(price, self.input, self.output),
             millis: 0,
         }
     }
@@ -216,9 +216,4 @@ impl Plan {
             How::Whole | How::Slices { .. } => None,
         }
     }
-}
-
-/// What so many tokens cost at most.
-pub(super) fn cost(price: Option<&Price>, input: u64, output: u64) -> NanoUsd {
-    price.map_or(NanoUsd(0), |price| price.ceiling(input, output))
 }

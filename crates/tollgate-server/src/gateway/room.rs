@@ -1,10 +1,13 @@
-//! How much output what is left of every limit has room for.
+//! What tokens cost at most, and how much output what is left of every limit has room for.
 
 use tollgate::Refused;
 use tollgate_core::{NanoUsd, Unit};
 use tollgate_meter::Price;
 
-use super::estimate::cost;
+/// What so many tokens cost at most.
+pub(super) fn cost(price: Option<&Price>, input: u64, output: u64) -> NanoUsd {
+    price.map_or(NanoUsd(0), |price| price.ceiling(input, output))
+}
 
 /// The most output tokens, up to `most`, that a refused request of so much input would have
 /// had room for in every limit that counts tokens or money.

@@ -17,7 +17,8 @@ use tollgate_core::{Amounts, Attributes, Decision, NanoUsd};
 use tollgate_meter::Price;
 
 use super::{
-    estimate::{How, MIN_SLICE, Plan, cost},
+    estimate::{How, MIN_SLICE, Plan},
+    room::cost,
     ticket::Ticket,
 };
 use crate::{prices::Rate, refusal::CutShort};

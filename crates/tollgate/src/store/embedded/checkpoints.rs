@@ -7,8 +7,15 @@ use compact_str::CompactString;
 use rusqlite::{Connection, Row, Statement, types::ValueRef};
 use tollgate_core::{Cell, ScopeId};
 
-use super::{entry, replay::Kept, rules::json, schema::integer};
+use super::{entry, rules::json, schema::integer};
 use crate::store::memory::RestoredCell;
+
+/// A cell, and up to which row it holds.
+#[derive(Debug)]
+pub(super) struct Kept {
+    pub(super) restored: RestoredCell,
+    pub(super) seq: u64,
+}
 
 /// What is left to read.
 #[derive(Debug)]

@@ -9,7 +9,7 @@ use tollgate_core::{Cell, Ending, LimitId, Now, ReservationId, ScopeId, Time};
 
 use super::{
     LedgerError,
-    checkpoints::Checkpoints,
+    checkpoints::{Checkpoints, Kept},
     entry::{self, Entry, EntryCharge},
     mirror::Rows,
     rules::{Rules, json},
@@ -38,13 +38,6 @@ pub(super) struct Replay {
     pub(super) next_number: u32,
     /// The latest instant of an entry.
     pub(super) latest: Time,
-}
-
-/// A cell, and up to which row it holds.
-#[derive(Debug)]
-pub(super) struct Kept {
-    pub(super) restored: RestoredCell,
-    pub(super) seq: u64,
 }
 
 /// A reservation that has not ended.

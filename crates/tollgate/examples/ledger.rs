@@ -2,7 +2,7 @@
 //!
 //! `cargo run --release -p tollgate --example ledger [ENTRIES] [KEYS]`
 //!
-//! Every fourth request keeps its id, as those of `/v1` do. 2,600,000 entries are about 1 GiB.
+//! Every fourth request keeps its id, as those of `/v1` do. 5,000,000 entries are about 1 GiB.
 
 #![expect(clippy::print_stdout, reason = "it is a report")]
 

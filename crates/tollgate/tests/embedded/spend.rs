@@ -2,10 +2,11 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use rusqlite::Connection;
 use tollgate::{
     HOLD, Store as _, Tollgate, Verdict,
-    core::{Amounts, NanoUsd, Policy, ReservationId, Time},
+    core::{Amounts, Attribute, Attributes, Decision, NanoUsd, Policy, ReservationId, Time},
     store::embedded::{
         Bucket, Dimension, LedgerError, MAX_SPEND_ROWS, SpendOrder, SpendQuery, SpendRow, spend,
     },
@@ -228,4 +229,65 @@ async fn a_permit_says_whether_its_usage_is_known() {
     let query = SpendQuery::between(NOON, NOON.after(HOUR));
     let rows = spend(&world.path(), &query).expect("sums");
     assert_eq!((rows[0].requests, rows[0].estimated), (3, 2));
+}
+
+/// Every sum of the table and of the view, in one order. A sum of nothing says nothing.
+fn every_sum(world: &World, source: &str) -> Vec<(Vec<String>, Vec<i64>)> {
+    let file = Connection::open(world.path()).expect("a database");
+    let sql = format!(
+        "SELECT hour || '', user, key, team, customer, provider, model, task, tag, \
+            sum(requests), sum(input_tokens), sum(output_tokens), sum(nano_usd), sum(millis), \
+            sum(overrun_nano_usd), sum(estimated) FROM {source} GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9"
+    );
+    let mut statement = file.prepare(&sql).expect("a table");
+    let rows = statement.query_map([], |row| {
+        let names = (0..9).map(|nth| row.get(nth)).collect::<Result<_, _>>()?;
+        Ok((names, (9..16).map(|nth| row.get(nth)).collect::<Result<Vec<_>, _>>()?))
+    });
+    let rows = rows.expect("rows").map(|row| row.expect("a row"));
+    rows.filter(|(_, sums)| sums.iter().any(|sum| *sum != 0)).collect()
+}
+
+#[tokio::test]
+async fn what_is_summed_up_while_rows_are_written_is_what_they_say_under_every_name() {
+    let world = World::new(every_kind());
+    let mut open = world.open(NOON);
+    let mut dice = StdRng::seed_from_u64(11);
+    for id in 1..400 {
+        let mut who = Attributes::new();
+        for dimension in Dimension::ALL {
+            let value = ["", "a", "b", "of more than twenty-four letters"][dice.random_range(0..4)];
+            if !value.is_empty() {
+                who.set(Attribute::named(dimension.name()), value);
+            }
+        }
+        let (id, now) = (ReservationId(id), open.now());
+        let order = world.policy.order(id, &who, &DEMAND, now, now.time.after(HOUR / 60));
+        let Decision::Admit(_) = open.store.reserve(&order, now).await.expect("a store") else {
+            open.clock.advance(HOUR / 10);
+            continue;
+        };
+        let used = Amounts {
+            millis: dice.random_range(0..9),
+            cost: NanoUsd(dice.random_range(0..300_000_000)),
+            ..DEMAND
+        };
+        // Some expire, some of these are ended late, and some by a later process.
+        match dice.random_range(0..40) {
+            0 => open.clock.advance(HOUR / 20),
+            1 => {
+                drop(open);
+                open = world.open(now.time);
+            }
+            2..10 => drop(open.store.settle_estimated(id, &used, open.now()).await),
+            10..14 => drop(open.store.void(id, open.now()).await),
+            14..18 => drop(open.store.settle(ReservationId(id.0 / 2), &used, open.now()).await),
+            _ => drop(open.store.settle(id, &used, open.now()).await.expect("settled")),
+        }
+    }
+    open.store.durable().await.expect("a disk");
+    idle(&open).await;
+    let sums = every_sum(&world, "spend");
+    assert!(sums.len() > 100, "{}", sums.len());
+    assert_eq!(sums, every_sum(&world, "spent"));
 }

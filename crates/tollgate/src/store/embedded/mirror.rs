@@ -5,7 +5,7 @@
 
 use hashbrown::HashMap;
 use smallvec::{SmallVec, smallvec};
-use tollgate_core::{ReservationId, Time};
+use tollgate_core::{Attributes, ReservationId, Time};
 
 use crate::store::memory::LATE;
 
@@ -21,22 +21,25 @@ pub(super) struct Mirror {
 }
 
 #[derive(Debug)]
-pub(super) struct Outstanding {
-    pub(super) rows: Rows,
-    pub(super) keep: bool,
+struct Outstanding {
+    rows: Rows,
+    keep: bool,
+    /// Who made it, until it ends or expires; not of an earlier process's.
+    who: Option<Box<Attributes>>,
     /// When it expired, if it did.
-    pub(super) expired_at: Option<Time>,
+    expired_at: Option<Time>,
     /// Whether the ledger's list has it, and whether as it is now.
-    pub(super) is_listed: bool,
-    pub(super) is_changed: bool,
+    is_listed: bool,
+    is_changed: bool,
 }
 
 /// A reservation as it ends.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Default)]
 pub(super) struct Ended {
     /// Its first row.
     pub(super) first: u64,
     pub(super) keep: bool,
+    pub(super) who: Option<Box<Attributes>>,
     /// Whether it had expired before.
     pub(super) expired: bool,
 }
@@ -49,10 +52,16 @@ pub(super) struct Changes {
 }
 
 impl Mirror {
-    pub(super) fn reserve(&mut self, id: ReservationId, seq: u64, keep: bool) {
+    pub(super) fn reserve(
+        &mut self,
+        id: ReservationId,
+        seq: u64,
+        keep: bool,
+        who: Option<Box<Attributes>>,
+    ) {
         let rows = smallvec![seq];
         let is_changed = true;
-        let made = Outstanding { rows, keep, expired_at: None, is_listed: false, is_changed };
+        let made = Outstanding { rows, keep, who, expired_at: None, is_listed: false, is_changed };
         if let Some(before) = self.open.insert(id, made)
             && before.is_listed
         {
@@ -60,8 +69,16 @@ impl Mirror {
         }
     }
 
-    /// Puts back what a ledger had.
-    pub(super) fn restore(&mut self, id: ReservationId, outstanding: Outstanding) {
+    /// Puts back what a ledger had; whether it is kept, and in the ledger's list.
+    pub(super) fn restore(
+        &mut self,
+        id: ReservationId,
+        rows: Rows,
+        (keep, is_listed): (bool, bool),
+        expired_at: Option<Time>,
+    ) {
+        let (who, is_changed) = (None, true);
+        let outstanding = Outstanding { rows, keep, who, expired_at, is_listed, is_changed };
         self.open.insert(id, outstanding);
     }
 
@@ -82,7 +99,7 @@ impl Mirror {
         let first = self.change(id, seq)?;
         let open = self.open.get_mut(&id)?;
         let expired = open.expired_at.replace(at).is_some();
-        Some(Ended { first, keep: open.keep, expired })
+        Some(Ended { first, keep: open.keep, who: open.who.take(), expired })
     }
 
     /// Ends a reservation for good.
@@ -92,7 +109,8 @@ impl Mirror {
             self.gone.push(id);
         }
         let first = ended.rows.first().copied()?;
-        Some(Ended { first, keep: ended.keep, expired: ended.expired_at.is_some() })
+        let expired = ended.expired_at.is_some();
+        Some(Ended { first, keep: ended.keep, who: ended.who, expired })
     }
 
     /// What has changed since this was asked last. Forgets what has expired too long ago

@@ -60,7 +60,7 @@ pub use spend::{
 
 use self::{
     lost::Lost,
-    mirror::{Mirror, Outstanding},
+    mirror::Mirror,
     queue::Queue,
     replay::Replay,
     row::{LimitRow, Row},
@@ -176,10 +176,7 @@ impl Embedded {
         let mut mirror = Mirror::default();
         let mut reservations = Vec::with_capacity(replay.reservations.len());
         for (id, open) in replay.reservations {
-            let (rows, keep, is_listed) = (open.rows, open.restored.keep, open.is_listed);
-            let expired_at = open.expired_at;
-            let outstanding = Outstanding { rows, keep, expired_at, is_listed, is_changed: true };
-            mirror.restore(id, outstanding);
+            mirror.restore(id, open.rows, (open.restored.keep, open.is_listed), open.expired_at);
             reservations.push(open.restored);
         }
         replay.ended.into_iter().for_each(|id| mirror.forget(id));
@@ -200,7 +197,7 @@ impl Embedded {
             tables: Tables::new(
                 connection,
                 (replay.rules, mirror),
-                replay.latest,
+                (replay.seq, replay.latest),
                 bounds.retention,
             )
             .map_err(|error| LedgerError::from_sqlite(path, &error))?,

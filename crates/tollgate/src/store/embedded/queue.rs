@@ -66,8 +66,8 @@ const MAX_WAITING: usize = 65_536;
 /// A group that is written without waiting for more.
 const FULL_GROUP: usize = 4_096;
 
-/// How long a group waits for more.
-const LINGER: Duration = Duration::from_millis(2);
+/// How long a group waits for more, unless somebody waits for it.
+const LINGER: Duration = Duration::from_millis(5);
 
 /// Groups without a row after which the writer sleeps until there is one.
 const QUIET_GROUPS: u32 = 25;

@@ -15,6 +15,13 @@ pub(super) struct Batch {
     pub(super) charges: Vec<RowCharge>,
 }
 
+impl Batch {
+    pub(super) fn clear(&mut self) {
+        self.rows.clear();
+        self.charges.clear();
+    }
+}
+
 /// One change, with its number among all entries where it is one.
 #[derive(Debug)]
 pub(super) enum Row {
@@ -101,11 +108,4 @@ pub(super) struct LimitRow {
     pub(super) name: CompactString,
     pub(super) per: String,
     pub(super) description: String,
-}
-
-impl Batch {
-    pub(super) fn clear(&mut self) {
-        self.rows.clear();
-        self.charges.clear();
-    }
 }

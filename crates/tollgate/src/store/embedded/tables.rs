@@ -1,6 +1,6 @@
 //! Writes groups of rows, one transaction each.
 
-use std::{fmt::Write as _, time::Duration};
+use std::time::Duration;
 
 use rusqlite::{CachedStatement, Connection, Transaction, params};
 use tollgate_core::{Amounts, Attribute, Attributes, Now, ReservationId, Time};
@@ -12,7 +12,7 @@ use super::{
     row::{Batch, LimitRow, Reserve, Row, RowCharge},
     rules::Rules,
     schema::{EntryKind, integer},
-    spend::Roll,
+    spend::{Roll, Spent},
 };
 use crate::store::memory::End;
 
@@ -41,7 +41,7 @@ pub(super) struct Mark {
 pub(super) struct Due {
     /// A checkpoint that is finished with it.
     pub(super) mark: Option<Mark>,
-    /// Up to which row to sum up spend.
+    /// How many rows to read again at most, to sum up spend.
     pub(super) roll: Option<u64>,
     /// Before which row to look for old ones, and at how many.
     pub(super) old: Option<(u64, u64)>,
@@ -52,6 +52,7 @@ struct Group<'a> {
     transaction: &'a Transaction<'a>,
     rules: &'a mut Rules,
     mirror: &'a mut Mirror,
+    roll: &'a mut Roll,
     latest: &'a mut Time,
     reserve: CachedStatement<'a>,
     entry: CachedStatement<'a>,
@@ -88,22 +89,28 @@ impl Tables {
     pub(super) fn new(
         connection: Connection,
         (rules, mirror): (Rules, Mirror),
-        latest: Time,
+        (last, latest): (u64, Time),
         keep: Option<Duration>,
     ) -> rusqlite::Result<Self> {
-        let roll = Roll::read(&connection)?;
+        let roll = Roll::read(&connection, last)?;
         let retention = Retention::read(&connection, keep)?;
         Ok(Self { connection, rules, mirror, roll, retention, latest })
     }
 
-    /// Writes a group, and does beside it what is due, so that all of it survives a crash when
-    /// this returns, or none.
-    pub(super) fn write(&mut self, batch: &Batch, due: &Due) -> rusqlite::Result<()> {
+    /// Writes a group, whose last entry is this, and does beside it what is due, so that all of
+    /// it survives a crash when this returns, or none.
+    pub(super) fn write(
+        &mut self,
+        batch: &mut Batch,
+        due: &Due,
+        last: u64,
+    ) -> rusqlite::Result<()> {
         let transaction = self.connection.transaction()?;
         let mut group = Group {
             transaction: &transaction,
             rules: &mut self.rules,
             mirror: &mut self.mirror,
+            roll: &mut self.roll,
             latest: &mut self.latest,
             reserve: transaction.prepare_cached(RESERVE)?,
             entry: transaction.prepare_cached(ENTRY)?,
@@ -111,17 +118,18 @@ impl Tables {
             bytes: Vec::new(),
         };
         let mut charges = batch.charges.as_slice();
-        for row in &batch.rows {
+        for row in batch.rows.drain(..) {
             let (own, others) = charges.split_at(row.charges());
             charges = others;
             group.write(row, own)?;
         }
+        batch.charges.clear();
         if let Some(mark) = &due.mark {
             group.mark(mark)?;
         }
         drop(group);
-        if let Some(to) = due.roll {
-            self.roll.advance(&transaction, to)?;
+        if let Some(most) = due.roll {
+            self.roll.advance(&transaction, most, last)?;
         }
         if let Some(rows) = due.old {
             self.retention.advance(&transaction, &self.rules, rows, self.latest)?;
@@ -131,7 +139,7 @@ impl Tables {
 }
 
 impl Group<'_> {
-    fn write(&mut self, row: &Row, charges: &[RowCharge]) -> rusqlite::Result<()> {
+    fn write(&mut self, row: Row, charges: &[RowCharge]) -> rusqlite::Result<()> {
         match row {
             Row::Open { cell, scope, key } => self
                 .other("INSERT INTO cells VALUES (?, ?, ?)")?
@@ -140,17 +148,16 @@ impl Group<'_> {
             Row::Reserve(reserve) => self.reserve(reserve, charges),
             Row::Extend { seq, id, now, more, .. } => {
                 self.charges(charges, false)?;
-                let first = self.mirror.change(*id, *seq);
-                self.entry(EntryKind::Extend, *seq, (*id, first), *now, more, None)
+                let first = self.mirror.change(id, seq);
+                self.entry(EntryKind::Extend, seq, (id, first), now, &more, None)
             }
             Row::Renew { seq, id, now, expires } => {
                 self.text.clear();
-                let first = self.mirror.change(*id, *seq);
+                let first = self.mirror.change(id, seq);
                 let nothing = &Amounts::default();
-                let expires = Some(*expires);
-                self.entry(EntryKind::Renew, *seq, (*id, first), *now, nothing, expires)
+                self.entry(EntryKind::Renew, seq, (id, first), now, nothing, Some(expires))
             }
-            Row::End { .. } => self.end(row, charges),
+            Row::End { .. } => self.end(&row, charges),
             Row::EndSession { seq, cell, limit, session, now } => {
                 let charges = format!("[[{cell},{}]]", limit.0.cast_signed());
                 let (at, wall) = (integer(now.time.as_nanos()), integer(now.wall.as_nanos()));
@@ -158,14 +165,14 @@ impl Group<'_> {
                     "INSERT INTO entries (kind, seq, id, at, wall, charges, session) \
                         VALUES (8, ?, x'', ?, ?, ?, ?)",
                 )?
-                .execute(params![integer(*seq), at, wall, charges, session.as_str()])
+                .execute(params![integer(seq), at, wall, charges, session.as_str()])
                 .map(drop)
             }
             Row::Checkpoint { cell, seq, state } => {
                 self.bytes.clear();
                 state.write_to(&mut self.bytes);
                 self.other("INSERT OR REPLACE INTO checkpoints VALUES (?, ?, ?)")?
-                    .execute(params![cell, integer(*seq), self.bytes])
+                    .execute(params![cell, integer(seq), self.bytes])
                     .map(drop)
             }
             Row::Close { cell } => {
@@ -173,7 +180,7 @@ impl Group<'_> {
             }
             Row::Limits(limits) => limits.iter().try_for_each(|limit| self.limit(limit)),
             Row::Grant(Ask { cell, charge }) => {
-                let rule = self.rules.number(self.transaction, charge)?;
+                let rule = self.rules.number(self.transaction, &charge)?;
                 let limit = charge.limit.0.cast_signed();
                 self.other("INSERT OR REPLACE INTO grants VALUES (?, ?, ?, ?)")?
                     .execute(params![cell, limit, rule, integer(charge.amount)])
@@ -186,9 +193,8 @@ impl Group<'_> {
         }
     }
 
-    fn reserve(&mut self, row: &Reserve, charges: &[RowCharge]) -> rusqlite::Result<()> {
+    fn reserve(&mut self, row: Reserve, charges: &[RowCharge]) -> rusqlite::Result<()> {
         self.charges(charges, false)?;
-        self.mirror.reserve(row.id, row.seq, row.keep);
         *self.latest = (*self.latest).max(row.now.time);
         let who = &row.attributes;
         self.reserve.execute(params![
@@ -215,6 +221,9 @@ impl Group<'_> {
             others(who),
             row.is_lost,
         ])?;
+        // What stands for lost holds is spent by nobody, which is for the view to say.
+        let who = (!row.is_lost).then_some(row.attributes);
+        self.mirror.reserve(row.id, row.seq, row.keep, who);
         Ok(())
     }
 
@@ -227,7 +236,7 @@ impl Group<'_> {
             End::Settle | End::Estimate => (EntryKind::Settle, self.mirror.end(*id)),
             End::Void => (EntryKind::Void, self.mirror.end(*id)),
         };
-        let Ended { first, keep, expired } = ended.unwrap_or_default();
+        let Ended { first, keep, who, expired } = ended.unwrap_or_default();
         let marks = Marks {
             expires: None,
             keep: keep && *how != End::Expire,
@@ -236,6 +245,12 @@ impl Group<'_> {
         };
         let first = (first != 0).then_some(first);
         self.insert(kind, *seq, (*id, first), *now, &receipt.usage, marks)?;
+        // What is given back unused is spent by nobody, unless its expiry had counted it.
+        if first.is_some() && (*how != End::Void || expired) {
+            let estimated = matches!(how, End::Estimate | End::Expire);
+            let who = who.as_deref();
+            self.roll.note(Spent { seq: *seq, wall: now.wall, who, receipt, estimated });
+        }
         if receipt.overrun != Amounts::default() {
             self.text.clear();
             let overrun = &receipt.overrun;
@@ -319,13 +334,16 @@ impl Group<'_> {
     /// Writes charges as text: with what was used, if they have ended.
     fn charges(&mut self, charges: &[RowCharge], ended: bool) -> rusqlite::Result<()> {
         self.text.clear();
+        let mut digits = itoa::Buffer::new();
         for RowCharge { cell, charge, used } in charges {
             let rule = self.rules.number(self.transaction, charge)?;
-            let comma = if self.text.is_empty() { '[' } else { ',' };
-            // Writing to a string does not fail.
-            let _ = write!(self.text, "{comma}[{cell},{rule},{}", charge.amount);
-            if ended {
-                let _ = write!(self.text, ",{used}");
+            let numbers = [u64::from(*cell), rule.unsigned_abs(), charge.amount, *used];
+            self.text.push_str(if self.text.is_empty() { "[[" } else { ",[" });
+            for (nth, number) in numbers.iter().take(if ended { 4 } else { 3 }).enumerate() {
+                if nth > 0 {
+                    self.text.push(',');
+                }
+                self.text.push_str(digits.format(*number));
             }
             self.text.push(']');
         }

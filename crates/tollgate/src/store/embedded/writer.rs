@@ -39,7 +39,7 @@ const PASS_IDLE: u64 = 1_000;
 const CELLS_PER_GROUP: usize = 512;
 
 /// Rows that are worth summing up while others wait to be written.
-const ROLL_BUSY: u64 = 4_096;
+const ROLL_BUSY: u64 = 16_384;
 
 /// Rows that are summed up with one group, even if it has fewer.
 const ROLL_PER_GROUP: u64 = 512;
@@ -95,8 +95,7 @@ impl Writer {
     fn write(&mut self, batch: &mut Batch, due: &Due) -> rusqlite::Result<()> {
         let seq = self.queue.take(batch);
         if !batch.rows.is_empty() || !due.is_nothing() {
-            self.tables.write(batch, due)?;
-            batch.clear();
+            self.tables.write(batch, due, seq)?;
         }
         if let Some(mark) = &due.mark {
             self.replay_from = mark.from;
@@ -106,8 +105,9 @@ impl Writer {
         Ok(())
     }
 
-    /// Up to which row to sum up now. Nothing while the store is closing, unless rows shall go
-    /// that are not in the sums: whoever asks reads the rows after the sums.
+    /// How many rows may be read again to sum up now, if it is time to. It is not while the
+    /// store is closing, unless rows shall go that are not in the sums: whoever asks reads the
+    /// rows after the sums.
     fn roll(&self, woken: Woken) -> Option<u64> {
         let rolled = self.tables.roll.rolled;
         let (worth, most) = match woken {
@@ -116,8 +116,8 @@ impl Writer {
             Woken::Closed if self.is_anything_old(self.committed) => (1, 4 * ROLL_PER_GROUP),
             Woken::Closed => return None,
         };
-        let is_worth = self.committed >= rolled + worth;
-        is_worth.then(|| self.committed.min(rolled + most))
+        let is_worth = self.committed >= rolled + worth || self.tables.roll.is_full();
+        is_worth.then_some(most)
     }
 
     /// Before which row to look for old ones, and at how many: as many as are written, so that

@@ -5,6 +5,7 @@
 //! that nobody who is served waits for it.
 
 mod roll;
+mod tally;
 
 use std::{fmt::Write as _, path::Path, time::Duration};
 
@@ -12,7 +13,7 @@ use rusqlite::{Connection, Row, ToSql, params_from_iter};
 use serde::Serialize;
 use tollgate_core::{NanoUsd, Time};
 
-pub(super) use roll::Roll;
+pub(super) use {roll::Roll, tally::Spent};
 
 use super::{LedgerError, schema};
 

@@ -1,25 +1,31 @@
-//! How the writer sums up: some rows at a time, between its groups.
+//! How the writer sums up: what it has kept of the rows that it wrote, or some rows at a time
+//! that it has to read again, between its groups.
 
 use hashbrown::HashMap;
 use rusqlite::{Connection, OptionalExtension as _, Row, ToSql, params_from_iter};
 
-use super::{Dimension, OTHERS, SUMS};
+use super::{
+    Dimension, OTHERS, SUMS,
+    tally::{Spent, Tally},
+};
 use crate::store::embedded::schema::integer;
 
 /// How far the sums have come.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(in crate::store::embedded) struct Roll {
     /// Every row up to this one is in the sums.
     pub(in crate::store::embedded) rolled: u64,
     /// Rows of `spend` in each of the hours that were added to of late.
     counts: HashMap<i64, u32>,
+    /// The last rows, which are not in the sums yet.
+    tally: Tally,
 }
 
 /// A row of `spend`: the hour, the names, the sums.
-struct Sums {
-    hour: i64,
-    names: [String; 8],
-    sums: [i64; 7],
+pub(super) struct Sums {
+    pub(super) hour: i64,
+    pub(super) names: [String; 8],
+    pub(super) sums: [i64; 7],
 }
 
 /// Rows of an hour under their own names; the rest loses all names but the provider's and the
@@ -28,6 +34,9 @@ const MAX_NAMED: u32 = 4_096;
 
 /// Rows of an hour with a provider and a model; the rest loses these too.
 const MAX_HALF_NAMED: u32 = MAX_NAMED + 256;
+
+/// Combinations of names that are worth a step, however few rows they are of.
+const MANY: usize = 2_048;
 
 /// Hours whose number of rows is remembered.
 const MAX_COUNTS: usize = 64;
@@ -50,24 +59,57 @@ const ADD: &str = "UPDATE spend SET requests = requests + ?10, \
 const MAKE: &str = "INSERT INTO spend VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 
 impl Roll {
-    pub(in crate::store::embedded) fn read(connection: &Connection) -> rusqlite::Result<Self> {
+    /// Goes on from what a ledger has, whose last row is this one.
+    pub(in crate::store::embedded) fn read(
+        connection: &Connection,
+        last: u64,
+    ) -> rusqlite::Result<Self> {
         let rolled = "SELECT value FROM meta WHERE name = 'rolled'";
         let rolled: Option<i64> = connection.query_row(rolled, [], |row| row.get(0)).optional()?;
         let rolled = rolled.unwrap_or(0).cast_unsigned();
-        Ok(Self { rolled, counts: HashMap::new() })
+        Ok(Self { rolled, counts: HashMap::new(), tally: Tally::from(last + 1) })
     }
 
-    /// Adds the rows up to `to` to the sums, inside the transaction that is open.
+    /// Takes note of an end whose row is written.
+    pub(in crate::store::embedded) fn note(&mut self, spent: Spent<'_>) {
+        self.tally.add(spent);
+    }
+
+    /// Whether so much is kept that a step is due.
+    pub(in crate::store::embedded) fn is_full(&self) -> bool {
+        self.tally.len() >= MANY
+    }
+
+    /// Adds to the sums what there is up to the last row that is written, but reads no more
+    /// than so many rows again; inside the transaction that is open.
     pub(in crate::store::embedded) fn advance(
         &mut self,
         connection: &Connection,
-        to: u64,
+        most: u64,
+        last: u64,
     ) -> rusqlite::Result<()> {
+        let unknown = self.tally.from - 1;
+        if self.rolled < unknown {
+            self.read_again(connection, unknown.min(self.rolled + most))?;
+        }
+        if self.rolled < unknown {
+            return Ok(());
+        }
+        let sums: Vec<Sums> = self.tally.take(last).collect();
+        sums.into_iter().try_for_each(|sums| self.add(connection, sums))?;
+        self.set_rolled(connection, last)
+    }
+
+    fn read_again(&mut self, connection: &Connection, to: u64) -> rusqlite::Result<()> {
         let mut sum_up = connection.prepare_cached(SUM_UP)?;
         let mut rows = sum_up.query([integer(self.rolled), integer(to)])?;
         while let Some(row) = rows.next()? {
             self.add(connection, Sums::read(row)?)?;
         }
+        self.set_rolled(connection, to)
+    }
+
+    fn set_rolled(&mut self, connection: &Connection, to: u64) -> rusqlite::Result<()> {
         connection
             .prepare_cached("UPDATE meta SET value = ? WHERE name = 'rolled'")?
             .execute([integer(to)])?;

@@ -17,7 +17,7 @@ fn an_hour_has_a_bounded_number_of_rows_and_loses_no_sum() {
     let tables = [include_str!("../../schema.sql"), include_str!("../../spend.sql")].concat();
     connection.execute_batch(&tables).expect("tables");
     connection.execute_batch("BEGIN").expect("a transaction");
-    let mut roll = Roll::default();
+    let mut roll = Roll::read(&connection, 0).expect("nothing");
     let users = MAX_NAMED + 100;
     for user in 0..users {
         roll.add(&connection, sums(7, user, "gpt")).expect("added");
@@ -37,7 +37,7 @@ fn an_hour_has_a_bounded_number_of_rows_and_loses_no_sum() {
     assert_eq!(number(&connection, half), 100);
     // Another hour begins anew, also in a process that has just started.
     roll.add(&connection, sums(8, users, "gpt")).expect("added");
-    let mut later = Roll::default();
+    let mut later = Roll::read(&connection, 0).expect("the same");
     later.add(&connection, sums(7, users, "another")).expect("added");
     let rows = number(&connection, "SELECT count(*) FROM spend");
     assert_eq!(rows, i64::from(MAX_HALF_NAMED) + 2);

@@ -15,7 +15,7 @@ use tollgate_core::{
 
 use crate::{
     Clock, Permit, Store, StoreError,
-    waiting::{Entered, Hall, Patience, Stay, bare, serve, told},
+    waiting::{Entered, Hall, Patience, Planner, Stay, bare, serve, told},
 };
 
 /// Decides requests under a policy that may be replaced while it runs. Cheap to clone.
@@ -164,7 +164,25 @@ impl<S: Store + 'static> Tollgate<S> {
         let of = Arc::clone(&policy);
         let mut order = of.order(new_id(now.wall), who, demand, now, now.time.after(self.0.hold));
         order.report = true;
-        self.0.enter(policy, order, patience, now).await
+        self.0.enter(policy, (order, None), patience, now).await
+    }
+
+    /// The same for what is planned: once now, and again whenever its turn comes.
+    ///
+    /// # Errors
+    /// When the store cannot answer.
+    pub async fn enter_planned(
+        &self,
+        policy: Arc<Policy>,
+        who: &Attributes,
+        planner: Arc<dyn Planner>,
+        patience: Patience,
+    ) -> Result<Entered<S>, StoreError> {
+        let (now, demand) = (self.0.clock.now(), planner.plan());
+        let of = Arc::clone(&policy);
+        let mut order = of.order(new_id(now.wall), who, &demand, now, now.time.after(self.0.hold));
+        order.report = true;
+        self.0.enter(policy, (order, Some(planner)), patience, now).await
     }
 
     /// Takes what an order asks, or a place in the queue, at once: for those who choose the
@@ -179,7 +197,7 @@ impl<S: Store + 'static> Tollgate<S> {
         patience: Patience,
         now: Now,
     ) -> Result<Entered<S>, StoreError> {
-        self.0.enter(policy, order, patience, now).await
+        self.0.enter(policy, (order, None), patience, now).await
     }
 
     /// Waits for its turn, where a limit has a queue. Where its accounts stand is not told.
@@ -195,7 +213,7 @@ impl<S: Store + 'static> Tollgate<S> {
         let (policy, now) = (self.policy(), self.0.clock.now());
         let of = Arc::clone(&policy);
         let order = of.order(new_id(now.wall), who, demand, now, now.time.after(self.0.hold));
-        match self.0.enter(policy, order, patience, now).await? {
+        match self.0.enter(policy, (order, None), patience, now).await? {
             Entered::Admit(permit) => Ok(Verdict::Admit(permit)),
             Entered::Refuse(refused) => Ok(Verdict::Refuse(refused)),
             Entered::Wait(waiting) => waiting.turn().await,

@@ -10,7 +10,7 @@ use tollgate_core::{
 };
 
 use super::{
-    Entered, Patience, Stay, Waiting,
+    Entered, Patience, Planner, Stay, Waiting,
     guest::{Guest, GuestId, Place, Told, Unclaimed, cost},
     hall::{Hall, Need, Needs, State},
     serving::{self, bare, can_wait, obstacles, told},
@@ -24,6 +24,7 @@ use crate::{
 struct Comer<'a, 'o> {
     who: &'a Arc<Attributes>,
     order: &'a Order<'o>,
+    planner: Option<&'a Arc<dyn Planner>>,
     /// Where it competes; elsewhere it stands aside.
     competes: &'a [LimitId],
     deadline: Time,
@@ -47,14 +48,15 @@ struct NoPlace {
 }
 
 impl<S: Store + 'static> Inner<S> {
-    /// Takes a slot, or else a place in the queue.
+    /// Takes a slot, or else a place in the queue; who waits asks for what its planner says
+    /// when its turn comes, if it has one.
     ///
     /// # Errors
     /// When the store cannot answer.
     pub(crate) async fn enter(
         self: &Arc<Self>,
         policy: Arc<Policy>,
-        order: Order<'_>,
+        (order, planner): (Order<'_>, Option<Arc<dyn Planner>>),
         patience: Patience,
         now: Now,
     ) -> Result<Entered<S>, StoreError> {
@@ -91,7 +93,8 @@ impl<S: Store + 'static> Inner<S> {
         let placed = {
             let (refusal, policy) = (&refusal, &policy);
             let (who, order, competes) = (&who, &order, competes.as_slice());
-            let comer = Comer { who, order, competes, deadline, policy, refusal, now };
+            let planner = planner.as_ref();
+            let comer = Comer { who, order, planner, competes, deadline, policy, refusal, now };
             self.hall.place(&comer, &needs, tell)
         };
         // What was let go since the store was asked is found now, and what it moved.
@@ -175,6 +178,7 @@ impl<S: Store + 'static> Hall<S> {
         let guest = Guest {
             who: Arc::clone(comer.who),
             demand: comer.order.demand,
+            planner: comer.planner.cloned(),
             id: comer.order.id,
             keep: comer.order.keep,
             limit: comer.refusal.limit,

@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 use tokio::sync::oneshot;
 use tollgate_core::{Amounts, Attributes, Demand, LimitId, ReservationId, Time, Unit, queue::Bill};
 
-use super::hall::RoomId;
+use super::{Planner, hall::RoomId};
 use crate::{
     Permit, Store, StoreError,
     tollgate::{Inner, Refused},
@@ -21,6 +21,8 @@ pub(super) struct GuestId(pub(super) u64);
 pub(super) struct Guest<S: Store + 'static> {
     pub(super) who: Arc<Attributes>,
     pub(super) demand: Demand,
+    /// What it asks for when its turn comes, if that may be something else.
+    pub(super) planner: Option<Arc<dyn Planner>>,
     /// The reservation that it becomes.
     pub(super) id: ReservationId,
     pub(super) keep: bool,

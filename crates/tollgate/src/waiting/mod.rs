@@ -10,6 +10,8 @@
 //!   hands it its permit; an alarm does so at the instant that a limit promised.
 //! - **Nobody is lost.** Each waiter is told once: its permit, or why not. A waiter that goes
 //!   away leaves its places, and a permit that nobody takes any more is voided.
+//! - **Plans are made anew.** Who brings a planner asks for what it plans when its turn comes,
+//!   not for what it planned when it came: no more than that is held, and no less.
 //!
 //! The order of service is the core's: see [`tollgate_core::queue`].
 
@@ -20,7 +22,7 @@ mod hall;
 mod serving;
 mod turn;
 
-pub use turn::{Entered, Patience, Waiting};
+pub use turn::{Entered, Patience, Planner, Waiting};
 
 pub(crate) use alarm::Alarm;
 pub(crate) use guest::Stay;

@@ -16,7 +16,7 @@ use tollgate_core::{
 };
 
 use super::{
-    Stay, alarm,
+    Planner, Stay, alarm,
     guest::{GuestId, Told, Unclaimed},
     hall::{Hall, RoomId, State, queue_of},
 };
@@ -34,6 +34,7 @@ struct Attempt {
     guest: GuestId,
     who: Arc<Attributes>,
     demand: Demand,
+    planner: Option<Arc<dyn Planner>>,
     id: ReservationId,
     keep: bool,
 }
@@ -54,7 +55,10 @@ pub(crate) fn serve<S: Store + 'static>(inner: &Arc<Inner<S>>) {
 }
 
 async fn all_ready<S: Store + 'static>(inner: Arc<Inner<S>>) {
-    while let Some(attempt) = inner.hall.next(inner.clock.now().time) {
+    while let Some(mut attempt) = inner.hall.next(inner.clock.now().time) {
+        if let Some(planner) = &attempt.planner {
+            attempt.demand = planner.plan();
+        }
         let now = inner.clock.now();
         let policy = inner.policy();
         let expires = now.time.after(inner.hold);
@@ -131,8 +135,8 @@ impl<S: Store + 'static> Hall<S> {
             state.ready.remove(&room);
             if let Some(waiting) = state.guests.get(&guest) {
                 let (who, demand) = (Arc::clone(&waiting.who), waiting.demand);
-                let (id, keep) = (waiting.id, waiting.keep);
-                return Some(Attempt { room, guest, who, demand, id, keep });
+                let (planner, id, keep) = (waiting.planner.clone(), waiting.id, waiting.keep);
+                return Some(Attempt { room, guest, who, demand, planner, id, keep });
             }
         }
         state.is_served = false;

@@ -31,6 +31,13 @@ pub enum Entered<S: Store + 'static> {
     Refuse(Refused),
 }
 
+/// Plans what a request asks for, anew whenever its turn comes: what was learned while it
+/// waited may make that less, or more.
+pub trait Planner: fmt::Debug + Send + Sync {
+    /// What it asks for now. It is called while nothing is locked, and must not wait.
+    fn plan(&self) -> Demand;
+}
+
 /// How long somebody is ready to wait, beside what the policy says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Patience {

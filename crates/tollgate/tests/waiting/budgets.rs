@@ -1,11 +1,15 @@
 //! Whom only what others have reserved stands in the way of waits for it, instead of being
 //! refused for the rest of the day.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering::SeqCst},
+};
 
-use tollgate::{Cause, Entered, Memory, Patience, Permit, Store as _, Verdict};
+use proptest::{collection::vec, prelude::*, sample::Index};
+use tollgate::{Cause, Entered, Memory, Patience, Permit, Planner, Store as _, Verdict, Waiting};
 use tollgate_core::{
-    Amounts, Attributes, Calendar, NanoUsd, PeriodUnit, Retry, Unit,
+    Amounts, Attributes, Calendar, Demand, NanoUsd, PeriodUnit, Retry, Unit,
     policy::{Limit, Measure, Queue},
 };
 
@@ -24,6 +28,28 @@ fn costs(nanos: u64) -> Amounts {
 
 async fn ask(gate: &Gate, who: &Attributes, nanos: u64, patience: Patience) -> Entered<Memory> {
     gate.enter(gate.policy(), who, &costs(nanos), patience).await.expect("memory answers")
+}
+
+/// Plans to ask for so much, as it is told meanwhile.
+#[derive(Debug)]
+struct Told(AtomicU64);
+
+impl Told {
+    fn now(nanos: u64) -> Arc<Self> {
+        Arc::new(Self(AtomicU64::new(nanos)))
+    }
+}
+
+impl Planner for Told {
+    fn plan(&self) -> Demand {
+        costs(self.0.load(SeqCst))
+    }
+}
+
+async fn ask_planned(gate: &Gate, who: &Attributes, told: &Arc<Told>) -> Entered<Memory> {
+    let planner = Arc::clone(told) as Arc<dyn Planner>;
+    let entered = gate.enter_planned(gate.policy(), who, planner, Patience::POLICY).await;
+    entered.expect("memory answers")
 }
 
 async fn hold(gate: &Gate, who: &Attributes, nanos: u64) -> Permit<Memory> {
@@ -160,4 +186,126 @@ async fn a_burst_that_costs_less_than_it_reserves_is_served_whole() {
     }
     assert_eq!(calls.join_all().await.len(), 20);
     assert_eq!(left(&gate, &ann, "spend").await, 1_000 - 20 * 40);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_asks_for_what_it_plans_when_its_turn_comes() {
+    let gate = gate(vec![budget(1_000)]);
+    let ann = who("ann");
+    let one = hold(&gate, &ann, 500).await;
+    let two = hold(&gate, &ann, 500).await;
+    let plan = Told::now(600);
+    let Entered::Wait(mut waiting) = ask_planned(&gate, &ann, &plan).await else {
+        panic!("only holds are in the way")
+    };
+    plan.0.store(300, SeqCst);
+    one.end(Some(costs(450)));
+    assert!(waiting.try_turn().is_none(), "what it planned first has no room any more");
+    two.end(Some(costs(100)));
+    let permit = admitted(&mut waiting);
+    assert_eq!(permit.demand(), &costs(300));
+    assert_eq!(left(&gate, &ann, "spend").await, 1_000 - 550 - 300);
+    permit.end(Some(costs(200)));
+    assert_eq!(left(&gate, &ann, "spend").await, 1_000 - 550 - 200);
+    assert!(gate.is_at_rest());
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_plans_to_ask_for_more_than_is_left_is_refused_when_its_turn_comes() {
+    let gate = gate(vec![budget(1_000)]);
+    let ann = who("ann");
+    let held = hold(&gate, &ann, 1_000).await;
+    let plan = Told::now(300);
+    let Entered::Wait(waiting) = ask_planned(&gate, &ann, &plan).await else {
+        panic!("only a hold is in the way")
+    };
+    plan.0.store(901, SeqCst);
+    held.end(Some(costs(100)));
+    let Ok(Verdict::Refuse(refused)) = waiting.turn().await else { panic!("it has no room") };
+    assert_eq!(refused.cause, Cause::Limit);
+    assert_eq!(left(&gate, &ann, "spend").await, 900, "a refusal charges nothing");
+    assert!(gate.is_at_rest());
+}
+
+/// What happens to a budget of [`CAP`] of which plans change while they wait.
+#[derive(Debug, Clone)]
+enum Step {
+    /// Somebody asks for a part of it.
+    Ask(u64),
+    /// Somebody who waits plans to ask for something else.
+    Replan(Index, u64),
+    /// Somebody ends who used this percentage of what it holds.
+    End(Index, u64),
+}
+
+const CAP: u64 = 1_000;
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        4 => (1..CAP).prop_map(Step::Ask),
+        4 => (any::<Index>(), 1..CAP).prop_map(|(who, nanos)| Step::Replan(who, nanos)),
+        3 => (any::<Index>(), 0_u64..=100).prop_map(|(who, share)| Step::End(who, share)),
+    ];
+    vec(step, 1..60)
+}
+
+#[derive(Default)]
+struct Play {
+    running: Vec<Permit<Memory>>,
+    waiting: Vec<(Arc<Told>, Waiting<Memory>)>,
+    settled: u64,
+}
+
+impl Play {
+    async fn step(&mut self, gate: &Gate, step: &Step) {
+        match step {
+            Step::Ask(nanos) => {
+                let plan = Told::now(*nanos);
+                match ask_planned(gate, &who("ann"), &plan).await {
+                    Entered::Admit(permit) => self.running.push(permit),
+                    Entered::Wait(waiting) => self.waiting.push((plan, waiting)),
+                    Entered::Refuse(_) => {}
+                }
+            }
+            Step::Replan(which, nanos) if !self.waiting.is_empty() => {
+                which.get(&self.waiting).0.0.store(*nanos, SeqCst);
+            }
+            Step::End(which, share) if !self.running.is_empty() => {
+                let permit = self.running.swap_remove(which.index(self.running.len()));
+                let used = permit.demand().cost.0 * share / 100;
+                self.settled += used;
+                permit.end(Some(costs(used)));
+            }
+            Step::Replan(..) | Step::End(..) => {}
+        }
+        for (plan, mut waiting) in std::mem::take(&mut self.waiting) {
+            match waiting.try_turn() {
+                Some(Ok(Verdict::Admit(permit))) => {
+                    assert_eq!(permit.demand(), &plan.plan(), "it holds what it plans now");
+                    self.running.push(permit);
+                }
+                Some(Ok(Verdict::Refuse(refused))) => assert_eq!(refused.cause, Cause::Limit),
+                Some(Err(error)) => panic!("{error}"),
+                None => self.waiting.push((plan, waiting)),
+            }
+        }
+        let held: u64 = self.running.iter().map(|permit| permit.demand().cost.0).sum();
+        assert!(self.settled + held <= CAP, "{} settled, {held} held", self.settled);
+        assert_eq!(left(gate, &who("ann"), "spend").await, CAP - self.settled - held);
+        assert!(self.waiting.is_empty() || held > 0, "nobody waits for what does not come back");
+    }
+}
+
+proptest! {
+    #[test]
+    fn whatever_is_planned_anew_is_held_whole_and_never_over_the_budget(steps in steps()) {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = runtime.enable_time().start_paused(true).build().expect("a runtime");
+        runtime.block_on(async {
+            let (gate, mut play) = (gate(vec![budget(CAP)]), Play::default());
+            for step in &steps {
+                play.step(&gate, step).await;
+            }
+        });
+    }
 }

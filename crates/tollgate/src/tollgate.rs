@@ -167,7 +167,7 @@ impl<S: Store + 'static> Tollgate<S> {
         self.0.enter(policy, (order, None), patience, now).await
     }
 
-    /// The same for what is planned: once now, and again whenever its turn comes.
+    /// The same; who waits asks for what its planner says when its turn comes.
     ///
     /// # Errors
     /// When the store cannot answer.
@@ -175,12 +175,13 @@ impl<S: Store + 'static> Tollgate<S> {
         &self,
         policy: Arc<Policy>,
         who: &Attributes,
+        demand: &Demand,
         planner: Arc<dyn Planner>,
         patience: Patience,
     ) -> Result<Entered<S>, StoreError> {
-        let (now, demand) = (self.0.clock.now(), planner.plan());
+        let now = self.0.clock.now();
         let of = Arc::clone(&policy);
-        let mut order = of.order(new_id(now.wall), who, &demand, now, now.time.after(self.0.hold));
+        let mut order = of.order(new_id(now.wall), who, demand, now, now.time.after(self.0.hold));
         order.report = true;
         self.0.enter(policy, (order, Some(planner)), patience, now).await
     }

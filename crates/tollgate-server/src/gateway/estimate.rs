@@ -15,6 +15,7 @@ use tollgate_meter::{
 };
 
 use super::{exchange::Exchange, room};
+use crate::lessons::Lessons;
 
 /// What one request reserves.
 #[derive(Debug, Clone)]
@@ -68,49 +69,79 @@ const LONG_TEXT_BYTES: usize = 32 * 1024;
 /// Half of all answers are longer than what a stream begins with at least.
 const HALF: f64 = 0.5;
 
-/// What one request reserves. Where nobody counts money or tokens, it is the plainest bound.
+/// What plans are made of, beside what was learned.
+#[derive(Debug)]
+pub(super) struct Basis {
+    scan: Scan,
+    /// Of the model's vocabulary, by which the scan was counted.
+    tokenizer: Option<Tokenizer>,
+    caller: CompactString,
+    most: Option<u64>,
+    /// The share of answers that fit in a first slice.
+    share: f64,
+    plain: Plain,
+}
+
+/// What one request reserves, and what that is made anew of where it may become another plan.
+/// Where nobody counts money or tokens, it is the plainest bound.
 pub(super) async fn plan(
     exchange: &Exchange,
     request: &mut openai::Request,
     body: &bytes::Bytes,
     price: Option<&Price>,
-) -> Plan {
+) -> (Plan, Option<Basis>) {
     let most = most(&request.scan, price);
     if !exchange.live.counts_use && exchange.who.grants().is_empty() {
         let output = most.unwrap_or_else(|| assumed(&request.scan));
         let input = request.scan.input.bound;
-        return Plan { input, output, most, gauge: Gauge::Bytes, how: How::Whole, pupil: None };
+        let (gauge, how) = (Gauge::Bytes, How::Whole);
+        return (Plan { input, output, most, gauge, how, pupil: None }, None);
     }
     // What the simulated model calls a token is its own.
     let known = !exchange.provider.is_sandbox();
     let tokenizer = known.then(|| Tokenizer::of_model(&request.scan.model)).flatten();
-    let sent = request.scan.input;
     if let Some(tokenizer) = tokenizer {
         count(request, body, tokenizer).await;
     }
-    let caller = caller(exchange);
-    let model = &request.scan.model;
     let settings = &exchange.live.settings.estimates;
-    exchange.app.lessons.ask(model, |learned| {
-        let input = match tokenizer {
-            Some(_) => request.scan.input.bound,
-            None => {
-                let text = learned.input(model, sent.text_bytes());
-                text.map_or(sent.bound, |text| text.saturating_add(sent.fixed))
-            }
-        };
-        let gauge = match (tokenizer, learned.made_density(model)) {
-            (Some(tokenizer), _) => Gauge::Vocabulary(tokenizer),
-            (None, Some(density)) => Gauge::Density(density),
-            (None, None) => Gauge::Bytes,
-        };
-        let share = settings.first_slice.value();
-        let (output, how) = output(learned, &caller, &request.scan, (most, share), settings.plain);
-        let teaches = tokenizer.is_none() && sent.fixed == 0;
-        let sent_bytes = if teaches { sent.bound } else { 0 };
-        let pupil = Some(Pupil { caller: caller.clone(), sent_bytes });
-        Plan { input, output, most, gauge, how, pupil }
-    })
+    let basis = Basis {
+        scan: request.scan.clone(),
+        tokenizer,
+        caller: caller(exchange),
+        most,
+        share: settings.first_slice.value(),
+        plain: settings.plain,
+    };
+    let plan = basis.plan(&exchange.app.lessons);
+    // What was counted is not learned, so it stays as it is.
+    (plan, tokenizer.is_none().then_some(basis))
+}
+
+impl Basis {
+    /// What is reserved by what is known now.
+    pub(super) fn plan(&self, lessons: &Lessons) -> Plan {
+        let Self { scan, tokenizer, caller, most, share, plain } = self;
+        let sent = scan.input;
+        lessons.ask(&scan.model, |learned| {
+            let input = match tokenizer {
+                Some(_) => sent.bound,
+                None => {
+                    let text = learned.input(&scan.model, sent.text_bytes());
+                    text.map_or(sent.bound, |text| text.saturating_add(sent.fixed))
+                }
+            };
+            let gauge = match (tokenizer, learned.made_density(&scan.model)) {
+                (Some(tokenizer), _) => Gauge::Vocabulary(*tokenizer),
+                (None, Some(density)) => Gauge::Density(density),
+                (None, None) => Gauge::Bytes,
+            };
+            let (output, how) = output(learned, caller, scan, (*most, *share), *plain);
+            let teaches = tokenizer.is_none() && sent.fixed == 0;
+            let sent_bytes = if teaches { sent.bound } else { 0 };
+            let pupil = Some(Pupil { caller: caller.clone(), sent_bytes });
+            Plan { input, output, most: *most, gauge, how, pupil }
+        })
+    }
 }
 
 /// What is reserved for output, and how the request is held to it.
@@ -206,6 +237,20 @@ impl Plan {
                 to.is_some()
             }
             _ => false,
+        }
+    }
+
+    /// Gives its place to a plan that was made anew; what was made to fit begins as small.
+    pub(super) fn renew(&mut self, fresh: Self) {
+        let before = std::mem::replace(self, fresh);
+        match (before.how, self.how) {
+            (How::Slices { least }, How::Slices { least: smaller }) if before.output <= least => {
+                self.output = smaller;
+            }
+            (How::Clamp { to: Some(_), .. }, How::Clamp { .. }) => {
+                (self.output, self.how) = (before.output, before.how);
+            }
+            _ => {}
         }
     }
 

@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderValue, Response, request::Parts, uri::PathAndQuery};
 use tollgate::{AnyStore, Cause, Entered, Patience, Refused, StoreError, Verdict, Waiting, new_id};
 use tollgate_core::{Attribute, Attributes, Demand, Now, ReservationId};
 
-use super::{patience::patience, ticket::Ticket};
+use super::{patience::patience, planner::Planner, ticket::Ticket};
 use crate::{
     app::App,
     headers::{self, Told},
@@ -135,11 +135,38 @@ impl Exchange {
         model: CompactString,
         rate: Rate,
     ) -> Result<Ticket, Stop> {
-        let policy = Arc::clone(&self.live.policy);
-        let gate = &self.app.gate;
+        let (app, policy) = (Arc::clone(&self.app), Arc::clone(&self.live.policy));
         let entering: Deciding<'_, Entered<AnyStore>> =
-            Box::pin(gate.enter(policy, &self.who, &demand, self.patience));
-        let decided = match entering.await {
+            Box::pin(app.gate.enter(policy, &self.who, &demand, self.patience));
+        let entered = entering.await;
+        self.entered(entered, model, rate).await
+    }
+
+    /// Asks for what is planned, now and again whenever its turn comes.
+    ///
+    /// # Errors
+    /// When a limit is in the way or nobody can decide.
+    pub(super) async fn admit_planned(
+        &mut self,
+        planner: &Arc<Planner>,
+        model: CompactString,
+        rate: Rate,
+    ) -> Result<Ticket, Stop> {
+        let (app, policy) = (Arc::clone(&self.app), Arc::clone(&self.live.policy));
+        let (demand, anew) = (planner.demand(), Arc::clone(planner));
+        let entering: Deciding<'_, Entered<AnyStore>> =
+            Box::pin(app.gate.enter_planned(policy, &self.who, &demand, anew, self.patience));
+        let entered = entering.await;
+        self.entered(entered, model, rate).await
+    }
+
+    async fn entered(
+        &mut self,
+        entered: Result<Entered<AnyStore>, StoreError>,
+        model: CompactString,
+        rate: Rate,
+    ) -> Result<Ticket, Stop> {
+        let decided = match entered {
             Ok(Entered::Admit(permit)) => Ok(Verdict::Admit(permit)),
             Ok(Entered::Refuse(refused)) => Ok(Verdict::Refuse(refused)),
             Ok(Entered::Wait(waiting)) => self.wait(waiting).await,

@@ -19,6 +19,7 @@ mod limits;
 mod metered;
 mod openai;
 mod patience;
+mod planner;
 mod room;
 mod slices;
 #[cfg(test)]

@@ -15,11 +15,11 @@ use tollgate_core::{Attribute, Demand, Unit};
 use tollgate_meter::openai::{self, Endpoint, PlainMeter, StreamMeter};
 
 use super::{
-    body,
-    estimate::{self, Plan},
+    body, estimate,
     exchange::{Exchange, Incoming, Stop},
     forward::ProviderBody,
     metered::{Stream, plain},
+    planner::Planner,
     slices::Slices,
     ticket::{Outcome, Ticket},
 };
@@ -78,8 +78,11 @@ async fn metered(
     exchange.allow_model(Some(&request.scan.model))?;
     exchange.who.set(Attribute::Model, request.scan.model.as_str());
     let rate = rate(exchange, &request.scan.model)?;
-    let mut plan = estimate::plan(exchange, &mut request, &body, rate.price()).await;
-    let mut ticket = admit(exchange, &mut plan, &request.scan.model, &rate).await?;
+    let planned = estimate::plan(exchange, &mut request, &body, rate.price()).await;
+    let planner = Arc::new(Planner::new(&exchange.app, &rate, planned));
+    let mut ticket = admit(exchange, &planner, &request.scan.model, &rate).await?;
+    let mut plan = planner.latest();
+    ticket.teach(plan.pupil.take());
     let body = match plan.clamped() {
         Some(most) => request.clamped_body(&body, most),
         None => request.upstream_body(body),
@@ -181,20 +184,17 @@ fn rate(exchange: &Exchange, model: &str) -> Result<Rate, Failure> {
 /// Asks for what the plan says, and for less where that does not fit and less may do.
 async fn admit(
     exchange: &mut Exchange,
-    plan: &mut Plan,
+    planner: &Arc<Planner>,
     model: &str,
     rate: &Rate,
 ) -> Result<Ticket, Stop> {
-    let price = rate.price();
-    let asked = exchange.admit(plan.demand(price), model.into(), rate.clone()).await;
-    let mut ticket = match asked {
-        Err(Stop::Refused(refused)) if plan.shrink(&refused, price) => {
-            exchange.admit(plan.demand(price), model.into(), rate.clone()).await?
+    let asked = exchange.admit_planned(planner, model.into(), rate.clone()).await;
+    match asked {
+        Err(Stop::Refused(refused)) if planner.shrink(&refused) => {
+            exchange.admit_planned(planner, model.into(), rate.clone()).await
         }
-        asked => asked?,
-    };
-    ticket.teach(plan.pupil.take());
-    Ok(ticket)
+        asked => asked,
+    }
 }
 
 fn is_free(method: &Method, path: &str) -> bool {

@@ -47,9 +47,9 @@ impl Planner for Told {
 }
 
 async fn ask_planned(gate: &Gate, who: &Attributes, told: &Arc<Told>) -> Entered<Memory> {
-    let planner = Arc::clone(told) as Arc<dyn Planner>;
-    let entered = gate.enter_planned(gate.policy(), who, planner, Patience::POLICY).await;
-    entered.expect("memory answers")
+    let (planner, demand) = (Arc::clone(told) as Arc<dyn Planner>, told.plan());
+    let entered = gate.enter_planned(gate.policy(), who, &demand, planner, Patience::POLICY);
+    entered.await.expect("memory answers")
 }
 
 async fn hold(gate: &Gate, who: &Attributes, nanos: u64) -> Permit<Memory> {

@@ -5,6 +5,7 @@ mod admission;
 mod application;
 mod assistant;
 mod budgets;
+mod bursts;
 mod endings;
 mod endpoint;
 mod headers;

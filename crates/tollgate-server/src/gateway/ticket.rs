@@ -195,7 +195,15 @@ impl Held {
             Outcome::Plain(metered) if metered.is_estimated() && metered.ending == Ending::Cut => {
                 *self.permit.demand()
             }
-            Outcome::Plain(metered) | Outcome::Stream(metered) => metered.counts.usage(price),
+            Outcome::Plain(metered) | Outcome::Stream(metered) => {
+                let mut counts = metered.counts;
+                if metered.is_estimated() {
+                    // Of two estimates of its input, the one that is reserved.
+                    let reserved = self.permit.demand().input_tokens;
+                    counts.input_tokens = counts.input_tokens.min(reserved);
+                }
+                counts.usage(price)
+            }
             Outcome::Unknown => *self.permit.demand(),
         })
     }

@@ -183,6 +183,25 @@ async fn answers_teach_what_the_next_will_use() {
 }
 
 #[tokio::test]
+async fn an_estimate_of_what_was_sent_is_no_more_than_what_is_reserved_for_it() {
+    let provider = Provider::events(EVENT).await;
+    let running = before(&provider, 900_000_000, "").await;
+    // Text so plain that less is reserved for it than an estimate by its bytes would be.
+    let lesson = tollgate_meter::Lesson {
+        sent_bytes: 5_000,
+        input_tokens: 1_000,
+        output_tokens: 1,
+        ..Default::default()
+    };
+    (0..20).for_each(|_| running.app.lessons.note("", "m", &lesson));
+    let text = STREAM.replace("hi", &"five ".repeat(800));
+    assert_eq!(running.chat(&text).await.status, StatusCode::OK);
+    let (input, output, _) = running.used();
+    assert!((800..1_300).contains(&input) && output > 0, "{input} and {output}");
+    assert_eq!(running.app.metrics.totals().overrun_usd.0, 0);
+}
+
+#[tokio::test]
 async fn a_stream_waits_for_what_a_rate_refills_soon() {
     let steps = vec![Step::Send(stream_head()), Step::Send(chunk(&answer(90))), Step::Send(end())];
     let provider = Provider::doing(steps).await;

@@ -10,13 +10,6 @@ use tollgate_core::{Cell, ScopeId};
 use super::{entry, rules::json, schema::integer};
 use crate::store::memory::RestoredCell;
 
-/// A cell, and up to which row it holds.
-#[derive(Debug)]
-pub(super) struct Kept {
-    pub(super) restored: RestoredCell,
-    pub(super) seq: u64,
-}
-
 /// What is left to read.
 #[derive(Debug)]
 pub(super) struct Checkpoints {
@@ -40,7 +33,7 @@ impl Checkpoints {
     }
 
     /// Reads one part after the other until none is left that nobody else has.
-    pub(super) fn read(&self, connection: &Connection) -> rusqlite::Result<Vec<Kept>> {
+    pub(super) fn read(&self, connection: &Connection) -> rusqlite::Result<Vec<RestoredCell>> {
         let mut names = connection.prepare(
             "SELECT number, scope, key FROM cells WHERE number >= ? AND number < ? ORDER BY number",
         )?;
@@ -64,7 +57,7 @@ fn read_part(
     names: &mut Statement<'_>,
     states: &mut Statement<'_>,
     range: [i64; 2],
-    kept: &mut Vec<Kept>,
+    kept: &mut Vec<RestoredCell>,
 ) -> rusqlite::Result<()> {
     let mut names = names.query(range)?;
     let mut states = states.query(range)?;
@@ -77,8 +70,8 @@ fn read_part(
         }
         if let Some((number, scope, key)) = next.take_if(|(named, ..)| *named == number) {
             let cell = read_cell(row.get_ref(2)?)?;
-            let restored = RestoredCell { number, scope, key, cell, is_dirty: false };
-            kept.push(Kept { restored, seq: entry::unsigned(row, 1)? });
+            let seq = entry::unsigned(row, 1)?;
+            kept.push(RestoredCell { number, seq, scope, key, cell, is_dirty: false });
         }
     }
     Ok(())

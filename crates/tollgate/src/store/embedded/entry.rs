@@ -3,7 +3,10 @@
 use rusqlite::{Row, types::Type};
 use tollgate_core::{Amounts, NanoUsd, Now, ReservationId, Time};
 
-use super::{rules::json, schema::EntryKind};
+use super::{
+    charges::{self, Numbers},
+    schema::EntryKind,
+};
 
 /// One row of `entries`.
 #[derive(Debug)]
@@ -79,23 +82,20 @@ pub(super) fn read_amounts(row: &Row<'_>, from: usize) -> rusqlite::Result<Amoun
 }
 
 fn read_charges(kind: EntryKind, column: usize, text: &str) -> rusqlite::Result<Vec<EntryCharge>> {
-    Ok(match kind {
-        EntryKind::Reserve | EntryKind::Extend => json::<Vec<(u32, i64, u64)>>(column, text)?
-            .into_iter()
-            .map(|(cell, rule, amount)| EntryCharge { cell, rule, amount, used: amount })
-            .collect(),
-        EntryKind::Settle | EntryKind::Void | EntryKind::Expire => {
-            json::<Vec<(u32, i64, u64, u64)>>(column, text)?
-                .into_iter()
-                .map(|(cell, rule, amount, used)| EntryCharge { cell, rule, amount, used })
-                .collect()
-        }
-        EntryKind::EndSession => json::<Vec<(u32, i64)>>(column, text)?
-            .into_iter()
-            .map(|(cell, rule)| EntryCharge { cell, rule, amount: 0, used: 0 })
-            .collect(),
-        EntryKind::Renew | EntryKind::Overrun => Vec::new(),
-    })
+    let count = match kind {
+        EntryKind::EndSession => 2,
+        EntryKind::Reserve | EntryKind::Extend => 3,
+        EntryKind::Settle | EntryKind::Void | EntryKind::Expire => 4,
+        EntryKind::Renew | EntryKind::Overrun => return Ok(Vec::new()),
+    };
+    let damaged = || wrong(column, format!("these are no charges of {count} numbers: {text}"));
+    let charges = charges::read(text, count).ok_or_else(damaged)?;
+    let one = |[cell, rule, amount, used]: Numbers| {
+        let cell = u32::try_from(cell).map_err(|_| damaged())?;
+        let used = if count == 4 { used } else { amount };
+        Ok(EntryCharge { cell, rule: rule.cast_signed(), amount, used })
+    };
+    charges.into_iter().map(one).collect()
 }
 
 pub(super) fn unsigned(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {

@@ -15,6 +15,7 @@
 //! and slots are kept in memory, and nothing of it must be remembered.
 
 mod audit;
+mod charges;
 mod checkpoints;
 mod entry;
 mod error;
@@ -67,7 +68,7 @@ use self::{
     tables::Tables,
     writer::Writer,
 };
-use super::memory::{Bounds, Journal, Memory, Record};
+use super::memory::{Bounds, Journal, Memory, Record, Remembered};
 use crate::{Clock, Receipt, Store, StoreError, store::Crossings};
 
 /// Keeps accounts in memory and writes down what happens in a ledger on the disk.
@@ -123,9 +124,9 @@ impl Default for EmbeddedBounds {
             memory: Bounds::default(),
             max_bytes: None,
             retention: None,
-            max_replay: 25_000,
+            max_replay: 16_384,
             max_grants: 65_536,
-            max_log_pages: 4_000,
+            max_log_pages: 2_000,
             vfs: None,
         }
     }
@@ -162,7 +163,6 @@ impl Embedded {
         let lost = replay
             .lose_grants(&connection, now)
             .map_err(|error| LedgerError::from_sqlite(path, &error))?;
-        let (cells, idle) = replay.sift_cells(now);
 
         let queue = Arc::new(Queue::new(replay.seq, replay.latest, bounds.max_grants));
         Lost::write_all(lost, &queue);
@@ -170,8 +170,7 @@ impl Embedded {
         let mut restored = Restored {
             entries: replay.seq,
             replayed: replay.seq.saturating_sub(replay.from.saturating_sub(1)),
-            keys: cells.len(),
-            expired: 0,
+            ..Restored::default()
         };
         let mut mirror = Mirror::default();
         let mut reservations = Vec::with_capacity(replay.reservations.len());
@@ -181,13 +180,16 @@ impl Embedded {
         }
         replay.ended.into_iter().for_each(|id| mirror.forget(id));
         let mut memory = Memory::new(bounds.memory, ledger);
-        memory.restore(cells, reservations, replay.next_number);
-        for (id, receipt) in replay.receipts {
-            memory.restore_receipt(id, receipt);
-        }
-        for cell in idle {
+        let remembered = Remembered {
+            cells: replay.cells,
+            reservations,
+            receipts: replay.receipts,
+            next_number: replay.next_number,
+        };
+        for cell in memory.restore(remembered, now) {
             memory.journal().record(Record::Close { cell });
         }
+        restored.keys = memory.keys();
         restored.expired = memory.expire_all(now);
 
         let memory = Arc::new(memory);

@@ -3,13 +3,13 @@
 
 use std::path::Path;
 
-use hashbrown::{HashMap, HashSet};
+use hashbrown::HashMap;
 use rusqlite::Connection;
-use tollgate_core::{Cell, Ending, LimitId, Now, ReservationId, ScopeId, Time};
+use tollgate_core::{Cell, Ending, LimitId, ReservationId, ScopeId, Time};
 
 use super::{
     LedgerError,
-    checkpoints::{Checkpoints, Kept},
+    checkpoints::Checkpoints,
     entry::{self, Entry, EntryCharge},
     mirror::Rows,
     rules::{Rules, json},
@@ -24,7 +24,7 @@ use crate::{
 #[derive(Debug, Default)]
 pub(super) struct Replay {
     pub(super) rules: Rules,
-    cells: Vec<Kept>,
+    pub(super) cells: Vec<RestoredCell>,
     /// Where the cell of a number is.
     places: HashMap<u32, u32, foldhash::fast::RandomState>,
     pub(super) reservations: HashMap<ReservationId, Open, foldhash::fast::RandomState>,
@@ -95,8 +95,8 @@ impl Replay {
         self.cells.extend(more);
         self.places.reserve(self.cells.len());
         for (place, kept) in self.cells.iter().enumerate() {
-            self.latest = self.latest.max(kept.restored.cell.latest());
-            self.places.insert(kept.restored.number, place as u32);
+            self.latest = self.latest.max(kept.cell.latest());
+            self.places.insert(kept.number, place as u32);
         }
         self.outstanding(connection)?;
         for entry in &tail {
@@ -226,8 +226,8 @@ impl Replay {
     pub(super) fn cell_behind(&mut self, cell: u32, seq: u64) -> Option<&mut Cell> {
         let place = *self.places.get(&cell)? as usize;
         let kept = self.cells.get_mut(place).filter(|kept| kept.seq < seq)?;
-        kept.restored.is_dirty = true;
-        Some(&mut kept.restored.cell)
+        kept.is_dirty = true;
+        Some(&mut kept.cell)
     }
 
     /// Makes a cell that was not written down yet. If it was forgotten, what happened to it
@@ -245,30 +245,15 @@ impl Replay {
             .query_row([number], |row| Ok((row.get(0)?, row.get(1)?)))?;
         let restored = RestoredCell {
             number,
+            seq: self.from.saturating_sub(1),
             scope: ScopeId(scope.cast_unsigned()),
             key: key.into(),
             cell: Cell::default(),
             is_dirty: false,
         };
         self.places.insert(number, self.cells.len() as u32);
-        self.cells.push(Kept { restored, seq: self.from.saturating_sub(1) });
+        self.cells.push(restored);
         Ok(())
-    }
-
-    /// Takes the cells that are worth keeping, and the numbers of those that are not: idle
-    /// ones that no reservation refers to.
-    pub(super) fn sift_cells(&mut self, now: Now) -> (Vec<RestoredCell>, Vec<u32>) {
-        let parcels = self.reservations.values().flat_map(|open| &open.restored.parcels);
-        let referred: HashSet<u32> = parcels.map(|parcel| parcel.cell).collect();
-        let (mut cells, mut idle) = (Vec::with_capacity(self.cells.len()), Vec::new());
-        for Kept { restored, .. } in self.cells.drain(..) {
-            if restored.cell.is_idle(now) && !referred.contains(&restored.number) {
-                idle.push(restored.number);
-            } else {
-                cells.push(restored);
-            }
-        }
-        (cells, idle)
     }
 }
 
@@ -277,7 +262,7 @@ fn rows(
     connection: &Connection,
     from: u64,
     checkpoints: &Checkpoints,
-) -> rusqlite::Result<(Vec<Entry>, Receipts, Vec<Kept>)> {
+) -> rusqlite::Result<(Vec<Entry>, Receipts, Vec<RestoredCell>)> {
     let (tail, receipts) = (tail(connection, from)?, receipts(connection)?);
     Ok((tail, receipts, checkpoints.read(connection)?))
 }

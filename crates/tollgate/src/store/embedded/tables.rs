@@ -6,6 +6,7 @@ use rusqlite::{CachedStatement, Connection, Transaction, params};
 use tollgate_core::{Amounts, Attribute, Attributes, Now, ReservationId, Time};
 
 use super::{
+    charges::{self, Numbers},
     grants::Ask,
     mirror::{Changes, Ended, Mirror},
     retention::Retention,
@@ -58,6 +59,7 @@ struct Group<'a> {
     entry: CachedStatement<'a>,
     /// Charges as text, of one row after the other.
     text: String,
+    numbers: Vec<Numbers>,
     /// The state of a cell, of one after the other.
     bytes: Vec<u8>,
 }
@@ -115,6 +117,7 @@ impl Tables {
             reserve: transaction.prepare_cached(RESERVE)?,
             entry: transaction.prepare_cached(ENTRY)?,
             text: String::new(),
+            numbers: Vec::new(),
             bytes: Vec::new(),
         };
         let mut charges = batch.charges.as_slice();
@@ -332,22 +335,15 @@ impl Group<'_> {
     }
 
     /// Writes charges as text: with what was used, if they have ended.
-    fn charges(&mut self, charges: &[RowCharge], ended: bool) -> rusqlite::Result<()> {
+    fn charges(&mut self, own: &[RowCharge], ended: bool) -> rusqlite::Result<()> {
         self.text.clear();
-        let mut digits = itoa::Buffer::new();
-        for RowCharge { cell, charge, used } in charges {
+        self.numbers.clear();
+        for RowCharge { cell, charge, used } in own {
             let rule = self.rules.number(self.transaction, charge)?;
-            let numbers = [u64::from(*cell), rule.unsigned_abs(), charge.amount, *used];
-            self.text.push_str(if self.text.is_empty() { "[[" } else { ",[" });
-            for (nth, number) in numbers.iter().take(if ended { 4 } else { 3 }).enumerate() {
-                if nth > 0 {
-                    self.text.push(',');
-                }
-                self.text.push_str(digits.format(*number));
-            }
-            self.text.push(']');
+            self.numbers.push([u64::from(*cell), rule.cast_unsigned(), charge.amount, *used]);
         }
-        self.text.push_str(if self.text.is_empty() { "[]" } else { "]" });
+        let count = if ended { 4 } else { 3 };
+        charges::write(&mut self.text, self.numbers.drain(..), count);
         Ok(())
     }
 

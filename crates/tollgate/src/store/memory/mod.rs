@@ -25,7 +25,7 @@ use tollgate_core::{Amounts, Decision, Now, Order, ReservationId, ScopeId, Stand
 
 pub use journal::{End, Forget, Holds, Journal, Record};
 use reservation::Reservations;
-pub(crate) use restore::{Parcel, Progress, RestoredCell, RestoredReservation};
+pub(crate) use restore::{Parcel, Progress, Remembered, RestoredCell, RestoredReservation};
 pub(crate) use settle::LATE;
 use shard::Shard;
 

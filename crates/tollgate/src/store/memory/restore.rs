@@ -1,8 +1,11 @@
-//! How a ledger puts a store back as it was, and writes down what has changed since.
+//! How a ledger puts a store back as it was, by two threads, and writes down what has changed
+//! since.
 
-use std::sync::atomic::Ordering;
+use std::{slice::ChunksMut, sync::atomic::Ordering};
 
 use compact_str::CompactString;
+use hashbrown::{HashMap, HashSet};
+use parking_lot::Mutex;
 use smallvec::SmallVec;
 use tollgate_core::{Cell, Charge, Demand, Now, ReservationId, ScopeId, Time};
 
@@ -13,10 +16,22 @@ use super::{
 };
 use crate::Receipt;
 
+/// What a ledger remembers.
+#[derive(Debug, Default)]
+pub(crate) struct Remembered {
+    pub(crate) cells: Vec<RestoredCell>,
+    pub(crate) reservations: Vec<RestoredReservation>,
+    /// How kept ids ended, the oldest first.
+    pub(crate) receipts: Vec<(ReservationId, Receipt)>,
+    pub(crate) next_number: u32,
+}
+
 /// A cell as a ledger remembers it.
 #[derive(Debug)]
 pub(crate) struct RestoredCell {
     pub(crate) number: u32,
+    /// The row up to which it holds.
+    pub(crate) seq: u64,
     pub(crate) scope: ScopeId,
     pub(crate) key: CompactString,
     pub(crate) cell: Cell,
@@ -55,42 +70,92 @@ pub(crate) struct Progress {
     found: bool,
 }
 
+/// What one of the threads has put back.
+#[derive(Debug, Default)]
+struct Part {
+    cells: usize,
+    /// Where the cells are that reservations refer to.
+    places: Vec<CellRef>,
+    /// Numbers of cells that are not worth keeping.
+    idle: Vec<u32>,
+}
+
+/// Cells that a thread takes at a time.
+const CHUNK: usize = 1_024;
+
 impl<J: Journal> Memory<J> {
-    /// Puts back what a ledger remembers into a store that was not used yet. Of several
-    /// cells of one key, the newest is the one that lives.
-    pub(crate) fn restore(
-        &mut self,
-        mut cells: Vec<RestoredCell>,
-        reservations: Vec<RestoredReservation>,
-        next_number: u32,
-    ) {
-        let mut places = hashbrown::HashMap::with_capacity_and_hasher(
-            cells.len(),
-            foldhash::fast::RandomState::default(),
-        );
+    /// Puts back what a ledger remembers into a store that was not used yet; the numbers of
+    /// cells that were left out, since they are idle and no reservation refers to them.
+    pub(crate) fn restore(&mut self, remembered: Remembered, now: Now) -> Vec<u32> {
+        let Remembered { mut cells, reservations, receipts, next_number } = remembered;
         *self.next_number.get_mut() = next_number;
-        cells.sort_unstable_by_key(|restored| std::cmp::Reverse(restored.number));
-        for restored in cells {
-            let RestoredCell { number, scope, key, cell, is_dirty } = restored;
-            let hash = self.hash_key(scope, &key);
-            let nth = Self::shard_of(scope, hash);
-            let mut shard = self.shards[usize::from(nth)].lock();
-            if shard.find(scope, &key, hash).is_some() {
-                continue;
-            }
-            let rehash = |scope, key: &str| self.hash_key(scope, key);
-            let slot = shard.insert((scope, key), (number, cell), hash, rehash);
-            shard.at_mut(slot).set_dirty(is_dirty);
-            places.insert(number, CellRef { shard: nth, slot, number, charges: 0 });
-        }
-        *self.cells.get_mut() = places.len();
+        let parcels = reservations.iter().flat_map(|restored| &restored.parcels);
+        let referred: HashSet<u32> = parcels.map(|parcel| parcel.cell).collect();
+        let chunks = &Mutex::new(cells.chunks_mut(CHUNK));
+        let (memory, referred) = (&*self, &referred);
+        let parts = std::thread::scope(|scope| {
+            let second = scope.spawn(move || {
+                receipts.into_iter().for_each(|(id, receipt)| memory.restore_receipt(id, receipt));
+                memory.restore_cells(chunks, referred, now)
+            });
+            let first = memory.restore_cells(chunks, referred, now);
+            [first, second.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))]
+        });
+        let places = parts.iter().flat_map(|part| &part.places);
+        let places: HashMap<u32, CellRef> = places.map(|place| (place.number, *place)).collect();
         for restored in reservations {
             self.restore_reservation(restored, |cell| places.get(&cell).copied());
         }
+        *self.cells.get_mut() = parts.iter().map(|part| part.cells).sum();
+        let mut idle = parts.map(|part| part.idle).concat();
+        idle.sort_unstable();
+        idle
+    }
+
+    /// Puts back cells that nobody else has taken, until there are none.
+    fn restore_cells(
+        &self,
+        chunks: &Mutex<ChunksMut<'_, RestoredCell>>,
+        referred: &HashSet<u32>,
+        now: Now,
+    ) -> Part {
+        let mut part = Part::default();
+        loop {
+            let Some(chunk) = chunks.lock().next() else { return part };
+            for restored in chunk {
+                let is_referred = referred.contains(&restored.number);
+                if !is_referred && restored.cell.is_idle(now) {
+                    part.idle.push(restored.number);
+                    continue;
+                }
+                let (place, is_new) = self.restore_cell(restored);
+                part.cells += usize::from(is_new);
+                if is_referred {
+                    part.places.push(place);
+                }
+            }
+        }
+    }
+
+    /// Puts back a cell, and says where; whether it is the first one of its key. Of several,
+    /// the newest is the one that lives.
+    fn restore_cell(&self, restored: &mut RestoredCell) -> (CellRef, bool) {
+        let RestoredCell { number, seq: _, scope, key, cell, is_dirty } = restored;
+        let hash = self.hash_key(*scope, key);
+        let nth = Self::shard_of(*scope, hash);
+        let mut shard = self.shards[usize::from(nth)].lock();
+        let found = shard.find(*scope, key, hash);
+        let slot = found.unwrap_or_else(|| {
+            let named = (*scope, std::mem::take(key));
+            let rehash = |scope, key: &str| self.hash_key(scope, key);
+            shard.insert(named, (0, Cell::default()), hash, rehash)
+        });
+        shard.at_mut(slot).restore(*number, cell, *is_dirty);
+        (CellRef { shard: nth, slot, number: *number, charges: 0 }, found.is_none())
     }
 
     /// Remembers how a kept id ended.
-    pub(crate) fn restore_receipt(&self, id: ReservationId, receipt: Receipt) {
+    fn restore_receipt(&self, id: ReservationId, receipt: Receipt) {
         let hash = self.hash_id(id);
         self.reservations_of(hash).lock().file(id, receipt, &|id| self.hash_id(id));
     }

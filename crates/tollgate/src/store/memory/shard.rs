@@ -45,6 +45,14 @@ impl Slot {
     pub(super) const fn set_dirty(&mut self, dirty: bool) {
         self.number = self.number() | if dirty { DIRTY } else { 0 };
     }
+
+    /// Takes over a cell that a ledger had, unless this one is newer.
+    pub(super) fn restore(&mut self, number: u32, cell: &mut Cell, dirty: bool) {
+        if number > self.number() {
+            (self.cell, self.number) = (std::mem::take(cell), number);
+            self.set_dirty(dirty);
+        }
+    }
 }
 
 impl Shard {

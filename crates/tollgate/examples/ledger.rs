@@ -18,6 +18,10 @@ use tollgate::{
     store::embedded::{EmbeddedBounds, audit},
 };
 
+/// That of the gateway.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 type Failure = Box<dyn std::error::Error>;
 
 /// Callers at once: who waits for the disk keeps nobody else from work.

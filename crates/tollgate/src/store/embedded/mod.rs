@@ -124,9 +124,9 @@ impl Default for EmbeddedBounds {
             memory: Bounds::default(),
             max_bytes: None,
             retention: None,
-            max_replay: 16_384,
+            max_replay: 8_192,
             max_grants: 65_536,
-            max_log_pages: 2_000,
+            max_log_pages: 1_000,
             vfs: None,
         }
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use hashbrown::HashMap;
 use rusqlite::Connection;
-use tollgate_core::{Cell, Ending, LimitId, ReservationId, ScopeId, Time};
+use tollgate_core::{Amounts, Cell, Ending, LimitId, ReservationId, ScopeId, Time};
 
 use super::{
     LedgerError,
@@ -277,21 +277,42 @@ fn tail(connection: &Connection, from: u64) -> rusqlite::Result<Vec<Entry>> {
 
 /// How kept ids ended, the oldest first, from indexes alone.
 fn receipts(connection: &Connection) -> rusqlite::Result<Receipts> {
-    let mut statement = connection.prepare(
-        "SELECT e.id, e.requests, e.input_tokens, e.output_tokens, e.nano_usd, e.millis, \
-                coalesce(o.requests, 0), coalesce(o.input_tokens, 0), \
-                coalesce(o.output_tokens, 0), coalesce(o.nano_usd, 0), coalesce(o.millis, 0) \
-                FROM entries e INDEXED BY kept \
-                LEFT JOIN entries o INDEXED BY overruns ON o.seq = e.seq + 1 AND o.kind = 7 \
-                WHERE e.keep = 1 AND e.kind IN (4, 5) ORDER BY e.seq DESC LIMIT ?",
+    let mut kept = connection.prepare(
+        "SELECT seq, id, requests, input_tokens, output_tokens, nano_usd, millis \
+            FROM entries INDEXED BY kept WHERE keep = 1 AND kind IN (4, 5) \
+            ORDER BY seq DESC LIMIT ?",
     )?;
-    let mut rows = statement.query([MAX_RECEIPTS])?;
+    let mut kept = kept.query([MAX_RECEIPTS])?;
     let mut receipts = Vec::new();
-    while let Some(row) = rows.next()? {
-        let usage = entry::read_amounts(row, 1)?;
-        let overrun = entry::read_amounts(row, 6)?;
-        receipts.push((entry::read_id(row, 0)?, Receipt { usage, overrun }));
+    let mut rows = Vec::new();
+    while let Some(row) = kept.next()? {
+        let usage = entry::read_amounts(row, 2)?;
+        rows.push(entry::unsigned(row, 0)?);
+        receipts.push((entry::read_id(row, 1)?, Receipt { usage, overrun: Amounts::default() }));
     }
     receipts.reverse();
+    rows.reverse();
+    overruns(connection, &rows, &mut receipts)?;
     Ok(receipts)
+}
+
+/// What was used beyond what was reserved, in the row after the one that tells what was used.
+fn overruns(
+    connection: &Connection,
+    rows: &[u64],
+    receipts: &mut Receipts,
+) -> rusqlite::Result<()> {
+    let Some(first) = rows.first() else { return Ok(()) };
+    let mut overruns = connection.prepare(
+        "SELECT seq, requests, input_tokens, output_tokens, nano_usd, millis \
+            FROM entries INDEXED BY overruns WHERE kind = 7 AND seq > ?",
+    )?;
+    let mut overruns = overruns.query([integer(*first)])?;
+    while let Some(row) = overruns.next()? {
+        let of = entry::unsigned(row, 0)? - 1;
+        if let Ok(nth) = rows.binary_search(&of) {
+            receipts[nth].1.overrun = entry::read_amounts(row, 1)?;
+        }
+    }
+    Ok(())
 }

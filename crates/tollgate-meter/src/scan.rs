@@ -13,6 +13,17 @@ pub struct Scan {
     pub max_output_tokens: Option<u64>,
     /// How many answers the model makes, all of them charged; 0 where it makes no tokens.
     pub choices: u64,
+    /// How much audio it sends, where audio is what is charged.
+    pub audio: Option<Audio>,
+}
+
+/// How much audio a request sends, before anyone has heard it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Audio {
+    /// Milliseconds that are likely.
+    pub likely_millis: u64,
+    /// Milliseconds at most; unknown where the provider fetches it itself.
+    pub bound_millis: Option<u64>,
 }
 
 /// How many tokens a request sends, before anyone has counted them.
@@ -23,8 +34,12 @@ pub struct Input {
     pub bound: u64,
     /// What is likely: three bytes of text to a token, or as many as were counted.
     pub likely: u64,
-    /// Of the bound, what is no text: images.
+    /// Of the bound, what is no text: images, files.
     pub fixed: u64,
+    /// Whether the provider reads more than the body holds: a file or a conversation that it
+    /// has kept, what a link leads to, what a tool of its own finds. Then only the model's
+    /// own maximum bounds the input.
+    pub is_open: bool,
 }
 
 /// Why a request body was not understood. Each is one clear sentence for the caller.
@@ -72,6 +87,9 @@ pub enum ScanError {
     },
 }
 
+/// The most tokens that a request may allow the model to make for one choice.
+pub const MAX_OUTPUT_TOKENS: u64 = 1_000_000_000;
+
 /// The longest name of a model, in bytes.
 pub const MAX_MODEL_BYTES: usize = 256;
 
@@ -105,17 +123,29 @@ impl Input {
 
     /// Text of so many bytes.
     pub(crate) const fn text(bytes: u64) -> Self {
-        Self { bound: bytes, likely: bytes.div_ceil(Self::BYTES_PER_TOKEN), fixed: 0 }
+        Self {
+            bound: bytes,
+            likely: bytes.div_ceil(Self::BYTES_PER_TOKEN),
+            fixed: 0,
+            is_open: false,
+        }
     }
 
     /// Exactly so many tokens.
     pub(crate) const fn tokens(tokens: u64) -> Self {
-        Self { bound: tokens, likely: tokens, fixed: 0 }
+        Self { bound: tokens, likely: tokens, fixed: 0, is_open: false }
     }
 
     /// Bytes of the bound that are text, with the allowances around it.
     pub const fn text_bytes(&self) -> u64 {
         self.bound.saturating_sub(self.fixed)
+    }
+
+    /// This as it was counted, but with no higher bound: a token is at least a byte, whatever
+    /// the allowances for rendering say.
+    #[must_use]
+    pub(crate) fn within(self, bytes: Self) -> Self {
+        Self { bound: self.bound.min(bytes.bound), ..self }
     }
 
     /// This and more.
@@ -125,6 +155,7 @@ impl Input {
             bound: self.bound.saturating_add(more.bound),
             likely: self.likely.saturating_add(more.likely),
             fixed: self.fixed.saturating_add(more.fixed),
+            is_open: self.is_open || more.is_open,
         }
     }
 }

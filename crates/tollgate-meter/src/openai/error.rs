@@ -3,6 +3,8 @@
 use bytes::Bytes;
 use serde::Serialize;
 
+use crate::{StreamError, json, sse};
+
 /// An error in OpenAI's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Error<'a> {
@@ -24,15 +26,24 @@ struct Body<'a> {
 
 /// The body of an error response, `application/json`.
 pub fn error_body(error: &Error<'_>) -> Bytes {
-    // Strings and nulls always have a JSON form.
-    serde_json::to_vec(&Body { error }).unwrap_or_default().into()
+    json::written(&Body { error })
 }
 
 /// The event that ends a stream with an error, `text/event-stream`.
 ///
 /// Clients take a stream that merely stops for a complete answer; this one they raise.
 pub fn error_event(error: &Error<'_>) -> Bytes {
-    [b"data: ", &error_body(error)[..], b"\n\n"].concat().into()
+    sse::event(None, &error_body(error))
+}
+
+impl StreamError for Error<'_> {
+    fn name(&self) -> Option<&str> {
+        None
+    }
+
+    fn body(&self) -> Bytes {
+        error_body(self)
+    }
 }
 
 #[cfg(test)]

@@ -1,12 +1,11 @@
-//! Meters a response that comes as one JSON object, while it passes untouched.
+//! Meters an answer that comes as one JSON object, while it passes untouched.
 
 #[cfg(test)]
 mod tests;
 
-use super::{Request, usage::Told};
-use crate::{Counts, Ending, Input, Metered, top_level::TopLevel};
+use crate::{AnyRequest, Counts, Ending, Input, Metered, Scan, told::Told, top_level::TopLevel};
 
-/// The largest `usage` that is read, in bytes.
+/// The largest member with usage that is read, in bytes.
 const MAX_USAGE_BYTES: usize = 64 << 10;
 
 /// Meters a JSON response from its chunks, which pass as they are.
@@ -15,17 +14,26 @@ pub struct PlainMeter {
     input: Input,
     /// The most tokens that the model could make; 0 where it makes none.
     output_bound: Option<u64>,
+    likely_millis: u64,
     usage: TopLevel,
+    read: fn(&[u8]) -> Told,
     bytes: u64,
 }
 
 impl PlainMeter {
     /// A meter for the response to a request.
-    pub fn new(request: &Request) -> Self {
+    pub fn new(request: &(impl AnyRequest + ?Sized)) -> Self {
+        request.plain_meter()
+    }
+
+    /// One that finds usage in this member of the answer, and reads it so.
+    pub(crate) fn of(scan: &Scan, member: &'static str, read: fn(&[u8]) -> Told) -> Self {
         Self {
-            input: request.scan.input,
-            output_bound: request.scan.output_bound(),
-            usage: TopLevel::new("usage", MAX_USAGE_BYTES),
+            input: scan.input,
+            output_bound: scan.output_bound(),
+            likely_millis: scan.audio.map_or(0, |audio| audio.likely_millis),
+            usage: TopLevel::new(member, MAX_USAGE_BYTES),
+            read,
             bytes: 0,
         }
     }
@@ -39,7 +47,7 @@ impl PlainMeter {
     /// What is metered so far; final after the last byte.
     pub fn metered(&self) -> Metered {
         let told = match self.usage.value() {
-            Ok(Some(usage)) => Told::read(usage),
+            Ok(Some(usage)) => (self.read)(usage),
             Ok(None) => Told::Nothing,
             Err(()) => Told::Implausible,
         };
@@ -52,6 +60,6 @@ impl PlainMeter {
     fn estimate(&self) -> Counts {
         let tokens = self.bytes.div_ceil(Input::BYTES_PER_TOKEN);
         let output = self.output_bound.map_or(tokens, |bound| tokens.min(bound));
-        Counts::tokens(self.input.likely, output)
+        Counts { millis: self.likely_millis, ..Counts::tokens(self.input.likely, output) }
     }
 }

@@ -12,6 +12,7 @@
 
 pub mod anthropic;
 mod edit;
+pub mod gemini;
 mod json;
 mod learned;
 mod members;

@@ -182,5 +182,5 @@ fn folds_to(key: &str, name: &str) -> bool {
             '\u{212a}' => 'k',
             other => other.to_ascii_lowercase(),
         })
-        .eq(name.chars())
+        .eq(name.chars().map(|c| c.to_ascii_lowercase()))
 }

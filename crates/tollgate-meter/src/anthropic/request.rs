@@ -14,7 +14,6 @@ use crate::{
     json,
     members::{self, Raw},
     ruler::{Role, Ruler, Words},
-    sse,
     stream::frames::Frames,
     tally::Tally,
 };
@@ -156,7 +155,7 @@ impl AnyRequest for Request {
 
     fn stream_meter(&self, gauge: Gauge) -> StreamMeter {
         let tally = Tally::new(&self.scan, gauge, true);
-        let frames = Frames::Sse(sse::Reader::default());
+        let frames = Frames::sse();
         StreamMeter::of(frames, Box::new(Messages::default()), tally)
     }
 

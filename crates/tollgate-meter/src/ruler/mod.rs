@@ -104,6 +104,14 @@ impl Ruler {
         Ok(self.items(member, raw, "an array of objects")?.input.and(CHAT))
     }
 
+    /// The size of contents, of which one alone needs no array.
+    pub(crate) fn contents(self, member: &'static str, raw: &RawValue) -> Result<Input, ScanError> {
+        if raw.get().starts_with('{') {
+            return Ok(self.value(raw)?.and(CHAT));
+        }
+        self.messages(member, raw)
+    }
+
     /// The size of a text or of what else the model reads in this place.
     pub(crate) fn value(self, raw: &RawValue) -> Result<Input, ScanError> {
         Ok(parse(SizeSeed(self), raw)?.input)

@@ -3,6 +3,7 @@
 //! Three things are apart: how events are cut out of bytes ([`frames`]), what an event means
 //! ([`Events`], one for each dialect), and what has come so far ([`Tally`]).
 
+mod array;
 pub(crate) mod frames;
 
 use std::{collections::VecDeque, fmt, ops::Range};

@@ -6,7 +6,7 @@ mod tests;
 use super::{Request, chunk::Chunk, usage};
 use crate::{
     Gauge, StreamMeter,
-    sse::{self, Event},
+    sse::Event,
     stream::{Events, Fate, frames::Frames},
     tally::Tally,
 };
@@ -23,7 +23,7 @@ pub(super) fn meter(request: &Request, gauge: Gauge) -> StreamMeter {
     let only_output = request.endpoint == super::Endpoint::ChatCompletions;
     let events = Chunks { strip_usage: !request.usage_asked };
     let tally = Tally::new(&request.scan, gauge, only_output);
-    StreamMeter::of(Frames::Sse(sse::Reader::default()), Box::new(events), tally)
+    StreamMeter::of(Frames::sse(), Box::new(events), tally)
 }
 
 impl Events for Chunks {

@@ -67,6 +67,9 @@ pub enum ScanError {
     /// A member that must be there is not.
     #[error("The request body lacks `{0}`.")]
     Missing(&'static str),
+    /// A member asks for what the answer would not tell the use of.
+    #[error("What `{0}` asks for cannot be metered; leave it out.")]
+    Unmetered(&'static str),
     /// A member is of another type than it must be.
     #[error("`{member}` must be {wanted}.")]
     WrongType {
@@ -109,6 +112,7 @@ impl ScanError {
         match self {
             Self::Ambiguous(member)
             | Self::Missing(member)
+            | Self::Unmetered(member)
             | Self::WrongType { member, .. }
             | Self::OutOfRange { member, .. } => Some(member),
             Self::NoModel | Self::BadModel => Some("model"),
@@ -146,6 +150,12 @@ impl Input {
     #[must_use]
     pub(crate) fn within(self, bytes: Self) -> Self {
         Self { bound: self.bound.min(bytes.bound), ..self }
+    }
+
+    /// This, and open if it was or that is.
+    #[must_use]
+    pub(crate) const fn or_open(self, is_open: bool) -> Self {
+        Self { is_open: self.is_open || is_open, ..self }
     }
 
     /// This and more.

@@ -55,7 +55,7 @@ const TOOLS: Input = Input { bound: 1_000, likely: 350, fixed: 1_000, is_open: f
 
 /// Tools of the provider's whose results come from the client, by the start of their types;
 /// all others bring input that nobody can foresee.
-const CLIENT_TOOLS: [&str; 5] = ["custom", "bash_", "text_editor_", "computer_", "memory_"];
+const CLIENT_TOOLS: [&str; 4] = ["bash_", "text_editor_", "computer_", "memory_"];
 
 #[derive(Deserialize)]
 struct Tool<'a> {
@@ -129,9 +129,9 @@ fn own_tools(tools: &RawValue) -> Result<Input, ScanError> {
     json::each(tools.get(), |Tool { kind }: Tool<'_>| {
         let kind = kind.as_deref().unwrap_or("custom");
         if kind != "custom" {
-            input = input.and(TOOLS);
+            let is_client = CLIENT_TOOLS.iter().any(|start| kind.starts_with(start));
+            input = input.and(TOOLS).or_open(!is_client);
         }
-        input.is_open |= !CLIENT_TOOLS.iter().any(|start| kind.starts_with(start));
     })
     .map_err(|_| ScanError::WrongType { member: "tools", wanted: "an array of tools" })?;
     Ok(input)

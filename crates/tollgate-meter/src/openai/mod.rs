@@ -1,4 +1,5 @@
-//! The dialect of OpenAI's API: chat completions, completions and embeddings.
+//! The dialect of OpenAI's API: chat completions, completions and embeddings; and, as modules
+//! of their own, [`responses`].
 //!
 //! Field names and shapes are those of OpenAI's OpenAPI description; where compatible
 //! providers are known to differ, the function that meets it says so.
@@ -6,12 +7,14 @@
 mod chunk;
 mod error;
 mod request;
+pub mod responses;
 mod stream;
 mod usage;
 
-pub use error::{Error, error_body, error_event};
+pub use error::{Error, error_body, error_event, refusal};
 pub use request::{Endpoint, MAX_CHOICES, Request, scan};
 
+use crate::Input;
 pub use crate::{Gauge, PlainMeter, StreamMeter};
 
 /// The event that ends every proper stream.
@@ -19,3 +22,7 @@ pub const DONE: &[u8] = b"data: [DONE]\n\n";
 
 /// The data of that event.
 const DONE_DATA: &[u8] = b"[DONE]";
+
+/// An image. The dearest of OpenAI's models counts 48,169 tokens for the largest image, most
+/// count about a thousand.
+const IMAGE: Input = Input { bound: 50_000, likely: 1_100, fixed: 50_000, is_open: false };

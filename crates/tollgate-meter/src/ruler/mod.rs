@@ -66,6 +66,8 @@ pub(crate) enum Role {
     Image,
     /// Holds a file or refers to one, whose kind may stand beside it.
     File,
+    /// Says that the provider reads more than the body holds.
+    Reference,
     /// Holds JSON of the caller's own, whatever its members are called.
     Json,
     /// Anything else, rendered with its name.
@@ -249,6 +251,10 @@ impl<'de> Visitor<'de> for SizeSeed {
                 Role::Mark => map.next_value::<IgnoredAny>().map(|_| Input::default())?,
                 Role::Image => map.next_value::<IgnoredAny>().map(|_| ruler.words.image)?,
                 Role::File => map.next_value_seed(FileSeed(ruler))?,
+                Role::Reference => {
+                    map.next_value::<IgnoredAny>()?;
+                    size.and(Input { is_open: true, ..MEMBER })
+                }
                 Role::Json => {
                     let json: &RawValue = map.next_value()?;
                     size.and(MEMBER).and(ruler.written(json))

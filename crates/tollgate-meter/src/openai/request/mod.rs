@@ -7,18 +7,16 @@ mod tests;
 
 use bytes::Bytes;
 
-use super::{stream, usage};
+use super::{IMAGE, stream, usage};
 use crate::{
-    AnyRequest, Gauge, Input, PlainMeter, Scan, ScanError, StreamMeter, Tokenizer,
+    AnyRequest, Gauge, PlainMeter, Scan, ScanError, StreamMeter, Tokenizer,
     edit::{self, Edit},
     ruler::{Role, Ruler, Words},
 };
 use members::Members;
 
-/// What the members of messages are. The dearest of OpenAI's models counts 48,169 tokens for
-/// the largest image, most count about a thousand.
-const WORDS: Words =
-    Words { image: Input { bound: 50_000, likely: 1_100, fixed: 50_000, is_open: false }, role };
+/// What the members of messages are.
+const WORDS: Words = Words { image: IMAGE, role };
 
 /// The most choices that a request may ask for, as OpenAI has it.
 pub const MAX_CHOICES: u64 = 128;

@@ -24,6 +24,7 @@ pub mod refusal;
 mod request;
 mod ruler;
 mod scan;
+pub mod signals;
 pub mod sse;
 mod stream;
 mod tally;

@@ -24,21 +24,36 @@ pub(crate) fn lower_maximum<'a>(
     let mut edits = Vec::new();
     let mut is_named = false;
     for value in maxima {
-        let told = value.get().parse::<u64>().ok();
-        is_named |= told.is_some();
-        if told.is_none_or(|told| told > most) {
-            edits.push(Edit { at: place(body, value.get()), text: most.to_string().into() });
-        }
+        is_named |= value.get().parse::<u64>().is_ok();
+        edits.extend(lowered(body, value, most));
     }
     if edits.is_empty() && !is_named {
-        let first = body.find('{').map_or(0, |brace| brace + 1);
-        edits.push(Edit { at: first..first, text: format!("\"{name}\":{most},").into() });
+        // The object has at least its model, so that a comma is right.
+        let brace = body.find('{').unwrap_or(0);
+        edits.push(added(brace, false, &format!("\"{name}\":{most}")));
     }
     edits.extend(more);
+    all(body, edits)
+}
+
+/// The body with all of these edits, none of which overlaps another.
+pub(crate) fn all(body: &str, mut edits: Vec<Edit>) -> Bytes {
     // From the back, so that the places before stay where they are.
     edits.sort_by_key(|edit| std::cmp::Reverse(edit.at.start));
     let whole = Bytes::copy_from_slice(body.as_bytes());
     edits.iter().fold(whole, |body, edit| edit.apply(&body))
+}
+
+/// The edit that lowers a number to `most`, if it is more or cannot be read.
+pub(crate) fn lowered(body: &str, told: &RawValue, most: u64) -> Option<Edit> {
+    let is_too_much = told.get().parse::<u64>().map_or(true, |told| told > most);
+    is_too_much.then(|| Edit { at: place(body, told.get()), text: most.to_string().into() })
+}
+
+/// The edit that adds a member to the object that begins at `brace`.
+pub(crate) fn added(brace: usize, is_empty: bool, member: &str) -> Edit {
+    let comma = if is_empty { "" } else { "," };
+    Edit { at: brace + 1..brace + 1, text: format!("{member}{comma}").into() }
 }
 
 /// Where a part that was borrowed from the body stands in it.

@@ -11,6 +11,7 @@
 //! [`Counts`] into money.
 
 pub mod anthropic;
+pub mod bedrock;
 mod edit;
 pub mod gemini;
 mod json;

@@ -81,6 +81,7 @@ impl Tally {
     /// contradicts is not believed.
     pub(crate) const fn tell(&mut self, told: Told) {
         self.told = match told {
+            Told::Nothing => self.told,
             Told::Counts(counts)
                 if self.only_output
                     && self.text_bytes / MAX_BYTES_PER_TOKEN > counts.output_tokens =>

@@ -182,29 +182,28 @@ impl<'a> Config<'a> {
 /// The body with its maximum lowered, or with one where it has none.
 fn clamped(body: &str, most: u64) -> Option<Bytes> {
     let raw = Raw::parse(&NAMES, body).ok()?;
-    let config = written(&raw, "generationConfig", "generation_config");
-    let of_body = |edit: Edit| edit.apply(body.as_bytes());
-    let first = body.find('{')? + 1;
-    let Some(config) = config else {
-        let comma = if raw.empty { "" } else { "," };
-        let text = format!("\"generationConfig\":{{\"maxOutputTokens\":{most}}}{comma}");
-        return Some(of_body(Edit { at: first..first, text: text.into() }));
+    let bound = format!("\"maxOutputTokens\":{most}");
+    let edit = match written(&raw, "generationConfig", "generation_config") {
+        None => {
+            let member = format!("\"generationConfig\":{{{bound}}}");
+            Some(edit::added(body.find('{')?, raw.empty, &member))
+        }
+        Some(config) if config.get() == "null" => {
+            let at = edit::place(body, config.get());
+            Some(Edit { at, text: format!("{{{bound}}}").into() })
+        }
+        Some(config) => {
+            let inner = Raw::parse(&CONFIG, config.get()).ok()?;
+            match written(&inner, "maxOutputTokens", "max_output_tokens") {
+                Some(told) => edit::lowered(body, told, most),
+                None => {
+                    let brace = edit::place(body, config.get()).start;
+                    Some(edit::added(brace, inner.empty, &bound))
+                }
+            }
+        }
     };
-    let place = edit::place(body, config.get());
-    if config.get() == "null" {
-        let text = format!("{{\"maxOutputTokens\":{most}}}");
-        return Some(of_body(Edit { at: place, text: text.into() }));
-    }
-    let inner = Raw::parse(&CONFIG, config.get()).ok()?;
-    let Some(told) = written(&inner, "maxOutputTokens", "max_output_tokens") else {
-        let comma = if inner.empty { "" } else { "," };
-        let text = format!("\"maxOutputTokens\":{most}{comma}");
-        let first = place.start + 1;
-        return Some(of_body(Edit { at: first..first, text: text.into() }));
-    };
-    let is_too_much = told.get().parse::<u64>().map_or(true, |told| told > most);
-    let at = edit::place(body, told.get());
-    is_too_much.then(|| of_body(Edit { at, text: most.to_string().into() }))
+    Some(edit::all(body, edit.into_iter().collect()))
 }
 
 impl Target {

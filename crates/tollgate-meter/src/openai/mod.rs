@@ -16,6 +16,7 @@ pub use request::{Endpoint, MAX_CHOICES, Request, scan};
 
 use crate::Input;
 pub use crate::{Gauge, PlainMeter, StreamMeter};
+pub(crate) use usage::read as read_usage;
 
 /// The event that ends every proper stream.
 pub const DONE: &[u8] = b"data: [DONE]\n\n";

@@ -40,7 +40,7 @@ struct Details {
 /// OpenAI's prompt tokens include the cached ones. Some compatible providers leave reasoning
 /// out of the completion tokens and count it in the total alone, so the output is what the
 /// total has above the input, if that is more.
-pub(super) fn read(usage: &[u8]) -> Told {
+pub(crate) fn read(usage: &[u8]) -> Told {
     match usage.trim_ascii() {
         b"null" => Told::Nothing,
         object => json::object::<Usage<'_>>(object).map_or(Told::Implausible, |u| u.told()),

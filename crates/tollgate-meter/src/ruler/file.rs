@@ -121,6 +121,7 @@ impl<'de> Visitor<'de> for FileSeed {
             Kind::Other => bytes.and(FILE),
         };
         // An image has its allowance wherever it comes from.
-        Ok(Input { is_open: is_reference && kind != Kind::Image || size.is_open, ..size })
+        let is_open = kind != Kind::Image && (is_reference || bytes.is_open);
+        Ok(Input { is_open, ..size })
     }
 }

@@ -2,12 +2,15 @@
 
 use bytes::Bytes;
 
-use super::{StreamError, array};
+use super::{StreamError, array, aws};
 use crate::sse::{self, Block};
 
 /// The largest event of those dialects whose last event repeats the whole answer, or whose
 /// events bring images, in bytes.
 pub(crate) const MAX_LARGE_EVENT_BYTES: usize = 8 << 20;
+
+/// The exception of AWS's that stands for an error without a name.
+const UNNAMED: &str = "internalServerException";
 
 /// A reader of one framing.
 #[derive(Debug)]
@@ -16,6 +19,8 @@ pub(crate) enum Frames {
     Sse(sse::Reader),
     /// The items of a JSON array.
     Array(array::Reader),
+    /// AWS's binary messages.
+    Aws(aws::Reader),
     /// One of those two; its first bytes tell which. Until then, what it was asked to be.
     Either {
         /// Whether server-sent events were asked for.
@@ -34,12 +39,18 @@ impl Frames {
         Self::Sse(sse::Reader::new(MAX_LARGE_EVENT_BYTES))
     }
 
+    /// AWS's binary messages.
+    pub(crate) fn aws() -> Self {
+        Self::Aws(aws::Reader::default())
+    }
+
     /// The next block that the bytes so far complete, taken from the front of the chunk;
     /// `None` when all of it is taken.
     pub(super) fn next(&mut self, chunk: &mut Bytes) -> Option<Block> {
         match self {
             Self::Sse(reader) => reader.next(chunk),
             Self::Array(reader) => reader.next(chunk),
+            Self::Aws(reader) => reader.next(chunk),
             Self::Either { .. } => {
                 let spaces = chunk.iter().take_while(|byte| byte.is_ascii_whitespace()).count();
                 if spaces > 0 {
@@ -60,6 +71,7 @@ impl Frames {
         match self {
             Self::Sse(reader) => reader.finish(),
             Self::Array(reader) => reader.finish(),
+            Self::Aws(reader) => reader.finish(),
             Self::Either { .. } => None,
         }
     }
@@ -75,6 +87,10 @@ impl Frames {
                 if within { [b"\n\n", &event[..]].concat().into() } else { event }
             }
             Self::Array(reader) => reader.cut(&body),
+            Self::Aws(reader) => {
+                *reader = aws::Reader::default();
+                aws::exception(error.name().unwrap_or(UNNAMED), &body)
+            }
             Self::Either { sse: true } => sse::event(error.name(), &body),
             Self::Either { sse: false } => [b"[", &body[..], b"]"].concat().into(),
         }

@@ -4,6 +4,7 @@
 //! ([`Events`], one for each dialect), and what has come so far ([`Tally`]).
 
 mod array;
+mod aws;
 pub(crate) mod frames;
 
 use std::{collections::VecDeque, fmt, ops::Range};

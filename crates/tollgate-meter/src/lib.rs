@@ -11,7 +11,9 @@
 //! [`Counts`] into money.
 
 pub mod anthropic;
+mod audio;
 pub mod bedrock;
+pub mod deepgram;
 mod edit;
 pub mod gemini;
 mod json;

@@ -59,6 +59,12 @@ pub enum ScanError {
     /// No model is named.
     #[error("The request body names no model; set `model` to a non-empty string.")]
     NoModel,
+    /// No model is named where the query names it.
+    #[error("The query names no model; add `model=` and its name.")]
+    NoModelInQuery,
+    /// A parameter that decides what is charged occurs twice, or in two spellings.
+    #[error("The query has `{0}` more than once or in another spelling; send it exactly once.")]
+    AmbiguousQuery(&'static str),
     /// The name of the model cannot be one.
     #[error(
         "The name of the model is longer than {MAX_MODEL_BYTES} bytes or holds control characters."
@@ -111,11 +117,12 @@ impl ScanError {
     pub const fn member(&self) -> Option<&'static str> {
         match self {
             Self::Ambiguous(member)
+            | Self::AmbiguousQuery(member)
             | Self::Missing(member)
             | Self::Unmetered(member)
             | Self::WrongType { member, .. }
             | Self::OutOfRange { member, .. } => Some(member),
-            Self::NoModel | Self::BadModel => Some("model"),
+            Self::NoModel | Self::NoModelInQuery | Self::BadModel => Some("model"),
             Self::Invalid(_) | Self::NotText(_) => None,
         }
     }

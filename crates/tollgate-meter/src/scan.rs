@@ -48,6 +48,9 @@ pub enum ScanError {
     /// It is no JSON object.
     #[error("The request body is not a JSON object that can be read: {0}.")]
     Invalid(String),
+    /// It is no form, `multipart/form-data`, that all readers take alike.
+    #[error("The request body is not a form that can be read: {0}.")]
+    NoForm(String),
     /// It is no text.
     #[error("The request body is not UTF-8 text (at byte {0}).")]
     NotText(usize),
@@ -123,7 +126,7 @@ impl ScanError {
             | Self::WrongType { member, .. }
             | Self::OutOfRange { member, .. } => Some(member),
             Self::NoModel | Self::NoModelInQuery | Self::BadModel => Some("model"),
-            Self::Invalid(_) | Self::NotText(_) => None,
+            Self::Invalid(_) | Self::NoForm(_) | Self::NotText(_) => None,
         }
     }
 }

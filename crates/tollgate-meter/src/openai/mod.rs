@@ -1,5 +1,5 @@
 //! The dialect of OpenAI's API: chat completions, completions and embeddings; and, as modules
-//! of their own, [`responses`].
+//! of their own, [`responses`] and [`transcriptions`].
 //!
 //! Field names and shapes are those of OpenAI's OpenAPI description; where compatible
 //! providers are known to differ, the function that meets it says so.
@@ -9,6 +9,7 @@ mod error;
 mod request;
 pub mod responses;
 mod stream;
+pub mod transcriptions;
 mod usage;
 
 pub use error::{Error, error_body, error_event, refusal};

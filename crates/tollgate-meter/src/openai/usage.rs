@@ -16,7 +16,7 @@ struct Usage<'a> {
     completion_tokens: Option<u64>,
     #[serde(default)]
     total_tokens: Option<u64>,
-    #[serde(default, borrow, alias = "input_tokens_details")]
+    #[serde(default, borrow, alias = "input_tokens_details", alias = "input_token_details")]
     prompt_tokens_details: Option<&'a RawValue>,
     #[serde(default, borrow, alias = "output_tokens_details")]
     completion_tokens_details: Option<&'a RawValue>,

@@ -37,8 +37,9 @@ pub fn error_body(message: &str) -> Bytes {
 pub fn refusal(refusal: &Refusal<'_>) -> Native {
     let (status, kind, event) = match refusal.reason {
         Reason::Requests | Reason::Tokens => (429, "ThrottlingException", "throttlingException"),
-        // Clients do not try this again.
-        Reason::Spent => (400, "ServiceQuotaExceededException", "serviceQuotaExceededException"),
+        // Clients do not try this again. Of exceptions that streams do not have, clients lose
+        // the message.
+        Reason::Spent => (400, "ServiceQuotaExceededException", "throttlingException"),
         Reason::Overloaded => (503, "ServiceUnavailableException", "serviceUnavailableException"),
         Reason::Invalid | Reason::TooLarge => (400, "ValidationException", "validationException"),
         Reason::TooSlow => (408, "RequestTimeoutException", "validationException"),

@@ -246,6 +246,23 @@ fn refusals_name_their_exception_in_a_header() {
     );
     let spent = said(Reason::Spent);
     assert_eq!((spent.status, spent.headers.len()), (400, 1), "clients do not try it again");
+    let streams_have = [
+        "throttlingException",
+        "serviceUnavailableException",
+        "validationException",
+        "internalServerException",
+        "modelStreamErrorException",
+    ];
+    for reason in [
+        Reason::Spent,
+        Reason::Overloaded,
+        Reason::TooSlow,
+        Reason::BadGateway,
+        Reason::GatewayTimeout,
+    ] {
+        let name = said(reason).event.name.expect("a name");
+        assert!(streams_have.contains(&name), "of another, clients lose the message");
+    }
     assert_eq!(said(Reason::Overloaded).status, 503, "529 is not tried again");
 }
 

@@ -16,6 +16,19 @@ pub(crate) fn run(mut meter: StreamMeter, stream: &[u8], chunk_bytes: usize) -> 
     (passed.into(), metered)
 }
 
+/// Passes a stream event by event.
+fn run_events(mut meter: StreamMeter, stream: &[u8]) -> (Bytes, Metered) {
+    let mut rest = Bytes::copy_from_slice(stream);
+    let mut passed = Vec::new();
+    while meter.push_event(&mut rest) {
+        passed.extend(std::iter::from_fn(|| meter.pop()).flatten());
+    }
+    assert!(rest.is_empty(), "all is taken");
+    let metered = meter.finish();
+    passed.extend(std::iter::from_fn(|| meter.pop()).flatten());
+    (passed.into(), metered)
+}
+
 /// Passes an answer in chunks of one size.
 pub(crate) fn run_plain(mut meter: PlainMeter, answer: &[u8], chunk_bytes: usize) -> Metered {
     answer.chunks(chunk_bytes.max(1)).for_each(|chunk| meter.push(chunk));
@@ -46,5 +59,6 @@ pub(crate) fn every_plain_split(request: &dyn AnyRequest, answer: &[u8]) -> Mete
 pub(crate) fn split_alike(request: &dyn AnyRequest, stream: &[u8], chunk_bytes: usize) -> bool {
     let whole = run(request.stream_meter(Gauge::Bytes), stream, stream.len());
     let split = run(request.stream_meter(Gauge::Bytes), stream, chunk_bytes);
-    whole == split && whole.0 == stream
+    let by_events = run_events(request.stream_meter(Gauge::Bytes), stream);
+    whole == split && whole == by_events && whole.0 == stream
 }

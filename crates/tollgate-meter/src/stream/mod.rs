@@ -94,6 +94,16 @@ impl StreamMeter {
         self.pass(chunk.slice(run));
     }
 
+    /// Takes of the next bytes no more than complete one event, and leaves the others; whether
+    /// one is complete. For whoever must know what an event brought before the next passes.
+    pub fn push_event(&mut self, chunk: &mut Bytes) -> bool {
+        let Some(block) = self.frames.next(chunk) else { return false };
+        if self.keeps(&block) {
+            self.pass(block.raw);
+        }
+        true
+    }
+
     /// The next bytes for the client, if any are ready.
     pub fn pop(&mut self) -> Option<Bytes> {
         self.passing.pop_front()

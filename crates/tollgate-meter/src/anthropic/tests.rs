@@ -3,7 +3,7 @@ use proptest::prelude::*;
 
 use super::{Endpoint, Error, Request, refusal, scan};
 use crate::{
-    AnyRequest, Basis, Counts, Ending, Gauge, ScanError,
+    AnyRequest, Basis, Counts, Ending, Gauge, PriceTable, ScanError,
     refusal::{Reason, Refusal},
     testing::{every_plain_split, every_split, run, run_plain, split_alike},
 };
@@ -127,6 +127,9 @@ fn a_whole_answer_is_metered() {
     };
     assert_eq!((metered.counts, metered.basis), (counts, Basis::Told));
     assert_eq!(metered.ending, Ending::Complete);
+    let price = PriceTable::builtin().price("anthropic", "claude-sonnet-4-5");
+    let parts = 31 * 3_000 + 1_000 * 300 + 200 * 3_750 + 100 * 6_000 + 7 * 15_000;
+    assert_eq!(counts.usage(price).cost.0, parts, "to the nano-dollar");
 }
 
 #[test]

@@ -200,6 +200,8 @@ fn output_that_only_the_total_counts_is_charged_and_nonsense_is_not_believed() {
         r#"{"promptTokenCount":10,"toolUsePromptTokenCount":7,"candidatesTokenCount":5,"totalTokenCount":22}"#,
     );
     assert_eq!(tools.counts, Counts::tokens(17, 5));
+    let thoughts = of(r#"{"promptTokenCount":10,"candidatesTokenCount":5,"thoughtsTokenCount":7}"#);
+    assert_eq!(thoughts.counts.output_tokens, 12, "thoughts are told beside the answer");
     for usage in [
         r#"{"promptTokenCount":-1}"#,
         r#"{"promptTokenCount":"3"}"#,
@@ -228,6 +230,14 @@ fn a_cut_is_an_error_in_the_form_that_flows() {
     passed.extend_from_slice(&meter.cut(&native));
     let items: Vec<serde_json::Value> = serde_json::from_slice(&passed).expect("an array");
     assert_eq!(items.last().expect("an item")["error"]["details"][1]["retryDelay"], "1.500s");
+    let mut meter = streaming(false).stream_meter(Gauge::Bytes);
+    meter.push(&Bytes::from(text));
+    let cut = meter.cut(&native);
+    assert_eq!(meter.pop(), None, "what has not passed yet never will");
+    assert!(
+        serde_json::from_slice::<serde_json::Value>(&cut).is_ok(),
+        "and nothing goes on from it"
+    );
 }
 
 #[test]

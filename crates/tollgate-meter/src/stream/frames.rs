@@ -76,8 +76,9 @@ impl Frames {
         }
     }
 
-    /// Forgets what was held back, and says what ends the stream with an error.
-    pub(super) fn cut(&mut self, error: &dyn StreamError) -> Bytes {
+    /// Forgets what was held back, and says what ends the stream with an error, where the
+    /// last byte that has passed, blanks aside, was this.
+    pub(super) fn cut(&mut self, error: &dyn StreamError, last: Option<u8>) -> Bytes {
         let body = error.body();
         match self {
             Self::Sse(reader) => {
@@ -86,7 +87,7 @@ impl Frames {
                 let event = sse::event(error.name(), &body);
                 if within { [b"\n\n", &event[..]].concat().into() } else { event }
             }
-            Self::Array(reader) => reader.cut(&body),
+            Self::Array(reader) => reader.cut(&body, last),
             Self::Aws(reader) => {
                 *reader = aws::Reader::default();
                 aws::exception(error.name().unwrap_or(UNNAMED), &body)

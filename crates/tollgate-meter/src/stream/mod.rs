@@ -31,6 +31,8 @@ pub struct StreamMeter {
     events: Box<dyn Events>,
     tally: Tally,
     passing: VecDeque<Bytes>,
+    /// The last byte that the client got, blanks aside.
+    last: Option<u8>,
     /// The block before was dropped, and so is what continues it.
     dropping: bool,
 }
@@ -69,7 +71,7 @@ impl StreamMeter {
     }
 
     pub(crate) fn of(frames: Frames, events: Box<dyn Events>, tally: Tally) -> Self {
-        Self { frames, events, tally, passing: VecDeque::new(), dropping: false }
+        Self { frames, events, tally, passing: VecDeque::new(), last: None, dropping: false }
     }
 
     /// Takes the next bytes from the provider.
@@ -106,7 +108,10 @@ impl StreamMeter {
 
     /// The next bytes for the client, if any are ready.
     pub fn pop(&mut self) -> Option<Bytes> {
-        self.passing.pop_front()
+        let bytes = self.passing.pop_front()?;
+        let last = bytes.iter().rfind(|byte| !byte.is_ascii_whitespace());
+        self.last = last.copied().or(self.last);
+        Some(bytes)
     }
 
     /// Takes note that the provider has sent its last byte; what was held back passes.
@@ -125,7 +130,7 @@ impl StreamMeter {
     /// What has not passed yet never will, so that the error is an event of its own.
     pub fn cut(&mut self, error: &dyn StreamError) -> Bytes {
         self.passing.clear();
-        self.frames.cut(error)
+        self.frames.cut(error, self.last)
     }
 
     /// What is metered so far.

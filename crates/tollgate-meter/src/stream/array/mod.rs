@@ -25,8 +25,6 @@ pub(crate) struct Reader {
     base: usize,
     string: Quoted,
     place: Place,
-    /// The last mark between items that has passed, for whoever goes on after it.
-    last: Option<u8>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,7 +56,6 @@ impl Reader {
             base: 0,
             string: Quoted::No,
             place: Place::Between,
-            last: None,
         }
     }
 
@@ -82,10 +79,11 @@ impl Reader {
         (!self.held.is_empty()).then(|| bare(self.held.split().freeze()))
     }
 
-    /// Forgets what is held back, and says how an item goes on from what has passed.
-    pub(crate) fn cut(&mut self, item: &[u8]) -> Bytes {
+    /// Forgets what is held back, and says how an item goes on from what has passed, whose
+    /// last byte, blanks aside, was this.
+    pub(crate) fn cut(&mut self, item: &[u8], last: Option<u8>) -> Bytes {
         self.held.clear();
-        let before: &[u8] = match self.last {
+        let before: &[u8] = match last {
             None => b"[",
             Some(b'}') => b",",
             Some(_) => b"",
@@ -117,9 +115,6 @@ impl Reader {
                 }
                 _ => {}
             }
-            if matches!(byte, b'[' | b',') {
-                self.last = Some(*byte);
-            }
         }
         bytes.len()
     }
@@ -132,7 +127,6 @@ impl Reader {
         let is_oversized = continues || self.held.len() + part.len() > self.max_item_bytes;
         if is_complete {
             self.place = if self.base == 0 { Place::After } else { Place::Between };
-            self.last = Some(b'}');
         } else if is_oversized {
             self.place = Place::Oversized;
         } else {

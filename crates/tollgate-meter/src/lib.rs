@@ -16,6 +16,8 @@ pub mod bedrock;
 pub mod deepgram;
 mod edit;
 pub mod gemini;
+#[cfg(test)]
+mod hostile;
 mod json;
 mod learned;
 mod members;

@@ -5,8 +5,9 @@
 #![no_main]
 
 use libfuzzer_sys::{Corpus, fuzz_target};
+use tollgate_fuzz::splits_do_not_matter;
 use tollgate_meter::{
-    openai::{self, Endpoint, StreamMeter},
+    openai::{self, Endpoint},
     sse::{Event, Reader},
 };
 
@@ -38,14 +39,6 @@ fuzz_target!(|data: &[u8]| -> Corpus {
     assert_eq!(events, read(stream, stream.len().max(1), max_event_bytes).1);
 
     let request = openai::scan(Endpoint::ChatCompletions, ASKING).expect("a request");
-    let mut meter = StreamMeter::new(&request);
-    let mut passed = Vec::new();
-    for chunk in stream.chunks(chunk_bytes) {
-        meter.push(&chunk.to_vec().into());
-        passed.extend(std::iter::from_fn(|| meter.pop()).flatten());
-    }
-    meter.finish();
-    passed.extend(std::iter::from_fn(|| meter.pop()).flatten());
-    assert_eq!(passed, stream);
+    splits_do_not_matter(&request, stream, chunk_bytes);
     Corpus::Keep
 });

@@ -13,6 +13,8 @@ pub struct Counts {
     pub cached_tokens: u64,
     /// Of the input tokens, those written to the provider's cache.
     pub cache_write_tokens: u64,
+    /// Of those written to the cache, those kept for an hour, which some charge more for.
+    pub cache_write_hour_tokens: u64,
     /// Of the input tokens, those of audio.
     pub input_audio_tokens: u64,
     /// Every token made by the model, shown or not.
@@ -43,7 +45,7 @@ pub struct Metered {
 pub enum Basis {
     /// The provider told it.
     Told,
-    /// The provider told nothing; estimated from the bytes that flowed.
+    /// The provider told nothing, or not all; estimated from the bytes that flowed.
     Missing,
     /// What the provider told cannot be true; estimated from the bytes that flowed.
     Implausible,
@@ -74,6 +76,7 @@ impl Counts {
             input_tokens: input,
             cached_tokens: 0,
             cache_write_tokens: 0,
+            cache_write_hour_tokens: 0,
             input_audio_tokens: 0,
             output_tokens: output,
             output_audio_tokens: 0,

@@ -37,7 +37,7 @@ const MODELS: [(&str, Tokenizer); 14] = [
 
 /// Models that are known to think before they write: what they think is charged and not
 /// sent, so it cannot be metered while it is made.
-const THINKERS: [&str; 4] = ["o1", "o3", "o4-mini", "gpt-5"];
+const THINKERS: [&str; 6] = ["o1", "o3", "o4-mini", "gpt-5", "gemini-2.5", "gemini-3"];
 
 /// What stands before the name of the model that another was made from.
 const FINE_TUNED: &str = "ft:";
@@ -99,7 +99,7 @@ mod tests {
         assert_eq!(of("gpt-4-turbo"), Some(Tokenizer::Cl100k));
         assert_eq!(of("text-embedding-3-small"), Some(Tokenizer::Cl100k));
         assert_eq!(of("Llama-3.2-3B-Instruct"), None);
-        assert!(is_thinker("o3-pro") && !is_thinker("gpt-4o"));
+        assert!(is_thinker("o3-pro") && is_thinker("gemini-2.5-flash") && !is_thinker("gpt-4o"));
     }
 
     #[test]

@@ -32,6 +32,7 @@ const OUTPUT: &str = "output_cost_per_token";
 const REASONING: &str = "output_cost_per_reasoning_token";
 const CACHED_READ: &str = "cache_read_input_token_cost";
 const CACHE_WRITE: &str = "cache_creation_input_token_cost";
+const CACHE_WRITE_HOUR: &str = "cache_creation_input_token_cost_above_1hr";
 
 /// Why a model has no line.
 type LeftOut = &'static str;
@@ -62,7 +63,7 @@ pub(super) fn convert(name: &str, model: &Model<'_>, report: &mut Report) -> Opt
 
 /// Why a price is not believed.
 fn doubt(mode: Mode, provider: &str, price: &Price) -> Option<LeftOut> {
-    let TokenPrices { input, output, cached_read, cache_write } = price.tokens;
+    let TokenPrices { input, output, cached_read, cache_write, cache_write_hour } = price.tokens;
     let dearest = if mode == Mode::Embedding { DEAREST_EMBEDDING } else { DEAREST_INPUT };
     if input == 0 && output == 0 && price.seconds.is_none_or(|price| price == 0) {
         return (!OWN_MACHINES.contains(&provider)).then_some("price of 0, which may mean unknown");
@@ -74,7 +75,8 @@ fn doubt(mode: Mode, provider: &str, price: &Price) -> Option<LeftOut> {
         return Some("probably 1,000 times too cheap");
     }
     let exceeds = |part: Option<u64>, times: u64| part.is_some_and(|part| part > input * times);
-    if input > 0 && (output / 100 > input || exceeds(cached_read, 1) || exceeds(cache_write, 4)) {
+    let written = cache_write.max(cache_write_hour);
+    if input > 0 && (output / 100 > input || exceeds(cached_read, 1) || exceeds(written, 4)) {
         return Some("prices that do not go together");
     }
     None
@@ -131,6 +133,7 @@ impl Source<'_> {
             output: output.max(reasoning),
             cached_read: self.number(of, CACHED_READ, report)?,
             cache_write: self.number(of, CACHE_WRITE, report)?,
+            cache_write_hour: self.number(of, CACHE_WRITE_HOUR, report)?,
         }))
     }
 
@@ -188,6 +191,7 @@ impl Source<'_> {
                 output: at(OUTPUT)?.unwrap_or(base.output),
                 cached_read: at(CACHED_READ)?,
                 cache_write: at(CACHE_WRITE)?,
+                cache_write_hour: at(CACHE_WRITE_HOUR)?,
             };
             if tokens.input < base.input || tokens.output < base.output {
                 report.keep(self.name, "long requests cheaper than short ones");
@@ -226,9 +230,7 @@ fn remark(name: &str, model: &Model<'_>, price: &Price, report: &mut Report) {
             _ if CLASSES.iter().any(|class| field.ends_with(class)) => {
                 "prices of batch, flex, priority and other classes dropped"
             }
-            _ if field.contains("_above_1hr") || field.contains("_above_12hr") => {
-                "prices of caches kept for hours dropped"
-            }
+            _ if field.contains("_above_12hr") => "prices of caches kept for many hours dropped",
             _ if field.contains("_per_query") || field.contains("_per_request") => {
                 "prices per query or search dropped"
             }

@@ -3,6 +3,12 @@
 use bytes::Bytes;
 use serde::Serialize;
 
+use crate::{
+    StreamError, json,
+    refusal::{Native, Reason, Refusal},
+    sse,
+};
+
 /// An error in OpenAI's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Error<'a> {
@@ -24,15 +30,50 @@ struct Body<'a> {
 
 /// The body of an error response, `application/json`.
 pub fn error_body(error: &Error<'_>) -> Bytes {
-    // Strings and nulls always have a JSON form.
-    serde_json::to_vec(&Body { error }).unwrap_or_default().into()
+    json::written(&Body { error })
 }
 
 /// The event that ends a stream with an error, `text/event-stream`.
 ///
 /// Clients take a stream that merely stops for a complete answer; this one they raise.
 pub fn error_event(error: &Error<'_>) -> Bytes {
-    [b"data: ", &error_body(error)[..], b"\n\n"].concat().into()
+    sse::event(None, &error_body(error))
+}
+
+/// A refusal in OpenAI's words.
+pub fn refusal(refusal: &Refusal<'_>) -> Native {
+    let (status, error) = of(refusal);
+    Native::of(status, None, error_body(&error))
+}
+
+/// The status and the error of a refusal.
+pub(super) fn of<'a>(refusal: &Refusal<'a>) -> (u16, Error<'a>) {
+    let invalid = "invalid_request_error";
+    let (status, kind, code) = match refusal.reason {
+        Reason::Requests => (429, "requests", Some("rate_limit_exceeded")),
+        Reason::Tokens => (429, "tokens", Some("rate_limit_exceeded")),
+        Reason::Spent => (429, "insufficient_quota", Some("project_spend_limit_exceeded")),
+        Reason::Overloaded => (503, "service_unavailable_error", Some("server_is_overloaded")),
+        Reason::Invalid => (400, invalid, None),
+        Reason::TooLarge => (413, invalid, None),
+        Reason::TooSlow => (408, invalid, None),
+        Reason::Unauthorized => (401, invalid, Some("invalid_api_key")),
+        Reason::Forbidden => (403, invalid, Some("forbidden")),
+        Reason::NotFound => (404, invalid, Some("not_found")),
+        Reason::BadGateway => (502, "server_error", Some("bad_gateway")),
+        Reason::GatewayTimeout => (504, "server_error", Some("gateway_timeout")),
+    };
+    (status, Error { message: refusal.message, kind, param: refusal.param, code })
+}
+
+impl StreamError for Error<'_> {
+    fn name(&self) -> Option<&str> {
+        None
+    }
+
+    fn body(&self) -> Bytes {
+        error_body(self)
+    }
 }
 
 #[cfg(test)]

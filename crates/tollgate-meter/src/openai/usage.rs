@@ -3,22 +3,10 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::{Basis, Counts};
-
-/// More tokens than any request has: a provider that tells more is not believed.
-pub const MAX_TOLD_TOKENS: u64 = 1_000_000_000;
-
-/// What a provider has told about usage so far.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) enum Told {
-    /// Nothing.
-    #[default]
-    Nothing,
-    /// Something that cannot be true.
-    Implausible,
-    /// These counts.
-    Counts(Counts),
-}
+use crate::{
+    Counts, json,
+    told::{Told, part},
+};
 
 #[derive(Deserialize)]
 struct Usage<'a> {
@@ -28,7 +16,7 @@ struct Usage<'a> {
     completion_tokens: Option<u64>,
     #[serde(default)]
     total_tokens: Option<u64>,
-    #[serde(default, borrow, alias = "input_tokens_details")]
+    #[serde(default, borrow, alias = "input_tokens_details", alias = "input_token_details")]
     prompt_tokens_details: Option<&'a RawValue>,
     #[serde(default, borrow, alias = "output_tokens_details")]
     completion_tokens_details: Option<&'a RawValue>,
@@ -47,26 +35,15 @@ struct Details {
     reasoning_tokens: Option<u64>,
 }
 
-impl Told {
-    /// Reads the value of a `usage` member: an object with counts of tokens, or `null`.
-    ///
-    /// OpenAI's prompt tokens include the cached ones. Some compatible providers leave
-    /// reasoning out of the completion tokens and count it in the total alone, so the
-    /// output is what the total has above the input, if that is more.
-    pub(super) fn read(usage: &[u8]) -> Self {
-        match usage.trim_ascii() {
-            b"null" => Self::Nothing,
-            object => super::object::<Usage<'_>>(object).map_or(Self::Implausible, |u| u.told()),
-        }
-    }
-
-    /// The counts, if they are told; else the estimate; and the basis of what is answered.
-    pub(super) fn or(self, estimate: Counts) -> (Counts, Basis) {
-        match self {
-            Self::Counts(counts) => (counts, Basis::Told),
-            Self::Nothing => (estimate, Basis::Missing),
-            Self::Implausible => (estimate, Basis::Implausible),
-        }
+/// Reads the value of a `usage` member: an object with counts of tokens, or `null`.
+///
+/// OpenAI's prompt tokens include the cached ones. Some compatible providers leave reasoning
+/// out of the completion tokens and count it in the total alone, so the output is what the
+/// total has above the input, if that is more.
+pub(crate) fn read(usage: &[u8]) -> Told {
+    match usage.trim_ascii() {
+        b"null" => Told::Nothing,
+        object => json::object::<Usage<'_>>(object).map_or(Told::Implausible, |u| u.told()),
     }
 }
 
@@ -80,9 +57,6 @@ impl Usage<'_> {
         };
         let beyond = total.map(|total| total.saturating_sub(input));
         let Some(output) = completion.max(beyond) else { return Told::Implausible };
-        if input > MAX_TOLD_TOKENS || output > MAX_TOLD_TOKENS {
-            return Told::Implausible;
-        }
         let (sent, made) =
             (details(self.prompt_tokens_details), details(self.completion_tokens_details));
         let mut counts = Counts::tokens(input, output);
@@ -92,18 +66,13 @@ impl Usage<'_> {
         counts.input_audio_tokens = part(sent.audio_tokens, input);
         counts.output_audio_tokens = part(made.audio_tokens, output);
         counts.reasoning_tokens = part(made.reasoning_tokens, output);
-        Told::Counts(counts)
+        Told::counts(counts)
     }
 }
 
 /// Details that cannot be read change nothing: the tokens are charged as plain ones.
 fn details(raw: Option<&RawValue>) -> Details {
-    raw.and_then(|raw| super::object(raw.get().as_bytes())).unwrap_or_default()
-}
-
-/// A part that is larger than its whole is none.
-fn part(part: Option<u64>, whole: u64) -> u64 {
-    part.filter(|part| *part <= whole).unwrap_or(0)
+    raw.and_then(|raw| json::object(raw.get().as_bytes())).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -112,7 +81,7 @@ mod tests {
 
     #[test]
     fn usage_is_read_with_its_details() {
-        let told = Told::read(
+        let told = read(
             br#"{"prompt_tokens":100,"completion_tokens":50,"total_tokens":150,
             "prompt_tokens_details":{"cached_tokens":60,"audio_tokens":10,"cache_write_tokens":20},
             "completion_tokens_details":{"reasoning_tokens":30,"audio_tokens":null,"new":{}}}"#,
@@ -129,7 +98,7 @@ mod tests {
 
     #[test]
     fn output_that_only_the_total_counts_is_charged() {
-        let told = Told::read(br#"{"prompt_tokens":10,"completion_tokens":5,"total_tokens":40}"#);
+        let told = read(br#"{"prompt_tokens":10,"completion_tokens":5,"total_tokens":40}"#);
         assert_eq!(told, Told::Counts(Counts::tokens(10, 30)));
     }
 
@@ -139,7 +108,7 @@ mod tests {
             let usage = format!(
                 r#"{{"prompt_tokens":10,"completion_tokens":5,"prompt_tokens_details":{details}}}"#
             );
-            assert_eq!(Told::read(usage.as_bytes()), Told::Counts(Counts::tokens(10, 5)));
+            assert_eq!(read(usage.as_bytes()), Told::Counts(Counts::tokens(10, 5)));
         }
     }
 }

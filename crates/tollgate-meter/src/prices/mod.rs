@@ -44,6 +44,9 @@ pub struct TokenPrices {
     pub cached_read: Option<u64>,
     /// Written to the provider's cache; as other input where there is no price of its own.
     pub cache_write: Option<u64>,
+    /// Written to be kept for an hour; as others that are written where there is no price of
+    /// its own.
+    pub cache_write_hour: Option<u64>,
 }
 
 /// The prices of a request whose input is long: they hold for all of its tokens.
@@ -82,6 +85,7 @@ impl Price {
     pub fn cost(&self, counts: &Counts) -> NanoUsd {
         let prices = self.tokens_above(counts.input_tokens);
         let written = counts.cache_write_tokens;
+        let for_an_hour = counts.cache_write_hour_tokens.min(written);
         let cached = counts.cached_tokens;
         let plain = counts.input_tokens.saturating_sub(cached).saturating_sub(written);
         // Audio that was read from the cache is not told apart; it is charged as audio only
@@ -92,7 +96,8 @@ impl Price {
             (plain - audio, prices.input),
             (audio, self.input_audio.unwrap_or(prices.input)),
             (cached, prices.cached_read.unwrap_or(prices.input)),
-            (written, prices.cache_write.unwrap_or(prices.input)),
+            (written - for_an_hour, prices.cache_write.unwrap_or(prices.input)),
+            (for_an_hour, prices.cache_write_for_an_hour()),
             (counts.output_tokens - spoken, prices.output),
             (spoken, self.output_audio.unwrap_or(prices.output)),
         ];
@@ -109,7 +114,8 @@ impl Price {
             let dearest = prices
                 .input
                 .max(prices.cached_read.unwrap_or(0))
-                .max(prices.cache_write.unwrap_or(0));
+                .max(prices.cache_write.unwrap_or(0))
+                .max(prices.cache_write_hour.unwrap_or(0));
             round_up(&[(input_tokens, dearest), (output_tokens, prices.output)], 0)
         });
         costs.max().unwrap_or_default()
@@ -118,6 +124,12 @@ impl Price {
     fn tokens_above(&self, input_tokens: u64) -> &TokenPrices {
         let tier = self.tiers.iter().rfind(|tier| input_tokens > tier.above);
         tier.map_or(&self.tokens, |tier| &tier.tokens)
+    }
+}
+
+impl TokenPrices {
+    fn cache_write_for_an_hour(&self) -> u64 {
+        self.cache_write_hour.or(self.cache_write).unwrap_or(self.input)
     }
 }
 

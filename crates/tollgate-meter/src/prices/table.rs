@@ -2,7 +2,7 @@
 //!
 //! The fields are those of [`COLUMNS`]; prices are nano-dollars per million units and `-`
 //! stands for what is not known. Tiers are separated by blanks, each written as
-//! `ABOVE:INPUT:OUTPUT:CACHED_READ:CACHE_WRITE`. Lines that begin with `#` say where the
+//! `ABOVE:INPUT:OUTPUT:CACHED_READ:CACHE_WRITE:CACHE_WRITE_HOUR`. Lines that begin with `#` say where the
 //! table comes from.
 
 use std::{collections::HashMap, fmt, str::FromStr, sync::LazyLock};
@@ -10,7 +10,7 @@ use std::{collections::HashMap, fmt, str::FromStr, sync::LazyLock};
 use super::{Mode, Price, Tier, TokenPrices};
 
 /// The names of the fields of a line, in order.
-pub const COLUMNS: [&str; 13] = [
+pub const COLUMNS: [&str; 14] = [
     "model",
     "provider",
     "mode",
@@ -18,6 +18,7 @@ pub const COLUMNS: [&str; 13] = [
     "output",
     "cached_read",
     "cache_write",
+    "cache_write_hour",
     "input_audio",
     "output_audio",
     "seconds",
@@ -135,7 +136,7 @@ impl FromStr for Row {
         let number =
             |column: usize| known(row[column]).ok_or(ParseRowError::Field(COLUMNS[column]));
         let price = |column: usize| number(column)?.ok_or(ParseRowError::Field(COLUMNS[column]));
-        let tiers = row[12].split(' ').filter(|tier| *tier != "-").map(tier);
+        let tiers = row[13].split(' ').filter(|tier| *tier != "-").map(tier);
         Ok(Self {
             model: row[0].to_owned(),
             provider: row[1].to_owned(),
@@ -146,13 +147,14 @@ impl FromStr for Row {
                     output: price(4)?,
                     cached_read: number(5)?,
                     cache_write: number(6)?,
+                    cache_write_hour: number(7)?,
                 },
-                input_audio: number(7)?,
-                output_audio: number(8)?,
-                seconds: number(9)?,
-                max_input_tokens: number(10)?,
-                max_output_tokens: number(11)?,
-                tiers: tiers.collect::<Option<_>>().ok_or(ParseRowError::Field(COLUMNS[12]))?,
+                input_audio: number(8)?,
+                output_audio: number(9)?,
+                seconds: number(10)?,
+                max_input_tokens: number(11)?,
+                max_output_tokens: number(12)?,
+                tiers: tiers.collect::<Option<_>>().ok_or(ParseRowError::Field(COLUMNS[13]))?,
             },
         })
     }
@@ -168,19 +170,21 @@ fn tier(text: &str) -> Option<Tier> {
     let mut fields = text.split(':').map(known);
     let mut next = || fields.next().flatten();
     let (above, input, output) = (next()??, next()??, next()??);
-    let (cached_read, cache_write) = (next()?, next()?);
-    let tokens = TokenPrices { input, output, cached_read, cache_write };
+    let (cached_read, cache_write, cache_write_hour) = (next()?, next()?, next()?);
+    let tokens = TokenPrices { input, output, cached_read, cache_write, cache_write_hour };
     fields.next().is_none().then_some(Tier { above, tokens })
 }
 
 impl fmt::Display for Row {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { model, provider, mode, price } = self;
-        let TokenPrices { input, output, cached_read, cache_write } = price.tokens;
+        let TokenPrices { input, output, cached_read, cache_write, cache_write_hour } =
+            price.tokens;
         write!(f, "{model}\t{provider}\t{}\t{input}\t{output}", mode.name())?;
         for number in [
             cached_read,
             cache_write,
+            cache_write_hour,
             price.input_audio,
             price.output_audio,
             price.seconds,
@@ -194,10 +198,11 @@ impl fmt::Display for Row {
             return f.write_str("-");
         }
         for (place, Tier { above, tokens }) in price.tiers.iter().enumerate() {
-            let TokenPrices { input, output, cached_read, cache_write } = tokens;
+            let TokenPrices { input, output, cached_read, cache_write, cache_write_hour } = tokens;
             let blank = if place == 0 { "" } else { " " };
             write!(f, "{blank}{above}:{input}:{output}")?;
             write!(f, ":{}:{}", Known(*cached_read), Known(*cache_write))?;
+            write!(f, ":{}", Known(*cache_write_hour))?;
         }
         Ok(())
     }

@@ -47,11 +47,14 @@ fn cached_tokens_are_a_part_of_the_input() {
             output: 0,
             cached_read: Some(100_000),
             cache_write: Some(1_250_000),
+            cache_write_hour: Some(2_000_000),
         },
         ..Price::default()
     };
     let counts = Counts { cached_tokens: 400, cache_write_tokens: 200, ..Counts::tokens(1000, 0) };
     assert_eq!(price.cost(&counts), NanoUsd(400 + 40 + 250));
+    let kept = Counts { cache_write_hour_tokens: 50, ..counts };
+    assert_eq!(price.cost(&kept), NanoUsd(400 + 40 + 188 + 100), "an hour is dearer");
     let plain = Price::of_tokens(1_000_000, 0);
     assert_eq!(plain.cost(&counts), NanoUsd(1000), "without prices of their own");
 }
@@ -106,7 +109,7 @@ fn a_price_is_found_by_exact_names() {
 fn a_line_that_cannot_be_read_is_named() {
     let good = row("m", "p", 1).to_string();
     for (text, why) in [
-        ("# c\nm\tp", "line 2 of the price table: it has 2 fields, but must have 13"),
+        ("# c\nm\tp", "line 2 of the price table: it has 2 fields, but must have 14"),
         (&format!("{good}\n{good}"), "line 2 of the price table: `m` has a line already"),
         (
             &good.replace("\t1\t", "\t1.5\t"),
@@ -134,13 +137,16 @@ fn the_table_that_comes_with_this_version_is_whole() {
 
 fn tokens() -> impl Strategy<Value = TokenPrices> {
     let number = 0_u64..1 << 40;
-    (number.clone(), number.clone(), prop::option::of(number.clone()), prop::option::of(number))
-        .prop_map(|(input, output, cached_read, cache_write)| TokenPrices {
+    let cached = prop::array::uniform3(prop::option::of(number.clone()));
+    (number.clone(), number, cached).prop_map(
+        |(input, output, [cached_read, cache_write, cache_write_hour])| TokenPrices {
             input,
             output,
             cached_read,
             cache_write,
-        })
+            cache_write_hour,
+        },
+    )
 }
 
 fn price() -> impl Strategy<Value = Price> {
@@ -156,14 +162,16 @@ proptest! {
     fn a_ceiling_is_never_below_what_it_bounds(
         price in price(),
         bound in (0_u64..10_000, 0_u64..10_000),
-        less in (0.0..=1.0, 0.0..=1.0, 0.0..=1.0, 0.0..=1.0),
+        less in (0.0..=1.0, 0.0..=1.0, 0.0..=1.0, 0.0..=1.0, 0.0..=1.0),
     ) {
         let part = |whole: u64, share: f64| ((whole as f64 * share) as u64).min(whole);
         let input = part(bound.0, less.0);
         let cached = part(input, less.1);
+        let written = part(input - cached, less.2);
         let counts = Counts {
             cached_tokens: cached,
-            cache_write_tokens: part(input - cached, less.2),
+            cache_write_tokens: written,
+            cache_write_hour_tokens: part(written, less.4),
             ..Counts::tokens(input, part(bound.1, less.3))
         };
         prop_assert!(price.cost(&counts) <= price.ceiling(bound.0, bound.1));

@@ -20,7 +20,7 @@ pub(super) fn event(block: &Bytes) -> Option<Event> {
             _ => {}
         }
     }
-    data.joined().map(|data| Event { name, data })
+    data.joined().map(|data| Event { name, data, is_error: false })
 }
 
 /// The values of the data fields so far; one alone is never copied.

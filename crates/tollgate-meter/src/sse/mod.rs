@@ -53,6 +53,16 @@ pub struct Event {
     pub name: Bytes,
     /// Its data: the values of its `data` fields, joined by LF.
     pub data: Bytes,
+    /// Whether the framing itself says that it is an error; server-sent events never do.
+    pub is_error: bool,
+}
+
+/// One event in bytes. Neither name nor data may hold a line end.
+pub(crate) fn event(name: Option<&str>, data: &[u8]) -> Bytes {
+    match name {
+        Some(name) => [b"event: ", name.as_bytes(), b"\ndata: ", data, b"\n\n"].concat().into(),
+        None => [b"data: ", data, b"\n\n"].concat().into(),
+    }
 }
 
 /// What the last byte was, as far as line ends go.

@@ -1,19 +1,22 @@
 //! The scan of a request body: what it asks for, and what must change on its way.
 
 mod body;
-mod input;
 mod members;
 #[cfg(test)]
 mod tests;
 
 use bytes::Bytes;
 
-use crate::{Input, Scan, ScanError, Tokenizer};
-use input::Ruler;
+use super::{IMAGE, stream, usage};
+use crate::{
+    AnyRequest, Gauge, PlainMeter, Scan, ScanError, StreamMeter, Tokenizer,
+    edit::{self, Edit},
+    ruler::{Role, Ruler, Words},
+};
 use members::Members;
 
-/// The most tokens that a request may allow the model to make for one choice.
-pub const MAX_OUTPUT_TOKENS: u64 = 1_000_000_000;
+/// What the members of messages are.
+const WORDS: Words = Words { image: IMAGE, role };
 
 /// The most choices that a request may ask for, as OpenAI has it.
 pub const MAX_CHOICES: u64 = 128;
@@ -39,7 +42,7 @@ pub struct Request {
     /// Whether the client itself asked for the chunk that tells the usage of a stream.
     pub usage_asked: bool,
     /// What makes the provider tell it, where the client did not ask.
-    edit: Option<body::Edit>,
+    edit: Option<Edit>,
 }
 
 /// Scans the body of a request.
@@ -50,9 +53,8 @@ pub struct Request {
 /// Where the body is no JSON object, or where what decides the charge is missing, is of
 /// the wrong type or out of range, or could be read in two ways.
 pub fn scan(endpoint: Endpoint, body: &[u8]) -> Result<Request, ScanError> {
-    let text =
-        std::str::from_utf8(body).map_err(|error| ScanError::NotText(error.valid_up_to()))?;
-    let members = Members::parse(endpoint, text, Ruler::default())?;
+    let text = crate::members::text(body)?;
+    let members = Members::parse(endpoint, text, Ruler::of(&WORDS))?;
     let stream = members.stream && endpoint != Endpoint::Embeddings;
     let edit = if stream { body::ask_for_usage(text, members.stream_options)? } else { None };
     let scan = Scan {
@@ -61,6 +63,7 @@ pub fn scan(endpoint: Endpoint, body: &[u8]) -> Result<Request, ScanError> {
         input: members.input,
         max_output_tokens: members.max_output_tokens(endpoint)?,
         choices: members.choices(endpoint)?,
+        audio: None,
     };
     Ok(Request { endpoint, scan, usage_asked: stream && edit.is_none(), edit })
 }
@@ -86,11 +89,10 @@ impl Request {
     /// the body that was scanned; of another, nothing changes.
     pub fn count_input(&mut self, body: &[u8], tokenizer: Tokenizer) {
         let text = std::str::from_utf8(body).ok();
-        let ruler = Ruler(Some(tokenizer));
+        let ruler = Ruler::of(&WORDS).with(tokenizer);
         let members = text.and_then(|text| Members::parse(self.endpoint, text, ruler).ok());
         if let Some(Members { input, .. }) = members {
-            // A token is at least a byte, whatever the allowances for rendering say.
-            self.scan.input = Input { bound: input.bound.min(self.scan.input.bound), ..input };
+            self.scan.input = input.within(self.scan.input);
         }
     }
 
@@ -99,10 +101,12 @@ impl Request {
     pub fn clamped_body(&self, body: &Bytes, most: u64) -> Bytes {
         let text = std::str::from_utf8(body).ok();
         let members = text.and_then(|text| {
-            Some((text, Members::parse(self.endpoint, text, Ruler::default()).ok()?))
+            Some((text, Members::parse(self.endpoint, text, Ruler::of(&WORDS)).ok()?))
         });
         match members {
-            Some((text, members)) => body::lower_maximum(text, &members, self.maximum(), most),
+            Some((text, members)) => {
+                edit::lower_maximum(text, members.maxima(), self.maximum(), most, None)
+            }
             None => body.clone(),
         }
     }
@@ -122,5 +126,41 @@ impl Request {
             Some(edit) => edit.apply(&body),
             None => body,
         }
+    }
+}
+
+impl AnyRequest for Request {
+    fn scan(&self) -> &Scan {
+        &self.scan
+    }
+
+    fn plain_meter(&self) -> PlainMeter {
+        PlainMeter::of(&self.scan, "usage", usage::read)
+    }
+
+    fn stream_meter(&self, gauge: Gauge) -> StreamMeter {
+        stream::meter(self, gauge)
+    }
+
+    fn count_input(&mut self, body: &[u8], tokenizer: Tokenizer) {
+        self.count_input(body, tokenizer);
+    }
+
+    fn clamped_body(&self, body: &Bytes, most: u64) -> Bytes {
+        self.clamped_body(body, most)
+    }
+
+    fn upstream_body(&self, body: Bytes) -> Bytes {
+        self.upstream_body(body)
+    }
+}
+
+fn role(name: &str) -> Role {
+    match name {
+        "role" | "type" => Role::Mark,
+        "content" | "text" => Role::Text,
+        "image_url" => Role::Image,
+        "file" | "input_audio" => Role::File,
+        _ => Role::Other,
     }
 }

@@ -5,15 +5,18 @@
 //! else as it is written, since the provider renders it into no more. With the vocabulary,
 //! texts are counted. Images have a fixed allowance. What a link or the id of a file refers
 //! to cannot be known from the body.
+//!
+//! Which members hold text, images or files is for each dialect's [`Words`] to say.
+
+mod file;
 
 use std::fmt;
 
-use serde::de::{
-    Deserialize, DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor,
-};
+use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::{Input, ScanError, Tokenizer};
+use file::FileSeed;
 
 /// What a chat adds to its messages: the start of the reply.
 const CHAT: Input = Input::tokens(8);
@@ -24,19 +27,52 @@ const OBJECT: Input = Input::tokens(8);
 /// What a member adds to its name and value: the marks around them.
 const MEMBER: Input = Input::tokens(2);
 
-/// An image. The dearest of OpenAI's models counts 48,169 tokens for the largest image,
-/// most count about a thousand.
-const IMAGE: Input = Input { bound: 50_000, likely: 1_100, fixed: 50_000 };
+/// What a document, sound or film adds to its bytes: its pages as images, its marks.
+const FILE: Input = Input { bound: 10_000, likely: 2_000, fixed: 10_000, is_open: false };
+
+/// Bytes of encoded sound or film to a token, at the least.
+const BYTES_PER_MEDIA_TOKEN: u64 = 16;
 
 /// A number, at its longest.
-const NUMBER: Input = Input { bound: 24, likely: 2, fixed: 0 };
+const NUMBER: Input = Input { bound: 24, likely: 2, fixed: 0, is_open: false };
 
 /// What the marks are that a provider puts around JSON that it renders.
 const MARKS: Input = Input::tokens(16);
 
 /// How texts are measured: counted by a vocabulary, or by their bytes.
-#[derive(Clone, Copy, Default)]
-pub(super) struct Ruler(pub(super) Option<Tokenizer>);
+#[derive(Clone, Copy)]
+pub(crate) struct Ruler {
+    tokenizer: Option<Tokenizer>,
+    words: &'static Words,
+}
+
+/// What the members of a dialect's messages are.
+#[derive(Debug)]
+pub(crate) struct Words {
+    /// An image.
+    pub(crate) image: Input,
+    /// What a member of that name is.
+    pub(crate) role: fn(&str) -> Role,
+}
+
+/// What a member of a message or of a part of one is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// Says what the object is; counted with the object.
+    Mark,
+    /// Holds text that is read as it is.
+    Text,
+    /// Refers to an image or holds one.
+    Image,
+    /// Holds a file or refers to one, whose kind may stand beside it.
+    File,
+    /// Says that the provider reads more than the body holds.
+    Reference,
+    /// Holds JSON of the caller's own, whatever its members are called.
+    Json,
+    /// Anything else, rendered with its name.
+    Other,
+}
 
 /// The size of a JSON value that the model reads.
 struct Size {
@@ -55,14 +91,37 @@ struct Items {
 }
 
 impl Ruler {
+    /// Of a dialect, by bytes.
+    pub(crate) const fn of(words: &'static Words) -> Self {
+        Self { tokenizer: None, words }
+    }
+
+    /// By a vocabulary.
+    pub(crate) const fn with(self, tokenizer: Tokenizer) -> Self {
+        Self { tokenizer: Some(tokenizer), ..self }
+    }
+
     /// The size of the messages of a chat.
-    pub(super) fn messages(self, raw: &RawValue) -> Result<Input, ScanError> {
-        Ok(self.items("messages", raw, "an array of objects")?.input.and(CHAT))
+    pub(crate) fn messages(self, member: &'static str, raw: &RawValue) -> Result<Input, ScanError> {
+        Ok(self.items(member, raw, "an array of objects")?.input.and(CHAT))
+    }
+
+    /// The size of contents, of which one alone needs no array.
+    pub(crate) fn contents(self, member: &'static str, raw: &RawValue) -> Result<Input, ScanError> {
+        if raw.get().starts_with('{') {
+            return Ok(self.value(raw)?.and(CHAT));
+        }
+        self.messages(member, raw)
+    }
+
+    /// The size of a text or of what else the model reads in this place.
+    pub(crate) fn value(self, raw: &RawValue) -> Result<Input, ScanError> {
+        Ok(parse(SizeSeed(self), raw)?.input)
     }
 
     /// The size of a text, of several texts, or of the token ids of one or of several; and
     /// how many texts they are.
-    pub(super) fn texts(
+    pub(crate) fn texts(
         self,
         member: &'static str,
         raw: &RawValue,
@@ -78,15 +137,15 @@ impl Ruler {
     }
 
     /// The size of what the provider renders from JSON.
-    pub(super) fn written(self, raw: &RawValue) -> Input {
-        match self.0 {
+    pub(crate) fn written(self, raw: &RawValue) -> Input {
+        match self.tokenizer {
             Some(_) => self.text(raw.get()).and(MARKS),
             None => self.text(raw.get()),
         }
     }
 
     fn text(self, text: &str) -> Input {
-        match self.0 {
+        match self.tokenizer {
             Some(tokenizer) => Input::tokens(tokenizer.count(text)),
             None => Input::text(text.len() as u64),
         }
@@ -185,15 +244,23 @@ impl<'de> Visitor<'de> for SizeSeed {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Size, A::Error> {
+        let ruler = self.0;
         let mut input = OBJECT;
-        while let Some(name) = map.next_key::<Name>()? {
-            input = input.and(match name {
-                Name::Mark => map.next_value::<IgnoredAny>().map(|_| Input::default())?,
-                Name::Image => map.next_value::<IgnoredAny>().map(|_| IMAGE)?,
-                Name::Text => map.next_value_seed(SizeSeed(self.0))?.input,
-                Name::Other(name) => {
-                    name.and(MEMBER).and(map.next_value_seed(SizeSeed(self.0))?.input)
+        while let Some(Name { role, size }) = map.next_key_seed(NameSeed(ruler.words))? {
+            input = input.and(match role {
+                Role::Mark => map.next_value::<IgnoredAny>().map(|_| Input::default())?,
+                Role::Image => map.next_value::<IgnoredAny>().map(|_| ruler.words.image)?,
+                Role::File => map.next_value_seed(FileSeed(ruler))?,
+                Role::Reference => {
+                    map.next_value::<IgnoredAny>()?;
+                    size.and(Input { is_open: true, ..MEMBER })
                 }
+                Role::Json => {
+                    let json: &RawValue = map.next_value()?;
+                    size.and(MEMBER).and(ruler.written(json))
+                }
+                Role::Text => map.next_value_seed(SizeSeed(ruler))?.input,
+                Role::Other => size.and(MEMBER).and(map.next_value_seed(SizeSeed(ruler))?.input),
             });
         }
         Ok(input.into())
@@ -207,26 +274,22 @@ impl From<Input> for Size {
 }
 
 /// The name of a member of a message or of a part of one.
-enum Name {
-    /// Says what the object is; counted with the object.
-    Mark,
-    /// Holds text that is read as it is.
-    Text,
-    /// Refers to an image or holds one.
-    Image,
-    /// Anything else, rendered with its name.
-    Other(Input),
+struct Name {
+    role: Role,
+    size: Input,
 }
 
-impl<'de> Deserialize<'de> for Name {
-    fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
-        json.deserialize_str(NameVisitor)
+struct NameSeed(&'static Words);
+
+impl<'de> DeserializeSeed<'de> for NameSeed {
+    type Value = Name;
+
+    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Name, D::Error> {
+        json.deserialize_str(self)
     }
 }
 
-struct NameVisitor;
-
-impl Visitor<'_> for NameVisitor {
+impl Visitor<'_> for NameSeed {
     type Value = Name;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -234,11 +297,6 @@ impl Visitor<'_> for NameVisitor {
     }
 
     fn visit_str<E: Error>(self, name: &str) -> Result<Name, E> {
-        Ok(match name {
-            "role" | "type" => Name::Mark,
-            "content" | "text" => Name::Text,
-            "image_url" => Name::Image,
-            other => Name::Other(Input::text(other.len() as u64)),
-        })
+        Ok(Name { role: (self.0.role)(name), size: Input::text(name.len() as u64) })
     }
 }

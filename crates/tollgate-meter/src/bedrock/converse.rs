@@ -1,0 +1,99 @@
+//! What a body of `converse` asks for.
+
+use serde_json::value::RawValue;
+
+use crate::{
+    Input, MAX_OUTPUT_TOKENS, ScanError,
+    members::Raw,
+    ruler::{Role, Ruler, Words},
+};
+
+/// A body's members.
+pub(super) type Body<'a> = Raw<'a, { NAMES.len() }>;
+
+pub(super) const NAMES: [&str; 7] = [
+    "messages",
+    "system",
+    "inferenceConfig",
+    "toolConfig",
+    "outputConfig",
+    "promptVariables",
+    "additionalModelRequestFields",
+];
+
+/// Members that bound the output, in the words of all models: here and in what is passed on
+/// to the model unread.
+pub(super) const MAXIMA: [&str; 7] = [
+    "maxTokens",
+    "max_tokens",
+    "max_new_tokens",
+    "max_completion_tokens",
+    "max_gen_len",
+    "maxTokenCount",
+    "max_tokens_to_sample",
+];
+
+/// What the members of messages are.
+pub(super) const WORDS: Words =
+    Words { image: Input { bound: 5_000, likely: 1_600, fixed: 5_000, is_open: false }, role };
+
+/// What the provider tells the model about tools.
+const TOOLS: Input = Input { bound: 1_000, likely: 350, fixed: 1_000, is_open: false };
+
+/// The size of what a body sends.
+pub(super) fn input(raw: &Body<'_>, ruler: Ruler) -> Result<Input, ScanError> {
+    let is_kept = raw.value("promptVariables").is_some();
+    let mut input = match raw.value("messages") {
+        Some(messages) => ruler.messages("messages", messages)?,
+        None if is_kept => Input::default(),
+        None => return Err(ScanError::Missing("messages")),
+    };
+    if let Some(system) = raw.value("system") {
+        input = input.and(ruler.value(system)?);
+    }
+    for member in ["outputConfig", "additionalModelRequestFields"] {
+        input = input.and(raw.value(member).map(|json| ruler.written(json)).unwrap_or_default());
+    }
+    if let Some(tools) = raw.value("toolConfig") {
+        input = input.and(ruler.written(tools)).and(TOOLS);
+    }
+    Ok(input.or_open(is_kept))
+}
+
+/// The most tokens that the model may make. Of several members the largest: any may be obeyed.
+pub(super) fn most(raw: &Body<'_>) -> Result<Option<u64>, ScanError> {
+    let config = nested("inferenceConfig", raw.value("inferenceConfig"))?;
+    let passed_on = raw.value("additionalModelRequestFields");
+    let passed_on = nested("additionalModelRequestFields", passed_on)?;
+    Ok(config.max(passed_on))
+}
+
+/// The largest maximum in an object that is a member.
+pub(super) fn nested(
+    member: &'static str,
+    object: Option<&RawValue>,
+) -> Result<Option<u64>, ScanError> {
+    let Some(object) = object else { return Ok(None) };
+    if !object.get().starts_with('{') {
+        return Err(ScanError::WrongType { member, wanted: "an object" });
+    }
+    largest(&Raw::parse(&MAXIMA, object.get())?)
+}
+
+fn largest(raw: &Raw<'_, { MAXIMA.len() }>) -> Result<Option<u64>, ScanError> {
+    MAXIMA.iter().try_fold(None, |most: Option<u64>, member| {
+        Ok(most.max(raw.count(member, 0, MAX_OUTPUT_TOKENS)?))
+    })
+}
+
+fn role(name: &str) -> Role {
+    match name {
+        "role" | "cachePoint" => Role::Mark,
+        "content" | "text" => Role::Text,
+        "image" => Role::Image,
+        "document" | "video" | "audio" => Role::File,
+        "s3Location" => Role::Reference,
+        "input" | "json" => Role::Json,
+        _ => Role::Other,
+    }
+}

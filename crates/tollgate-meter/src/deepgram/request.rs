@@ -1,0 +1,167 @@
+//! The scan of a request: its query, and how much audio it sends.
+
+use bytes::Bytes;
+
+use super::usage;
+use crate::{
+    AnyRequest, Audio, Gauge, Input, PlainMeter, Scan, ScanError, StreamMeter, Tokenizer,
+    audio::Samples,
+    members,
+    sse::Event,
+    stream::{Events, Fate, frames::Frames},
+    tally::Tally,
+};
+
+/// What the query asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// The model.
+    pub model: String,
+    /// Whether each channel is transcribed, and charged, by itself.
+    pub by_channel: bool,
+    /// What the query says about samples without a head of their own.
+    samples: Option<Samples>,
+    /// How many channels it says there are.
+    channels: Option<u64>,
+}
+
+/// A request that was understood.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// What it asks for.
+    pub scan: Scan,
+    by_channel: bool,
+}
+
+/// Parameters that decide what is charged.
+const NAMES: [&str; 6] =
+    ["model", "multichannel", "callback", "encoding", "sample_rate", "channels"];
+
+/// The most channels of audio.
+const MAX_CHANNELS: u64 = 20;
+
+/// How many channels there are where nothing says so, but each is to be transcribed.
+const ASSUMED_CHANNELS: u64 = 2;
+
+/// A meter of events that never come: answers are in one piece.
+#[derive(Debug)]
+struct NoEvents;
+
+/// What a request asks for: how much audio it sends, by its type and its bytes.
+///
+/// # Errors
+/// Where the name of the model cannot be one.
+pub fn scan(
+    target: &Target,
+    content_type: Option<&str>,
+    body: &[u8],
+) -> Result<Request, ScanError> {
+    let is_link = content_type.is_some_and(is_json) || body.trim_ascii_start().starts_with(b"{");
+    let channels = target.channels.or_else(|| Some(Samples::of_wav(body)?.channels));
+    let channels = channels.unwrap_or(ASSUMED_CHANNELS).clamp(1, MAX_CHANNELS);
+    let audio = if is_link { Audio::unseen() } else { Audio::of_file(body, target.samples) };
+    let scan = Scan {
+        model: members::checked_model(target.model.clone())?,
+        stream: false,
+        input: Input::default(),
+        max_output_tokens: None,
+        choices: 0,
+        audio: Some(audio.times(if target.by_channel { channels } else { 1 })),
+    };
+    Ok(Request { scan, by_channel: target.by_channel })
+}
+
+impl Target {
+    /// What a query asks for; nothing where the path is not metered.
+    ///
+    /// # Errors
+    /// Where no model is named, or a parameter that decides the charge occurs twice; and
+    /// where the transcript is to be sent elsewhere, so that its answer does not tell its
+    /// use.
+    pub fn of(path: &str, query: Option<&str>) -> Result<Option<Self>, ScanError> {
+        if !path.trim_end_matches('/').ends_with("/listen") {
+            return Ok(None);
+        }
+        let values = parameters(query.unwrap_or_default())?;
+        let [model, multichannel, callback, encoding, sample_rate, channels] = values;
+        if callback.is_some_and(|url| !url.is_empty()) {
+            return Err(ScanError::Unmetered("callback"));
+        }
+        let channels = channels.and_then(|count| count.parse().ok());
+        Ok(Some(Self {
+            model: model.filter(|name| !name.is_empty()).ok_or(ScanError::NoModelInQuery)?,
+            by_channel: multichannel.is_some_and(|flag| flag == "true"),
+            samples: samples(encoding.as_deref(), sample_rate.as_deref(), channels),
+            channels,
+        }))
+    }
+}
+
+/// The values of the parameters, decoded, each at most once.
+fn parameters(query: &str) -> Result<[Option<String>; NAMES.len()], ScanError> {
+    let mut values = [const { None }; NAMES.len()];
+    for pair in query.split('&') {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let name = decoded(name);
+        let Some(place) = NAMES.iter().position(|known| name.eq_ignore_ascii_case(known)) else {
+            continue;
+        };
+        if values[place].is_some() || name != NAMES[place] {
+            return Err(ScanError::AmbiguousQuery(NAMES[place]));
+        }
+        values[place] = Some(decoded(value));
+    }
+    Ok(values)
+}
+
+fn decoded(text: &str) -> String {
+    let text = text.replace('+', " ");
+    percent_encoding::percent_decode_str(&text).decode_utf8_lossy().into_owned()
+}
+
+/// Samples of an encoding whose size is fixed.
+fn samples(encoding: Option<&str>, rate: Option<&str>, channels: Option<u64>) -> Option<Samples> {
+    let bytes = match encoding? {
+        "linear16" => 2,
+        "linear32" => 4,
+        "mulaw" | "alaw" => 1,
+        _ => return None,
+    };
+    let rate: u32 = rate?.parse().ok().filter(|rate| *rate > 0)?;
+    let channels = channels.unwrap_or(1).clamp(1, MAX_CHANNELS);
+    Some(Samples { bytes_per_second: u64::from(rate) * bytes * channels, channels })
+}
+
+fn is_json(content_type: &str) -> bool {
+    let kind = content_type.split(';').next().unwrap_or_default().trim();
+    kind.eq_ignore_ascii_case("application/json")
+}
+
+impl AnyRequest for Request {
+    fn scan(&self) -> &Scan {
+        &self.scan
+    }
+
+    fn plain_meter(&self) -> PlainMeter {
+        let read = if self.by_channel { usage::read_channels } else { usage::read };
+        PlainMeter::of(&self.scan, "metadata", read)
+    }
+
+    fn stream_meter(&self, gauge: Gauge) -> StreamMeter {
+        StreamMeter::of(Frames::sse(), Box::new(NoEvents), Tally::new(&self.scan, gauge, false))
+    }
+
+    /// Audio has no text to count.
+    fn count_input(&mut self, _body: &[u8], _tokenizer: Tokenizer) {}
+
+    /// Nothing is made that a maximum would bound.
+    fn clamped_body(&self, body: &Bytes, _most: u64) -> Bytes {
+        body.clone()
+    }
+}
+
+impl Events for NoEvents {
+    fn read(&mut self, _event: &Event, _tally: &mut Tally) -> Fate {
+        Fate::Pass
+    }
+}

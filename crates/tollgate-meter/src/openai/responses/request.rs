@@ -1,0 +1,171 @@
+//! The scan of a request for a response: what it asks for.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::stream::Parts;
+use crate::{
+    AnyRequest, Gauge, Input, MAX_OUTPUT_TOKENS, PlainMeter, Scan, ScanError, StreamMeter,
+    Tokenizer, edit, json,
+    members::{self, Raw},
+    openai::{IMAGE, usage},
+    ruler::{Role, Ruler, Words},
+    stream::frames::Frames,
+    tally::Tally,
+};
+
+/// A request that was understood.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// What it asks for.
+    pub scan: Scan,
+}
+
+const NAMES: [&str; 12] = [
+    "model",
+    "stream",
+    "max_output_tokens",
+    "input",
+    "instructions",
+    "tools",
+    "tool_choice",
+    "text",
+    "previous_response_id",
+    "conversation",
+    "prompt",
+    "background",
+];
+
+/// What the members of input items are.
+const WORDS: Words = Words { image: IMAGE, role };
+
+/// What the provider tells the model about a tool of its own.
+const TOOL: Input = Input { bound: 1_000, likely: 200, fixed: 1_000, is_open: false };
+
+/// Tools whose results come from the client; all others bring input that nobody can foresee.
+const CLIENT_TOOLS: [&str; 4] = ["function", "custom", "local_shell", "apply_patch"];
+
+/// Members by which the provider reads what it has kept.
+const KEPT: [&str; 3] = ["previous_response_id", "conversation", "prompt"];
+
+#[derive(Deserialize)]
+struct Typed<'a> {
+    #[serde(default, borrow, rename = "type")]
+    kind: Option<Cow<'a, str>>,
+}
+
+/// Scans the body of a request.
+///
+/// Takes memory that does not depend on the body, and time linear in its length.
+///
+/// # Errors
+/// Where the body is no JSON object, or where what decides the charge is missing, is of
+/// the wrong type or out of range, or could be read in two ways; and where the response is
+/// to be made in the background, so that its answer does not tell what it used.
+pub fn scan(body: &[u8]) -> Result<Request, ScanError> {
+    let raw = Raw::parse(&NAMES, members::text(body)?)?;
+    if raw.flag("background")? {
+        return Err(ScanError::Unmetered("background"));
+    }
+    let scan = Scan {
+        model: raw.model()?,
+        stream: raw.flag("stream")?,
+        input: input(&raw, Ruler::of(&WORDS))?,
+        max_output_tokens: raw.count("max_output_tokens", 1, MAX_OUTPUT_TOKENS)?,
+        choices: 1,
+        audio: None,
+    };
+    Ok(Request { scan })
+}
+
+/// The size of what a body sends.
+fn input(raw: &Raw<'_, { NAMES.len() }>, ruler: Ruler) -> Result<Input, ScanError> {
+    let is_kept = KEPT.iter().any(|member| raw.value(member).is_some());
+    let mut input = match raw.value("input") {
+        Some(text) if text.get().starts_with('"') => ruler.texts("input", text)?.0,
+        Some(items) => ruler.messages("input", items)?.or_open(refers(items)?),
+        None if is_kept => Input::default(),
+        None => return Err(ScanError::Missing("input")),
+    };
+    if let Some(instructions) = raw.value("instructions") {
+        input = input.and(ruler.value(instructions)?);
+    }
+    for member in ["tool_choice", "text"] {
+        input = input.and(raw.value(member).map(|json| ruler.written(json)).unwrap_or_default());
+    }
+    if let Some(tools) = raw.value("tools") {
+        input = input.and(ruler.written(tools)).and(own_tools(tools)?);
+    }
+    Ok(input.or_open(is_kept))
+}
+
+/// Whether an item stands for one that the provider has kept.
+fn refers(items: &RawValue) -> Result<bool, ScanError> {
+    let mut refers = false;
+    json::each(items.get(), |Typed { kind }: Typed<'_>| {
+        refers |= kind.as_deref() == Some("item_reference");
+    })
+    .map_err(|_| ScanError::WrongType {
+        member: "input",
+        wanted: "a string or an array of items",
+    })?;
+    Ok(refers)
+}
+
+/// What the provider's own tools add.
+fn own_tools(tools: &RawValue) -> Result<Input, ScanError> {
+    let mut input = Input::default();
+    json::each(tools.get(), |Typed { kind }: Typed<'_>| {
+        let kind = kind.as_deref().unwrap_or("function");
+        if kind != "function" {
+            input = input.and(TOOL).or_open(!CLIENT_TOOLS.contains(&kind));
+        }
+    })
+    .map_err(|_| ScanError::WrongType { member: "tools", wanted: "an array of tools" })?;
+    Ok(input)
+}
+
+impl AnyRequest for Request {
+    fn scan(&self) -> &Scan {
+        &self.scan
+    }
+
+    fn plain_meter(&self) -> PlainMeter {
+        PlainMeter::of(&self.scan, "usage", usage::read)
+    }
+
+    fn stream_meter(&self, gauge: Gauge) -> StreamMeter {
+        let tally = Tally::new(&self.scan, gauge, true);
+        StreamMeter::of(Frames::large_sse(), Box::new(Parts), tally)
+    }
+
+    fn count_input(&mut self, body: &[u8], tokenizer: Tokenizer) {
+        let raw = members::text(body).and_then(|text| Raw::parse(&NAMES, text));
+        let ruler = Ruler::of(&WORDS).with(tokenizer);
+        if let Ok(counted) = raw.and_then(|raw| input(&raw, ruler)) {
+            self.scan.input = counted.within(self.scan.input);
+        }
+    }
+
+    fn clamped_body(&self, body: &Bytes, most: u64) -> Bytes {
+        let text = members::text(body).ok();
+        let raw = text.and_then(|text| Some((text, Raw::parse(&NAMES, text).ok()?)));
+        let Some((text, raw)) = raw else { return body.clone() };
+        let maxima = raw.written("max_output_tokens").into_iter();
+        edit::lower_maximum(text, maxima, "max_output_tokens", most, None)
+    }
+}
+
+fn role(name: &str) -> Role {
+    match name {
+        "role" | "type" | "id" | "status" => Role::Mark,
+        "content" | "text" | "output" | "arguments" => Role::Text,
+        "image_url" => Role::Image,
+        "file_data" | "input_audio" => Role::File,
+        "file_id" | "file_url" => Role::Reference,
+        _ => Role::Other,
+    }
+}

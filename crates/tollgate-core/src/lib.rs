@@ -11,6 +11,7 @@
 
 mod amounts;
 mod attributes;
+pub mod breaker;
 mod cell;
 mod charge;
 mod decision;

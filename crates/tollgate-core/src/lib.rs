@@ -21,6 +21,7 @@ mod limit;
 mod money;
 pub mod policy;
 pub mod queue;
+pub mod quota;
 mod time;
 mod warning;
 

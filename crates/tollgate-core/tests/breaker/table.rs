@@ -288,7 +288,8 @@ const STORIES: &[Story] = &[
 
     // Clocks.
     Story { name: "time that runs backwards is taken for no time", settings: CONSECUTIVE, lines: "
-        100s fail x5
+        100s is closed
+        50s fail x5
         50s is open until 130s
         130s is half-open with 0 probes and 0 successes
         50s is half-open with 0 probes and 0 successes" },

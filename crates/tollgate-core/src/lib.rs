@@ -9,6 +9,7 @@
 //! [`Policy`] turns them into an [`Order`], a short list of [`Charge`]s; a store applies
 //! the charges to packed [`Cell`]s in one atomic step and answers with a [`Decision`].
 
+pub mod adaptive;
 mod amounts;
 mod attributes;
 pub mod breaker;

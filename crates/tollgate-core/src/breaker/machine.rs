@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::{
-    Admission, BreakerSettings, Counts, Mode, Outcome, Phase, State, Throttled, Ticket, Transition,
-    Why,
+    Admission, BreakerSettings, Counts, Mode, Outcome, Phase, Saved, State, Throttled, Ticket,
+    Transition, Why,
     probes::Probes,
     state::Transitions,
     window::{Call, Recent},
@@ -50,6 +50,27 @@ impl Breaker {
             now,
             settings,
         }
+    }
+
+    /// A breaker as an earlier process left it: open until then, for as long as settings allow.
+    pub fn resume(settings: BreakerSettings, saved: Saved, now: Time) -> Self {
+        let mut breaker = Self::new(settings, now);
+        if let (Inner::Closed, Some(until)) = (&breaker.inner, saved.open_until) {
+            let until = until.min(now.after(breaker.settings.max_recovery));
+            breaker.turn(Inner::Open { until }, Why::Resumed, now);
+        }
+        breaker
+    }
+
+    /// What a process keeps of it for the next one.
+    pub fn saved(&mut self, now: Time) -> Saved {
+        let now = self.advance(now);
+        let open_until = match self.inner {
+            Inner::Open { until } => Some(until),
+            Inner::HalfOpen(_) => Some(now),
+            Inner::Closed | Inner::ForcedOpen | Inner::ForcedClosed => None,
+        };
+        Saved { open_until }
     }
 
     /// Whether a call may be sent. What passes must be [recorded](Self::record).

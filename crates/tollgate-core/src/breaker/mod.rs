@@ -29,5 +29,5 @@ pub use machine::Breaker;
 pub use outcome::{Admission, Counts, Outcome, Ticket};
 pub use probes::MAX_PROBES;
 pub use settings::{BreakerSettings, Mode, Throttled, Window};
-pub use state::{MAX_TRANSITIONS, Phase, State, Transition, Why};
+pub use state::{MAX_TRANSITIONS, Phase, Saved, State, Transition, Why};
 pub use window::{BUCKETS, MAX_CALLS};

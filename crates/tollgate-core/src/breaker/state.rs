@@ -2,6 +2,8 @@
 
 use std::{collections::VecDeque, fmt};
 
+use serde::{Deserialize, Serialize};
+
 use crate::Time;
 
 /// Changes of state that are kept until somebody takes them; older ones are forgotten.
@@ -41,6 +43,13 @@ pub enum Phase {
     ForcedClosed,
 }
 
+/// What of a breaker outlives its process, so that a restart sends nothing into an outage.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Saved {
+    /// Until when it is open; the present where it was half-open.
+    pub open_until: Option<Time>,
+}
+
 /// A change of state. It is shown as `closed > open (failures)`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Transition {
@@ -77,6 +86,8 @@ pub enum Why {
     Recovered,
     /// The policy's mode changed.
     Set,
+    /// It was open when an earlier process ended.
+    Resumed,
 }
 
 /// The changes that nobody has taken yet.
@@ -124,6 +135,7 @@ impl Why {
             Self::LostProbe => "lost probe",
             Self::Recovered => "recovered",
             Self::Set => "set",
+            Self::Resumed => "resumed",
         }
     }
 }

@@ -45,6 +45,7 @@ impl Opening {
         });
         let until = until.min(now.after(MAX_CLOSED));
         self.closed_at = now;
+        // It is closed until the instant from which it opens.
         self.open_from(until);
         self.closed_until = self.closed_until.max(until);
     }
@@ -79,15 +80,14 @@ impl Opening {
         spread: Duration,
         now: Time,
     ) -> Time {
-        let opens = self.closed_until.max(now);
         self.ramp.take_if(|ramp| ramp.from.after(spread) <= now);
-        let Some(ramp) = &self.ramp else { return opens };
+        let Some(ramp) = &self.ramp else { return now };
         let cautious = limits.iter().all(Option::is_none).then_some(CAUTIOUS);
         let times = (0..UNITS.len()).filter_map(|unit| {
             let limit = if unit == 0 { limits[unit].or(cautious) } else { limits[unit] };
             limit.map(|limit| ramp.when(unit, want[unit], limit, spread))
         });
-        times.fold(opens.max(ramp.from), Time::max)
+        times.fold(now.max(ramp.from), Time::max)
     }
 }
 

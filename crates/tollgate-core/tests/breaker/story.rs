@@ -13,6 +13,7 @@
 //! 8s   counts 3 failed 2 slow 1
 //! 9s   told: closed > open (failures), …  what changed since it was last told
 //! 9s   set {"mode": "observe"}            other settings
+//! 9s   restarts            as another process, with what this one kept
 //! ```
 
 use std::{collections::BTreeMap, time::Duration};
@@ -33,6 +34,7 @@ pub(crate) struct Story {
 }
 
 struct Teller {
+    settings: BreakerSettings,
     breaker: Breaker,
     running: BTreeMap<String, Ticket>,
 }
@@ -44,8 +46,9 @@ pub(crate) fn settings(json: &str) -> BreakerSettings {
 impl Story {
     /// Tells the story; the first line that is not true is the error.
     pub(crate) fn tell(&self) -> Result<(), String> {
-        let breaker = Breaker::new(settings(self.settings), Time::ZERO);
-        let mut teller = Teller { breaker, running: BTreeMap::new() };
+        let settings = settings(self.settings);
+        let breaker = Breaker::new(settings.clone(), Time::ZERO);
+        let mut teller = Teller { settings, breaker, running: BTreeMap::new() };
         for line in self.lines.lines().map(str::trim).filter(|line| !line.is_empty()) {
             let (instant, what) = line.split_once(' ').expect("an instant and what happens");
             let said = teller.line(what.trim(), at(instant));
@@ -71,7 +74,15 @@ impl Teller {
             return same(rest, &told.join(", "));
         }
         if let Some(rest) = what.strip_prefix("set ") {
-            self.breaker.reconfigure(settings(rest), now);
+            self.settings = settings(rest);
+            self.breaker.reconfigure(self.settings.clone(), now);
+            return Ok(());
+        }
+        if what == "restarts" {
+            let kept = serde_json::to_string(&self.breaker.saved(now)).expect("it can be kept");
+            let kept = serde_json::from_str(&kept).expect("it was kept");
+            self.breaker = Breaker::resume(self.settings.clone(), kept, now);
+            self.running.clear();
             return Ok(());
         }
         if what.starts_with("refused ") {

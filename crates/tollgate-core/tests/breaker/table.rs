@@ -286,6 +286,48 @@ const STORIES: &[Story] = &[
         1s set {"recovery": "5s"}
         1s is open until 30s"# },
 
+    // Restarts.
+    Story {
+        name: "what was open is open after a restart",
+        settings: CONSECUTIVE,
+        lines: "
+        0s fail x5
+        10s restarts
+        10s is open until 30s
+        10s told: closed > open (resumed)
+        30s a probes",
+    },
+    Story {
+        name: "what was half-open begins to probe after a restart",
+        settings: CONSECUTIVE,
+        lines: "
+        0s fail x5
+        30s ok
+        30s a probes
+        31s restarts
+        31s is half-open with 0 probes and 0 successes",
+    },
+    Story {
+        name: "what was closed, or forced, is as the settings say after a restart",
+        settings: CONSECUTIVE,
+        lines: r#"
+        0s fail x4
+        1s restarts
+        1s is closed
+        1s fail x5
+        2s set {"mode": "closed"}
+        3s restarts
+        3s is forced closed"#,
+    },
+    Story {
+        name: "what another clock left is not waited for longer than the settings allow",
+        settings: r#"{"failures": 1}"#,
+        lines: r#"
+        0s fail after 3600s
+        1s set {"max_recovery": "60s"}
+        1s restarts
+        1s is open until 61s"#,
+    },
     // Clocks.
     Story { name: "time that runs backwards is taken for no time", settings: CONSECUTIVE, lines: "
         100s is closed

@@ -110,7 +110,8 @@ impl Left {
         now: Time,
     ) -> Time {
         // What is more than the limit is tried when all of it is there: it may be estimated too
-        // high, and if not, the provider says so.
+        // high, and if not, the provider says so. A limit of nothing is no limit: some
+        // providers announce it where they have none.
         let want = self.limit.map_or(want, |limit| want.min(limit));
         let need = want.saturating_add(log.unseen(unit, self.basis));
         if want == 0 || need <= self.remaining {
@@ -135,14 +136,22 @@ impl Left {
     }
 
     /// What may be sent now.
-    pub(super) fn room(&self, unit: usize, log: &Log) -> u64 {
-        self.remaining.saturating_sub(log.unseen(unit, self.basis))
+    pub(super) fn room(&self, unit: usize, log: &Log, refill: Refill, now: Time) -> u64 {
+        let all = self.limit.unwrap_or(0).saturating_sub(self.remaining);
+        let span = self.reset_at.since(self.heard_at).as_nanos();
+        let grown = u128::from(all) * now.since(self.heard_at).as_nanos() / span.max(1);
+        let grown = match refill {
+            Refill::AtReset => 0,
+            Refill::Evenly => u64::try_from(grown).unwrap_or(u64::MAX).min(all),
+        };
+        (self.remaining + grown).saturating_sub(log.unseen(unit, self.basis))
     }
 }
 
-/// Until when numbers are worth something.
+/// Until when numbers are worth something: for a day at most, whatever they say.
 pub(super) fn reset_of(reading: Reading, now: Time) -> Time {
-    reading.reset_at.unwrap_or_else(|| now.after(USUAL_WINDOW))
+    let told = reading.reset_at.unwrap_or_else(|| now.after(USUAL_WINDOW));
+    told.min(now.after(MAX_CLOSED))
 }
 
 /// The length of the window that numbers tell of: of a bucket's, how long it takes to fill.

@@ -88,9 +88,9 @@ impl Quota {
 
     /// What may be sent of a unit now, as far as it is known.
     pub fn room(&mut self, unit: Unit, now: Time) -> Option<u64> {
-        self.advance(now);
+        let now = self.advance(now);
         let place = UNITS.iter().position(|known| *known == unit)?;
-        self.left[place].map(|left| left.room(place, &self.log))
+        self.left[place].map(|left| left.room(place, &self.log, self.settings.refill, now))
     }
 
     /// Requests that it remembers, [`MAX_SENT`](super::MAX_SENT) at most.

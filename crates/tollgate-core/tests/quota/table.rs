@@ -97,6 +97,17 @@ const CASES: &[Case] = &[
         Send(30_000, "b", 50_000),
     ]),
 
+    case(
+        "a reset in years is one in a day",
+        &[
+            Send(0, "a", 0),
+            Left(0, "a", 0, 60, 4_000_000_000_000),
+            Held(0, 0, 86_400_000),
+            Send(86_400_000, "b", 0),
+        ],
+    ),
+    case("a limit of nothing is none", &[Send(0, "a", 0), Left(0, "a", 0, 0, 9), Send(0, "b", 0)]),
+
     // After a refusal.
     case("nothing is sent until the retry time", &[
         Send(0, "a", 0), Send(0, "b", 0), Refused(100, "a", Some(7000)), Held(100, 0, 7100),
@@ -137,7 +148,8 @@ const CASES: &[Case] = &[
     // Buckets.
     evenly("what is left grows evenly", &[
         Send(0, "a", 0), Left(1000, "a", 0, 60, 61_000), Held(1000, 0, 2000),
-        Send(2000, "b", 0), Held(2000, 0, 3000),
+        Room(2500, Some(1)), Send(2500, "b", 0), Room(2500, Some(0)), Held(2500, 0, 3000),
+        Room(61_000, Some(59)),
     ]),
     evenly("tokens of a bucket are there when so many have come", &[
         Send(0, "a", 5000), Tokens(1000, "a", 1000, 10_000, 10_000), Held(1000, 6000, 6000),

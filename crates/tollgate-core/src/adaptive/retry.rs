@@ -46,7 +46,7 @@ impl RetryBudget {
     /// A request began that is no retry.
     pub fn request(&mut self, now: Time) {
         self.pay(now);
-        self.balance = self.balance.saturating_add(self.share).min(self.most);
+        self.balance = self.balance.saturating_add(self.share);
     }
 
     /// Takes a retry out, if there is one left.
@@ -58,7 +58,7 @@ impl RetryBudget {
         left.is_some()
     }
 
-    /// What time pays in: a nanosecond of a minute is so many parts of a retry.
+    /// What time pays in, and no more than there may be: a nanosecond of a minute is so many parts of a retry.
     fn pay(&mut self, now: Time) {
         let nanos = u64::try_from(now.since(self.paid_until).as_nanos()).unwrap_or(u64::MAX);
         let paid = nanos.saturating_mul(self.per_minute);

@@ -59,6 +59,7 @@ fn who_asks_seldom_may_retry_too() {
         assert_eq!(budget.retry(Time::from_millis(ms)), may, "at {ms} ms");
     }
     assert!(!budget.retry(Time::from_millis(0)), "time that runs backwards gives nothing");
+    assert!(!budget.retry(Time::from_millis(600_000)), "nor does the same time again");
 }
 
 #[test]

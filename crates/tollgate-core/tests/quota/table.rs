@@ -108,6 +108,11 @@ const CASES: &[Case] = &[
     ),
     case("a limit of nothing is none", &[Send(0, "a", 0), Left(0, "a", 0, 0, 9), Send(0, "b", 0)]),
 
+    case("who asks for no tokens does not wait for them", &[
+        Send(0, "a", 1000), Send(0, "b", 3000), Tokens(100, "a", 1000, 10_000, 30_000),
+        Held(100, 1, 30_000), Send(100, "c", 0),
+    ]),
+
     // After a refusal.
     case("nothing is sent until the retry time", &[
         Send(0, "a", 0), Send(0, "b", 0), Refused(100, "a", Some(7000)), Held(100, 0, 7100),

@@ -9,8 +9,10 @@
 //! [`Policy`] turns them into an [`Order`], a short list of [`Charge`]s; a store applies
 //! the charges to packed [`Cell`]s in one atomic step and answers with a [`Decision`].
 
+pub mod adaptive;
 mod amounts;
 mod attributes;
+pub mod breaker;
 mod cell;
 mod charge;
 mod decision;
@@ -20,6 +22,7 @@ mod limit;
 mod money;
 pub mod policy;
 pub mod queue;
+pub mod quota;
 mod time;
 mod warning;
 

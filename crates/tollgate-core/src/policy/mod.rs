@@ -21,7 +21,7 @@ mod suggest;
 #[cfg(test)]
 mod tests;
 mod tree;
-mod values;
+pub(crate) mod values;
 mod when;
 
 use std::sync::Arc;

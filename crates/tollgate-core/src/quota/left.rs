@@ -1,0 +1,167 @@
+//! What is left of one unit, as the newest numbers tell.
+
+use std::time::Duration;
+
+use super::{MAX_CLOSED, Reading, Refill, sent::Log};
+use crate::Time;
+
+/// The window of a provider that tells no reset, and the least that is taken for one: who
+/// hears of a window for the first time may hear of its end alone.
+const USUAL_WINDOW: Duration = Duration::from_secs(60);
+
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Left {
+    limit: Option<u64>,
+    remaining: u64,
+    /// When these numbers came.
+    heard_at: Time,
+    reset_at: Time,
+    /// The longest time to a reset that was told.
+    window: Duration,
+    /// When the request was sent for which these numbers were made: what was sent later may
+    /// not be in them.
+    pub(super) basis: Time,
+    /// Somebody was refused for it since the last reset.
+    held: bool,
+}
+
+impl Left {
+    /// With the numbers that came for a request which was sent at `sent_at`; `known` is what
+    /// was known before.
+    pub(super) fn heard(
+        known: Option<Self>,
+        reading: Reading,
+        sent_at: Time,
+        (log, unit): (&Log, usize),
+        (refill, now): (Refill, Time),
+    ) -> Option<Self> {
+        let Some(remaining) = reading.remaining else { return known };
+        let reset_at = reset_of(reading, now);
+        let Some(known) = known else {
+            let (remaining, reset_at) = log.least(unit, sent_at, (remaining, reset_at), now);
+            return Some(Self {
+                limit: reading.limit,
+                remaining,
+                heard_at: now,
+                reset_at,
+                window: USUAL_WINDOW.max(window_of(reading, refill, now)),
+                basis: sent_at,
+                held: false,
+            });
+        };
+        let limit = reading.limit.or(known.limit);
+        if sent_at >= known.basis {
+            // Numbers whose reset has passed say that all of what they count is there again.
+            let numbers = match limit {
+                Some(limit) if reset_at <= now => (limit, known.reset_at),
+                None if reset_at <= now => return Some(known),
+                _ => (remaining, reset_at),
+            };
+            let (remaining, reset_at) = log.least(unit, sent_at, numbers, now);
+            let window = known.window.max(window_of(reading, refill, now));
+            let (heard_at, basis) = (now, sent_at);
+            return Some(Self { limit, remaining, heard_at, reset_at, window, basis, ..known });
+        }
+        if reset_at <= now {
+            return Some(known);
+        }
+        // An earlier request: its numbers may be newer all the same, where they are lower.
+        let lower = remaining < known.remaining || reset_at > known.reset_at;
+        if log.is_settled(sent_at, known.basis) || !lower {
+            return Some(known);
+        }
+        let (remaining, reset_at) = (remaining.min(known.remaining), reset_at.max(known.reset_at));
+        Some(Self { remaining, heard_at: now, reset_at, ..known })
+    }
+
+    /// What has become of it: all is there again at its reset, but for what was sent since the
+    /// last numbers and within a window. Nothing is known any more of a unit whose limit was
+    /// never told. Tells the reset at which somebody had been held back.
+    pub(super) fn advance(self, now: Time) -> (Option<Self>, Option<Time>) {
+        if self.reset_at > now {
+            return (Some(self), None);
+        }
+        let held = self.held.then_some(self.reset_at);
+        let Some(limit) = self.limit else { return (None, held) };
+        // Windows that passed without any news are passed over.
+        let window = self.window.as_nanos();
+        let passed = now.since(self.reset_at).as_nanos() / window * window;
+        let passed = u64::try_from(passed).unwrap_or(u64::MAX);
+        let reset = self.reset_at.after(Duration::from_nanos(passed));
+        let next = Self {
+            remaining: limit,
+            heard_at: reset,
+            reset_at: reset.after(self.window),
+            // Where windows are refilled evenly, a request counts after the reset too.
+            basis: self.basis.max(reset.before(self.window)),
+            held: false,
+            ..self
+        };
+        (Some(next), held)
+    }
+
+    /// When so much may be sent.
+    pub(super) fn when(
+        &self,
+        want: u64,
+        unit: usize,
+        log: &Log,
+        refill: Refill,
+        now: Time,
+    ) -> Time {
+        // What is more than the limit is tried when all of it is there: it may be estimated too
+        // high, and if not, the provider says so. A limit of nothing is no limit: some
+        // providers announce it where they have none.
+        let want = self.limit.map_or(want, |limit| want.min(limit));
+        let need = want.saturating_add(log.unseen(unit, self.basis));
+        if want == 0 || need <= self.remaining {
+            return now;
+        }
+        let all = self.limit.unwrap_or(0).saturating_sub(self.remaining);
+        let more = need - self.remaining;
+        if refill == Refill::AtReset || more > all {
+            return self.reset_at;
+        }
+        let span = self.reset_at.since(self.heard_at).as_nanos();
+        let nanos = (u128::from(more) * span).div_ceil(u128::from(all));
+        self.heard_at.after(Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))).max(now)
+    }
+
+    pub(super) fn hold(&mut self) {
+        self.held = true;
+    }
+
+    pub(super) const fn limit(&self) -> Option<u64> {
+        self.limit
+    }
+
+    /// What may be sent now.
+    pub(super) fn room(&self, unit: usize, log: &Log, refill: Refill, now: Time) -> u64 {
+        let all = self.limit.unwrap_or(0).saturating_sub(self.remaining);
+        let span = self.reset_at.since(self.heard_at).as_nanos();
+        let grown = u128::from(all) * now.since(self.heard_at).as_nanos() / span.max(1);
+        let grown = match refill {
+            Refill::AtReset => 0,
+            Refill::Evenly => u64::try_from(grown).unwrap_or(u64::MAX).min(all),
+        };
+        (self.remaining + grown).saturating_sub(log.unseen(unit, self.basis))
+    }
+}
+
+/// Until when numbers are worth something: for a day at most, whatever they say.
+pub(super) fn reset_of(reading: Reading, now: Time) -> Time {
+    let told = reading.reset_at.unwrap_or_else(|| now.after(USUAL_WINDOW));
+    told.min(now.after(MAX_CLOSED))
+}
+
+/// The length of the window that numbers tell of: of a bucket's, how long it takes to fill.
+fn window_of(reading: Reading, refill: Refill, now: Time) -> Duration {
+    let rest = reset_of(reading, now).since(now);
+    let (Refill::Evenly, Some(limit), Some(remaining)) = (refill, reading.limit, reading.remaining)
+    else {
+        return rest;
+    };
+    let used = u128::from(limit.saturating_sub(remaining).max(1));
+    let nanos = rest.as_nanos().saturating_mul(u128::from(limit)).div_ceil(used);
+    Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX)).clamp(rest, MAX_CLOSED.max(rest))
+}

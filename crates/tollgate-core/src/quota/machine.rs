@@ -1,0 +1,146 @@
+//! The state machine.
+
+use super::{
+    Announced, Each, QuotaSettings, Sent, UNITS, each_of,
+    left::{Left, reset_of},
+    opening::Opening,
+    sent::Log,
+};
+use crate::{Demand, Time, Unit};
+
+/// What one provider has left for its caller.
+#[derive(Debug)]
+pub struct Quota {
+    settings: QuotaSettings,
+    left: [Option<Left>; UNITS.len()],
+    log: Log,
+    opening: Opening,
+    next_id: u64,
+    /// The latest present that it was told.
+    now: Time,
+}
+
+impl Quota {
+    /// Nothing is known yet, and nothing held back.
+    pub fn new(settings: QuotaSettings) -> Self {
+        Self {
+            left: [None; UNITS.len()],
+            log: Log::new(settings.grace),
+            opening: Opening::default(),
+            next_id: 0,
+            now: Time::ZERO,
+            settings,
+        }
+    }
+
+    /// Whether a request of so much may be sent now. Nothing is taken.
+    ///
+    /// # Errors
+    /// The instant, after now, at which the provider is expected to have room. An answer that
+    /// comes before may tell that it has room sooner, or later.
+    pub fn check(&mut self, demand: &Demand, now: Time) -> Result<(), Time> {
+        let now = self.advance(now);
+        self.ask(&each_of(demand), now)
+    }
+
+    /// Takes a request's place where it may be sent now. It is sent at once, and its
+    /// [answer](Self::answered) told.
+    ///
+    /// # Errors
+    /// As [`check`](Self::check).
+    pub fn send(&mut self, demand: &Demand, now: Time) -> Result<Sent, Time> {
+        let now = self.advance(now);
+        let amounts = each_of(demand);
+        self.ask(&amounts, now)?;
+        let sent = Sent { id: self.next_id, at: now, amounts };
+        self.next_id += 1;
+        self.opening.sent(&amounts);
+        self.log.add(&sent);
+        Ok(sent)
+    }
+
+    /// The head of an answer came, or it is certain that none will: then nothing was announced.
+    #[allow(clippy::needless_pass_by_value, reason = "a request is answered once")]
+    pub fn answered(&mut self, sent: Sent, announced: &Announced, now: Time) {
+        let now = self.advance(now);
+        let readings = announced.readings();
+        let told = readings.map(|reading| {
+            let reading = reading?;
+            reading.remaining.map(|remaining| (remaining, reset_of(reading, now)))
+        });
+        self.log.answer(sent.id, told, now);
+        for (unit, reading) in readings.into_iter().enumerate() {
+            if let Some(reading) = reading {
+                let (log, refill) = (&self.log, self.settings.refill);
+                self.left[unit] =
+                    Left::heard(self.left[unit], reading, sent.at, (log, unit), (refill, now));
+            }
+        }
+        if announced.throttled {
+            let told = announced.retry_after.map(|wait| now.after(wait));
+            let until = told.or_else(|| self.room_for(&sent.amounts, now));
+            self.opening.refused(sent.at, until, now);
+        } else {
+            self.opening.accepted(sent.at);
+        }
+        self.forget(now);
+    }
+
+    /// What may be sent of a unit now, as far as it is known.
+    pub fn room(&mut self, unit: Unit, now: Time) -> Option<u64> {
+        let now = self.advance(now);
+        let place = UNITS.iter().position(|known| *known == unit)?;
+        self.left[place].map(|left| left.room(place, &self.log, self.settings.refill, now))
+    }
+
+    /// Requests that it remembers, [`MAX_SENT`](super::MAX_SENT) at most.
+    pub fn remembered(&self) -> usize {
+        self.log.len()
+    }
+
+    fn advance(&mut self, now: Time) -> Time {
+        self.now = self.now.max(now);
+        for unit in 0..UNITS.len() {
+            let Some(left) = self.left[unit] else { continue };
+            let (next, held) = left.advance(self.now);
+            self.left[unit] = next;
+            if let Some(reset) = held {
+                self.opening.open_from(reset);
+            }
+        }
+        self.now
+    }
+
+    fn ask(&mut self, want: &Each, now: Time) -> Result<(), Time> {
+        let limits = self.left.map(|left| left.and_then(|left| left.limit()));
+        let mut when = self.opening.when(want, limits, self.settings.spread, now);
+        for (unit, left) in self.left.iter_mut().enumerate() {
+            let Some(left) = left else { continue };
+            let room_at = left.when(want[unit], unit, &self.log, self.settings.refill, now);
+            if room_at > now {
+                left.hold();
+            }
+            when = when.max(room_at);
+        }
+        if when <= now { Ok(()) } else { Err(when) }
+    }
+
+    /// When what a refused request lacked is there again, if the numbers tell what it was.
+    fn room_for(&self, amounts: &Each, now: Time) -> Option<Time> {
+        let refill = self.settings.refill;
+        let when = |(unit, left): (usize, &Option<Left>)| {
+            left.map(|left| left.when(amounts[unit], unit, &self.log, refill, now))
+        };
+        self.left.iter().enumerate().filter_map(when).max().filter(|when| *when > now)
+    }
+
+    /// Forgets what all numbers contain; what was sent long ago, where there are none.
+    fn forget(&mut self, now: Time) {
+        let oldest = self.left.iter().flatten().map(|left| left.basis).min();
+        let basis = oldest.unwrap_or_else(|| now.before(MEMORY));
+        self.log.forget(basis);
+    }
+}
+
+/// How long requests are remembered while the provider announces nothing.
+const MEMORY: std::time::Duration = std::time::Duration::from_secs(60);

@@ -1,0 +1,118 @@
+//! What was sent and may not be in the provider's numbers yet.
+
+use std::{collections::VecDeque, time::Duration};
+
+use super::{Each, UNITS};
+use crate::Time;
+
+/// Requests that are remembered one by one; later ones are taken together with the last.
+pub const MAX_SENT: usize = 1_024;
+
+/// The handle of a request that was sent, until its answer's head.
+#[derive(Debug)]
+#[must_use]
+pub struct Sent {
+    pub(super) id: u64,
+    pub(super) at: Time,
+    pub(super) amounts: Each,
+}
+
+#[derive(Debug)]
+pub(super) struct Log {
+    grace: Duration,
+    entries: VecDeque<Entry>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    /// Of the last request, where it is several.
+    id: u64,
+    at: Time,
+    several: bool,
+    amounts: Each,
+    answered: Option<Time>,
+    /// What its answer told to be left, and until when.
+    told: [Option<(u64, Time)>; UNITS.len()],
+}
+
+impl Log {
+    pub(super) const fn new(grace: Duration) -> Self {
+        Self { grace, entries: VecDeque::new() }
+    }
+
+    pub(super) fn add(&mut self, sent: &Sent) {
+        if self.entries.len() >= MAX_SENT
+            && let Some(last) = self.entries.back_mut()
+        {
+            let sum = |unit: usize| last.amounts[unit].saturating_add(sent.amounts[unit]);
+            let amounts = std::array::from_fn(sum);
+            let (id, at) = (sent.id, sent.at);
+            let told = [None; UNITS.len()];
+            *last = Entry { id, at, several: true, amounts, answered: None, told };
+            return;
+        }
+        let told = [None; UNITS.len()];
+        let (id, at, amounts) = (sent.id, sent.at, sent.amounts);
+        self.entries.push_back(Entry { id, at, several: false, amounts, answered: None, told });
+    }
+
+    pub(super) fn answer(&mut self, id: u64, told: [Option<(u64, Time)>; UNITS.len()], now: Time) {
+        let place = self.entries.partition_point(|entry| entry.id < id);
+        if let Some(entry) =
+            self.entries.get_mut(place).filter(|entry| entry.id == id && !entry.several)
+        {
+            entry.answered = Some(now);
+            entry.told = told;
+        }
+    }
+
+    /// What was sent of a unit and may not be in numbers that the provider made for a request
+    /// sent at `basis`. Requests whose own numbers are known are not in it: those were
+    /// [looked at](Self::least).
+    pub(super) fn unseen(&self, unit: usize, basis: Time) -> u64 {
+        self.unsure(basis)
+            .filter(|entry| entry.told[unit].is_none())
+            .fold(0, |sum, entry| sum.saturating_add(entry.amounts[unit]))
+    }
+
+    /// These numbers, and those of requests which may have been counted later: the least that
+    /// is left, and the last reset.
+    pub(super) fn least(
+        &self,
+        unit: usize,
+        basis: Time,
+        (left, until): (u64, Time),
+        now: Time,
+    ) -> (u64, Time) {
+        let alive = |told: &(u64, Time)| told.1 > now;
+        let told = self.unsure(basis).filter_map(|entry| entry.told[unit].filter(alive));
+        told.fold((left, until), |least, told| (least.0.min(told.0), least.1.max(told.1)))
+    }
+
+    /// Whether a request sent at `at` was surely counted before one sent at `basis`.
+    pub(super) fn is_settled(&self, at: Time, basis: Time) -> bool {
+        at.after(self.grace) <= basis
+    }
+
+    /// Forgets what all numbers contain that were made for requests sent at `basis` or later.
+    pub(super) fn forget(&mut self, basis: Time) {
+        let grace = self.grace;
+        self.entries.retain(|entry| entry.counted_by(grace) > basis);
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    fn unsure(&self, basis: Time) -> impl Iterator<Item = &Entry> {
+        self.entries.iter().filter(move |entry| entry.counted_by(self.grace) > basis)
+    }
+}
+
+impl Entry {
+    /// When the provider has surely counted it.
+    fn counted_by(&self, grace: Duration) -> Time {
+        let arrived = self.at.after(grace);
+        self.answered.map_or(arrived, |answered| answered.min(arrived))
+    }
+}

@@ -1,0 +1,5 @@
+//! What adapts to how a provider bears its load, in virtual time.
+
+mod concurrency;
+mod interval;
+mod retry;

@@ -25,7 +25,9 @@ use crate::{
 pub(super) struct Replay {
     pub(super) rules: Rules,
     pub(super) cells: Vec<RestoredCell>,
-    /// Where the cell of a number is.
+    /// How many of the cells each thread has read, in the order of their numbers.
+    runs: [usize; 2],
+    /// Where the cell of a number is, of those that were looked for.
     places: HashMap<u32, u32, foldhash::fast::RandomState>,
     pub(super) reservations: HashMap<ReservationId, Open, foldhash::fast::RandomState>,
     /// Ids that the ledger's list of reservations has though they ended.
@@ -91,13 +93,11 @@ impl Replay {
             (cells, rows.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
         });
         let (cells, (tail, receipts, more)) = (cells?, rows?);
+        self.runs = [cells.len(), more.len()];
         self.cells = cells;
         self.cells.extend(more);
-        self.places.reserve(self.cells.len());
-        for (place, kept) in self.cells.iter().enumerate() {
-            self.latest = self.latest.max(kept.cell.latest());
-            self.places.insert(kept.number, place as u32);
-        }
+        let latest = self.cells.iter().map(|kept| kept.cell.latest()).max();
+        self.latest = self.latest.max(latest.unwrap_or_default());
         self.outstanding(connection)?;
         for entry in &tail {
             self.play(connection, entry)?;
@@ -224,10 +224,23 @@ impl Replay {
 
     /// The cell, if it does not hold the row of that number yet.
     pub(super) fn cell_behind(&mut self, cell: u32, seq: u64) -> Option<&mut Cell> {
-        let place = *self.places.get(&cell)? as usize;
-        let kept = self.cells.get_mut(place).filter(|kept| kept.seq < seq)?;
+        let place = self.place(cell)?;
+        let kept = self.cells.get_mut(place as usize).filter(|kept| kept.seq < seq)?;
         kept.is_dirty = true;
         Some(&mut kept.cell)
+    }
+
+    /// Where the cell of a number is. Few of all are looked for, and those again and again.
+    fn place(&mut self, number: u32) -> Option<u32> {
+        if let Some(place) = self.places.get(&number) {
+            return Some(*place);
+        }
+        let [first, second] = self.runs;
+        let (first, second) = self.cells[..first + second].split_at(first);
+        let find = |run: &[RestoredCell]| run.binary_search_by_key(&number, |kept| kept.number);
+        let place = find(first).or_else(|_| find(second).map(|place| first.len() + place)).ok()?;
+        self.places.insert(number, place as u32);
+        Some(place as u32)
     }
 
     /// Makes a cell that was not written down yet. If it was forgotten, what happened to it
@@ -237,7 +250,7 @@ impl Replay {
         connection: &Connection,
         number: u32,
     ) -> rusqlite::Result<()> {
-        if self.places.contains_key(&number) {
+        if self.place(number).is_some() {
             return Ok(());
         }
         let (scope, key): (i64, String) = connection

@@ -10,9 +10,10 @@ use smallvec::SmallVec;
 use tollgate_core::{Cell, Charge, Demand, Now, ReservationId, ScopeId, Time};
 
 use super::{
-    Memory,
+    Memory, SHARDS,
     journal::{Journal, Record},
     reservation::{Added, CellRef, Reservation},
+    shard::Shard,
 };
 use crate::Receipt;
 
@@ -89,6 +90,9 @@ impl<J: Journal> Memory<J> {
     pub(crate) fn restore(&mut self, remembered: Remembered, now: Now) -> Vec<u32> {
         let Remembered { mut cells, reservations, receipts, next_number } = remembered;
         *self.next_number.get_mut() = next_number;
+        for shard in &mut self.shards {
+            *shard.get_mut() = Shard::with_room(cells.len() / SHARDS);
+        }
         let parcels = reservations.iter().flat_map(|restored| &restored.parcels);
         let referred: HashSet<u32> = parcels.map(|parcel| parcel.cell).collect();
         let chunks = &Mutex::new(cells.chunks_mut(CHUNK));

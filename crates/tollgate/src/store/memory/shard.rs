@@ -79,6 +79,11 @@ impl Shard {
         slot.is_some_and(|slot| slot.number() == number)
     }
 
+    /// An empty one whose index has room, so that it does not grow step by step.
+    pub(super) fn with_room(cells: usize) -> Self {
+        Self { index: HashTable::with_capacity(cells), ..Self::default() }
+    }
+
     pub(super) fn insert(
         &mut self,
         (scope, key): (ScopeId, CompactString),

@@ -160,11 +160,7 @@ impl<S: Store + 'static> Tollgate<S> {
         demand: &Demand,
         patience: Patience,
     ) -> Result<Entered<S>, StoreError> {
-        let now = self.0.clock.now();
-        let of = Arc::clone(&policy);
-        let mut order = of.order(new_id(now.wall), who, demand, now, now.time.after(self.0.hold));
-        order.report = true;
-        self.0.enter(policy, (order, None), patience, now).await
+        self.enter_with(policy, (who, demand), None, patience).await
     }
 
     /// The same; who waits asks for what its planner says when its turn comes.
@@ -179,11 +175,21 @@ impl<S: Store + 'static> Tollgate<S> {
         planner: Arc<dyn Planner>,
         patience: Patience,
     ) -> Result<Entered<S>, StoreError> {
+        self.enter_with(policy, (who, demand), Some(planner), patience).await
+    }
+
+    async fn enter_with(
+        &self,
+        policy: Arc<Policy>,
+        (who, demand): (&Attributes, &Demand),
+        planner: Option<Arc<dyn Planner>>,
+        patience: Patience,
+    ) -> Result<Entered<S>, StoreError> {
         let now = self.0.clock.now();
         let of = Arc::clone(&policy);
         let mut order = of.order(new_id(now.wall), who, demand, now, now.time.after(self.0.hold));
         order.report = true;
-        self.0.enter(policy, (order, Some(planner)), patience, now).await
+        self.0.enter(policy, (order, planner), patience, now).await
     }
 
     /// Takes what an order asks, or a place in the queue, at once: for those who choose the

@@ -244,3 +244,39 @@ impl<J: Journal> Memory<J> {
         shard.insert(Box::new(reservation), hash, &|id| self.hash_id(id));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tollgate_core::{Kind, LimitId, Rule, Unit, Warn};
+
+    use super::*;
+    use crate::store::memory::{Bounds, Forget};
+
+    /// A cell of the one key, of which something is held until now.
+    fn busy(number: u32, now: Now) -> RestoredCell {
+        let rule = Rule { kind: Kind::Window { length_ns: 1_000_000_000 }, cap: 100 };
+        let (limit, unit) = (LimitId(7), Unit::Requests);
+        let mut charge = Charge { limit, rule, unit, amount: 1, shadow: false, warn: Warn::NEVER };
+        let mut cell = Cell::default();
+        cell.hold(0, &mut charge, "", now);
+        let (scope, key) = (ScopeId(1), CompactString::from("ann"));
+        RestoredCell { number, seq: 1, scope, key, cell, is_dirty: false }
+    }
+
+    #[test]
+    fn of_two_cells_of_one_key_the_newer_lives_whichever_comes_first() {
+        let now = Now::at(Time::from_millis(1_000));
+        for numbers in [[3, 4], [4, 3]] {
+            let mut memory = Memory::new(Bounds::default(), Forget);
+            let cells = numbers.map(|number| busy(number, now)).into();
+            let remembered = Remembered { cells, next_number: 5, ..Remembered::default() };
+            assert_eq!(memory.restore(remembered, now), [0; 0], "both are in use");
+            assert_eq!(memory.keys(), 1);
+            let hash = memory.hash_key(ScopeId(1), "ann");
+            let nth = Memory::<Forget>::shard_of(ScopeId(1), hash);
+            let shard = memory.shards[usize::from(nth)].lock();
+            let slot = shard.find(ScopeId(1), "ann", hash).expect("a cell");
+            assert_eq!(shard.at(slot).number(), 4);
+        }
+    }
+}

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use crate::{Gauge, PlainMeter, Scan, StreamMeter, Tokenizer};
 
 /// A request that was understood.
-pub trait AnyRequest {
+pub trait AnyRequest: std::fmt::Debug {
     /// What it asks for.
     fn scan(&self) -> &Scan;
 
@@ -18,6 +18,15 @@ pub trait AnyRequest {
     /// Counts what the body sends by the model's vocabulary, in place of its bytes. It must
     /// be the body that was scanned; of another, nothing changes.
     fn count_input(&mut self, body: &[u8], tokenizer: Tokenizer);
+
+    /// Gives the model the name by which it is known, where the one that was sent is only what
+    /// somebody called it.
+    fn rename(&mut self, model: String);
+
+    /// Whether it has a maximum of its own that can be lowered.
+    fn is_clampable(&self) -> bool {
+        true
+    }
 
     /// The body with its own maximum lowered to so many output tokens for each choice. It
     /// must be the body that was scanned; another passes as it is.

@@ -49,6 +49,14 @@ pub(crate) struct Books<'a> {
     pub(crate) wall: Time,
 }
 
+/// What a request shows of who asks.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Shown<'a> {
+    pub(crate) headers: &'a HeaderMap,
+    /// A key in its query, where the dialect has it there.
+    pub(crate) in_query: Option<&'a str>,
+}
+
 /// Who asks.
 #[derive(Debug)]
 pub(crate) struct Caller {
@@ -61,8 +69,15 @@ pub(crate) struct Caller {
 pub(crate) const KEY_PREFIX: &str = "tg_";
 
 /// Headers in which clients send API keys.
-pub(crate) static KEY_HEADERS: [HeaderName; 3] =
-    [AUTHORIZATION, HeaderName::from_static("x-api-key"), HeaderName::from_static("api-key")];
+pub(crate) static KEY_HEADERS: [HeaderName; 4] = [
+    AUTHORIZATION,
+    HeaderName::from_static("x-api-key"),
+    HeaderName::from_static("api-key"),
+    HeaderName::from_static("x-goog-api-key"),
+];
+
+/// What AWS's clients write before their signature; in it, whose it is.
+const SIGNATURE: &str = "AWS4-HMAC-SHA256 ";
 
 /// The longest value of an identity header that is believed, in bytes.
 const MAX_VALUE_BYTES: usize = 256;
@@ -84,7 +99,8 @@ static TRUSTED: [(HeaderName, Attribute); 7] = [
 ///
 /// # Errors
 /// When a Tollgate key was sent that is not known or may not be used any more.
-fn identify(headers: &HeaderMap, books: &Books<'_>) -> Result<Caller, Unauthorized> {
+fn identify(shown: Shown<'_>, books: &Books<'_>) -> Result<Caller, Unauthorized> {
+    let headers = shown.headers;
     let mut who = Attributes::new();
     if books.live.settings.identity.trust_headers {
         for (name, attribute) in &TRUSTED {
@@ -94,7 +110,7 @@ fn identify(headers: &HeaderMap, books: &Books<'_>) -> Result<Caller, Unauthoriz
         }
     }
     let mut key = None;
-    if let Some(text) = presented(headers).next() {
+    if let Some(text) = presented(shown).next() {
         if let Some(fixed) = books.live.keys.find(text) {
             fixed.holder().name(&mut who);
         } else {
@@ -113,15 +129,16 @@ fn identify(headers: &HeaderMap, books: &Books<'_>) -> Result<Caller, Unauthoriz
 /// When a Tollgate key was sent that is not known or may not be used any more.
 pub(crate) fn of(headers: &HeaderMap, app: &App, live: &Live) -> Result<Attributes, Unauthorized> {
     let (roster, wall) = (app.roster.snapshot(), app.gate.clock().now().wall);
-    Ok(identify(headers, &Books { live, roster: &roster, wall })?.who)
+    let shown = Shown { headers, in_query: None };
+    Ok(identify(shown, &Books { live, roster: &roster, wall })?.who)
 }
 
 /// Finds out who asks and whether it may ask at all.
 ///
 /// # Errors
 /// When a key is not known, or there is none where the policy counts per caller.
-pub(crate) fn admit(headers: &HeaderMap, books: &Books<'_>) -> Result<Caller, Unauthorized> {
-    let caller = identify(headers, books)?;
+pub(crate) fn admit(shown: Shown<'_>, books: &Books<'_>) -> Result<Caller, Unauthorized> {
+    let caller = identify(shown, books)?;
     if books.live.allows_anonymous || is_known(&caller.who) {
         Ok(caller)
     } else {
@@ -147,17 +164,26 @@ fn is_known(who: &Attributes) -> bool {
 }
 
 /// The Tollgate keys that a request presents.
-fn presented(headers: &HeaderMap) -> impl Iterator<Item = &str> {
-    KEY_HEADERS
-        .iter()
-        .flat_map(|name| headers.get_all(name))
-        .filter_map(|value| key_in(value.to_str().ok()?))
+fn presented(shown: Shown<'_>) -> impl Iterator<Item = &str> {
+    let values = KEY_HEADERS.iter().flat_map(|name| shown.headers.get_all(name));
+    let texts = values.filter_map(|value| value.to_str().ok());
+    texts.chain(shown.in_query).filter_map(key_in)
 }
 
-/// The Tollgate key in a header, with or without a scheme before it.
-fn key_in(value: &str) -> Option<&str> {
-    let last = value.trim().rsplit(' ').next()?;
-    last.starts_with(KEY_PREFIX).then_some(last)
+/// The Tollgate key in a header: by itself, after a scheme, or as whose a signature is.
+pub(crate) fn key_in(value: &str) -> Option<&str> {
+    let value = value.trim();
+    let key = match value.strip_prefix(SIGNATURE) {
+        Some(parts) => parts.split_once("Credential=")?.1.split(['/', ',']).next()?,
+        None => value.rsplit(' ').next()?,
+    };
+    key.starts_with(KEY_PREFIX).then_some(key)
+}
+
+/// Whether somebody signed as AWS's clients do.
+pub(crate) fn is_signed(headers: &HeaderMap) -> bool {
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    values.any(|value| value.as_bytes().starts_with(SIGNATURE.as_bytes()))
 }
 
 fn believed<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {

@@ -7,6 +7,7 @@ mod cli;
 mod commands;
 mod config;
 mod control;
+mod credentials;
 mod gateway;
 mod headers;
 mod identity;

@@ -38,16 +38,21 @@ impl Prices {
         Self { own: own.collect(), unpriced: settings.unpriced.clone(), assumed }
     }
 
-    /// The price of a model at a provider, if there is one. The simulated model has only
-    /// the prices that the policy gives it.
-    pub(crate) fn known(&self, provider: &str, is_sandbox: bool, model: &str) -> Option<Rate> {
+    /// The price of a model that one of these sells, if there is one. The simulated model has
+    /// only the prices that the policy gives it.
+    pub(crate) fn known<'a>(
+        &self,
+        sellers: impl IntoIterator<Item = &'a str>,
+        is_sandbox: bool,
+        model: &str,
+    ) -> Option<Rate> {
         if let Some(price) = self.own.get(model) {
             return Some(Rate::Own(Arc::clone(price)));
         }
         if is_sandbox {
             return None;
         }
-        PriceTable::builtin().price(provider, model).map(Rate::Listed)
+        PriceTable::builtin().price_of(sellers, model).map(Rate::Listed)
     }
 
     /// What a model without a price is charged, or `None` where it is refused;

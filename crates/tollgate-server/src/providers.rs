@@ -1,11 +1,13 @@
 //! Where requests go: the providers of a policy, each with its client.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use anyhow::Context as _;
 use compact_str::CompactString;
 use foldhash::fast::RandomState;
-use http::HeaderValue;
 use tollgate::Clock;
 use tollgate_core::policy::{
     Settings,
@@ -13,6 +15,7 @@ use tollgate_core::policy::{
 };
 
 use crate::{
+    credentials::Credentials,
     net::{Upstream, UpstreamSettings},
     sandbox::{Sandbox, SandboxSettings},
 };
@@ -29,16 +32,18 @@ pub(crate) struct Providers {
 pub(crate) struct Provider {
     /// As the policy names it.
     pub(crate) name: CompactString,
-    /// What it speaks.
-    pub(crate) dialect: Dialect,
+    /// What it speaks; the simulated model speaks whatever a path is of.
+    dialect: Dialect,
     /// How it is reached.
     pub(crate) reach: Reach,
-    /// What is sent to it as `Authorization`, instead of the caller's own.
-    pub(crate) authorization: Option<HeaderValue>,
+    /// What it is shown, instead of what the caller has.
+    pub(crate) credentials: Credentials,
     /// The bound of a request's body in bytes.
     pub(crate) max_body_bytes: Option<u64>,
     /// What its paths are, where it is an application.
     pub(crate) routes: Routes,
+    /// What the models of its deployments are called elsewhere.
+    pub(crate) deployments: BTreeMap<String, String>,
 }
 
 /// How a provider is reached.
@@ -115,9 +120,10 @@ impl Provider {
             name: SANDBOX.into(),
             dialect: Dialect::Openai,
             reach: Reach::Sandbox(settings.sandbox.clone(), sandbox),
-            authorization: None,
+            credentials: Credentials::Callers,
             max_body_bytes: Some(settings.server.max_body),
             routes: Routes::default(),
+            deployments: BTreeMap::new(),
         }
     }
 
@@ -138,15 +144,20 @@ impl Provider {
             _ => Upstream::new(wanted)
                 .with_context(|| format!("cannot make a client for the provider `{name}`"))?,
         };
-        let authorization = its.api_key.as_ref().map(|key| bearer(name, key)).transpose()?;
         Ok(Self {
             name: name.into(),
             dialect: its.dialect,
             reach: Reach::Remote(upstream),
-            authorization,
+            credentials: Credentials::of(name, its)?,
             max_body_bytes: its.body_bound(settings),
             routes: its.routes.clone(),
+            deployments: its.deployments.clone(),
         })
+    }
+
+    /// What it speaks at this path, which stands without its name.
+    pub(crate) fn dialect_at(&self, path: &str) -> Dialect {
+        if self.is_sandbox() { sandbox_dialect(path) } else { self.dialect }
     }
 
     /// Whether it is the simulated model of this process, which costs nothing.
@@ -155,14 +166,24 @@ impl Provider {
     }
 }
 
-/// A key as `Authorization`, marked so that nothing shows it.
-fn bearer(provider: &str, key: &tollgate_core::policy::Secret) -> anyhow::Result<HeaderValue> {
-    let mut value = HeaderValue::try_from(format!("Bearer {}", key.expose())).map_err(|_| {
-        anyhow::anyhow!(
-            "the key of the provider `{provider}` ({}) has characters that no header can bear",
-            key.name()
-        )
-    })?;
-    value.set_sensitive(true);
-    Ok(value)
+/// The dialect whose paths look like this.
+fn sandbox_dialect(path: &str) -> Dialect {
+    let path = path.split('?').next().unwrap_or_default();
+    let within = path.strip_prefix("/v1").unwrap_or(path);
+    let begins = |with: &str| {
+        path.strip_prefix(with).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    if begins("/openai") {
+        Dialect::Azure
+    } else if begins("/model") {
+        Dialect::Bedrock
+    } else if begins("/v1beta") || within.starts_with("/models/") && within.contains(':') {
+        Dialect::Gemini
+    } else if begins("/v1/messages") {
+        Dialect::Anthropic
+    } else if begins("/v1/listen") {
+        Dialect::Deepgram
+    } else {
+        Dialect::Openai
+    }
 }

@@ -1,11 +1,12 @@
 //! The one place that turns a refusal or a failure into an answer, in the caller's dialect.
 //!
-//! OpenAI's clients read OpenAI's errors; everybody else gets problem details (RFC 9457)
-//! with Tollgate's own members beside the standard ones. What is told is for the caller;
-//! what happened in detail is for the log.
+//! Clients of a dialect read errors of that dialect; everybody else gets problem details
+//! (RFC 9457) with Tollgate's own members beside the standard ones. What is told is for the
+//! caller; what happened in detail is for the log.
 
 mod cut;
 mod failure;
+mod native;
 mod queue;
 mod render;
 
@@ -13,21 +14,13 @@ use std::time::Duration;
 
 use http::StatusCode;
 use tollgate::{Cause, Refused};
-use tollgate_core::{Attributes, Kind, Retry, Unit, policy::Limit, policy::settings::Dialect};
+use tollgate_core::{Attributes, Kind, Retry, Unit, policy::Limit};
 
 use crate::{headers, sessions::Given};
 pub(crate) use cut::CutShort;
 pub(crate) use failure::{Failure, What, sentence};
-pub(crate) use render::{failed, refused, rfc3339};
-
-/// In which form an error is told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Form {
-    /// As OpenAI's clients read it.
-    Openai,
-    /// As problem details.
-    Problem,
-}
+pub(crate) use native::Form;
+pub(crate) use render::{Reader, failed, refused, rfc3339};
 
 /// What a refusal by a limit comes to, before it is rendered.
 #[derive(Debug, Clone)]
@@ -51,15 +44,6 @@ pub(crate) struct Verdict {
 /// Clients are told to retry by themselves up to here; longer waits make some of them retry
 /// at once.
 const LONGEST_RETRY: Duration = Duration::from_secs(60);
-
-impl From<Dialect> for Form {
-    fn from(dialect: Dialect) -> Self {
-        match dialect {
-            Dialect::Openai => Self::Openai,
-            Dialect::Http => Self::Problem,
-        }
-    }
-}
 
 impl Verdict {
     /// What a refusal comes to for this caller.

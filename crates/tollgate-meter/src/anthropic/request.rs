@@ -167,6 +167,10 @@ impl AnyRequest for Request {
         }
     }
 
+    fn rename(&mut self, model: String) {
+        self.scan.model = model;
+    }
+
     fn clamped_body(&self, body: &Bytes, most: u64) -> Bytes {
         clamped(body, most)
     }

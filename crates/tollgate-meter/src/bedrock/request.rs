@@ -136,6 +136,15 @@ impl AnyRequest for Request {
         }
     }
 
+    fn rename(&mut self, model: String) {
+        self.scan.model = model;
+    }
+
+    /// Which member a model obeys is not known for all.
+    fn is_clampable(&self) -> bool {
+        self.operation.is_converse() || self.family == Family::Anthropic
+    }
+
     fn clamped_body(&self, body: &Bytes, most: u64) -> Bytes {
         if self.operation.is_converse() {
             let text = members::text(body).ok();
@@ -143,7 +152,6 @@ impl AnyRequest for Request {
         }
         match self.family {
             Family::Anthropic => anthropic::clamped(body, most),
-            // Which member a model obeys is not known for all, so nothing is changed.
             Family::Nova | Family::Embedding | Family::Other => body.clone(),
         }
     }

@@ -154,7 +154,15 @@ impl AnyRequest for Request {
     /// Audio has no text to count.
     fn count_input(&mut self, _body: &[u8], _tokenizer: Tokenizer) {}
 
+    fn rename(&mut self, model: String) {
+        self.scan.model = model;
+    }
+
     /// Nothing is made that a maximum would bound.
+    fn is_clampable(&self) -> bool {
+        false
+    }
+
     fn clamped_body(&self, body: &Bytes, _most: u64) -> Bytes {
         body.clone()
     }

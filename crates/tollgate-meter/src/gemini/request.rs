@@ -249,6 +249,10 @@ impl AnyRequest for Request {
         }
     }
 
+    fn rename(&mut self, model: String) {
+        self.scan.model = model;
+    }
+
     fn clamped_body(&self, body: &Bytes, most: u64) -> Bytes {
         let text = std::str::from_utf8(body).ok();
         text.and_then(|text| clamped(text, most)).unwrap_or_else(|| body.clone())

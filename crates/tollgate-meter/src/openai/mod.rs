@@ -13,7 +13,7 @@ pub mod transcriptions;
 mod usage;
 
 pub use error::{Error, error_body, error_event, refusal};
-pub use request::{Endpoint, MAX_CHOICES, Request, scan};
+pub use request::{Endpoint, MAX_CHOICES, Request, scan, scan_of};
 
 use crate::Input;
 pub use crate::{Gauge, PlainMeter, StreamMeter};

@@ -107,6 +107,17 @@ impl PriceTable {
         self.row(provider, model).map(|row| &row.price)
     }
 
+    /// The same at the first of several sellers that has a line of its own for it.
+    pub fn price_of<'a>(
+        &self,
+        sellers: impl IntoIterator<Item = &'a str>,
+        model: &str,
+    ) -> Option<&Price> {
+        let own = |seller: &str| self.rows.get(&format!("{seller}/{model}"));
+        let row = sellers.into_iter().find_map(own).or_else(|| self.rows.get(model));
+        row.map(|row| &row.price)
+    }
+
     /// The line that [`price`](Self::price) answers from.
     pub fn row(&self, provider: &str, model: &str) -> Option<&Row> {
         self.rows.get(&format!("{provider}/{model}")).or_else(|| self.rows.get(model))

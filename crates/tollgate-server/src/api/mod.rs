@@ -228,7 +228,7 @@ impl Api {
 }
 
 fn rendered(refused: &Refused, verdict: &Verdict, who: &Attributes) -> Response {
-    refusal::refused(refused, verdict, who, Form::Problem).map(Body::new)
+    refusal::refused(refused, verdict, who, Reader::PROBLEM).map(Body::new)
 }
 
 /// A refusal that is not counted: nobody was turned away.

@@ -125,7 +125,7 @@ impl From<RosterError> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let mut response = failed(&self.0, Form::Problem).map(Body::new);
+        let mut response = failed(&self.0, Reader::PROBLEM).map(Body::new);
         if response.status() == StatusCode::UNAUTHORIZED {
             let bearer = HeaderValue::from_static("Bearer");
             response.headers_mut().insert(header::WWW_AUTHENTICATE, bearer);

@@ -16,7 +16,7 @@ use super::{
     body,
     exchange::{Exchange, Incoming, Stop},
     limits::TimeLimits,
-    openai::unanswered,
+    provider::unanswered,
     ticket::Outcome,
     visit::{self, Visit},
 };
@@ -38,7 +38,7 @@ pub(super) async fn answer(
     exchange: &mut Exchange,
     mut incoming: Incoming,
 ) -> Result<Response<Body>, Stop> {
-    exchange.identify(&mut incoming.head.headers)?;
+    exchange.identify(&mut incoming)?;
     let provider = Arc::clone(&exchange.provider);
     let path = incoming.rest().split('?').next().unwrap_or_default();
     let route = provider.routes.find(&incoming.head.method, path);
@@ -80,8 +80,8 @@ async fn pass(
     visit::strip_cookie(&mut head.headers);
     let (limits, name) = (TimeLimits::of(route), route_name(exchange));
     let sent = clock.now();
-    let own = exchange.own.clone();
-    let send = Arc::clone(&provider).send_telling(head, target, body, own, |it| limits.tell(it));
+    let entry = exchange.entry.clone();
+    let send = Arc::clone(&provider).send_telling(head, target, body, entry, |it| limits.tell(it));
     let answered = limits.hold(Duration::ZERO, &name, Box::pin(send)).await;
     let came = clock.now();
     let response = match answered {

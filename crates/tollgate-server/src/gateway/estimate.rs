@@ -9,13 +9,10 @@
 use compact_str::CompactString;
 use tollgate::{Cause, Refused};
 use tollgate_core::{Amounts, Attribute, Demand, Unit, policy::settings::Plain};
-use tollgate_meter::{
-    Learned, Price, Scan, Tokenizer,
-    openai::{self, Gauge},
-};
+use tollgate_meter::{Gauge, Learned, Price, Scan, Tokenizer};
 
-use super::{exchange::Exchange, room};
-use crate::lessons::Lessons;
+use super::{aside::aside, dialect::Request, exchange::Exchange, room};
+use crate::{lessons::Lessons, refusal::Failure};
 
 /// What one request reserves.
 #[derive(Debug, Clone)]
@@ -24,6 +21,8 @@ pub(super) struct Plan {
     pub(super) input: u64,
     /// Output tokens to begin with.
     pub(super) output: u64,
+    /// Audio, in milliseconds: the most that it may be, or what is likely where nobody knows.
+    pub(super) millis: u64,
     /// The most that the model can make, as far as it is known.
     pub(super) most: Option<u64>,
     /// How the text that comes is counted.
@@ -79,42 +78,44 @@ pub(super) struct Basis {
     most: Option<u64>,
     /// The share of answers that fit in a first slice.
     share: f64,
+    /// What becomes of an answer in one piece.
     plain: Plain,
 }
 
 /// What one request reserves, and what that is made anew of where it may become another plan.
 /// Where nobody counts money or tokens, it is the plainest bound.
+///
+/// # Errors
+/// When the process ends while it counts.
 pub(super) async fn plan(
     exchange: &Exchange,
-    request: &mut openai::Request,
+    mut request: Request,
     body: &bytes::Bytes,
     price: Option<&Price>,
-) -> (Plan, Option<Basis>) {
-    let most = most(&request.scan, price);
+) -> Result<(Request, (Plan, Option<Basis>)), Failure> {
+    let most = most(request.scan(), price);
     if !exchange.live.counts_use && exchange.who.grants().is_empty() {
-        let output = most.unwrap_or_else(|| assumed(&request.scan));
-        let input = request.scan.input.bound;
-        let (gauge, how) = (Gauge::Bytes, How::Whole);
-        return (Plan { input, output, most, gauge, how, pupil: None }, None);
+        let plan = Plan::plainest(request.scan(), most);
+        return Ok((request, (plan, None)));
     }
     // What the simulated model calls a token is its own.
     let known = !exchange.provider.is_sandbox();
-    let tokenizer = known.then(|| Tokenizer::of_model(&request.scan.model)).flatten();
+    let tokenizer = known.then(|| Tokenizer::of_model(&request.scan().model)).flatten();
     if let Some(tokenizer) = tokenizer {
-        count(request, body, tokenizer).await;
+        request = counted(request, body, tokenizer).await?;
     }
     let settings = &exchange.live.settings.estimates;
     let basis = Basis {
-        scan: request.scan.clone(),
+        scan: request.scan().clone(),
         tokenizer,
         caller: caller(exchange),
         most,
         share: settings.first_slice.value(),
-        plain: settings.plain,
+        plain: if request.is_clampable() { settings.plain } else { Plain::Bound },
     };
     let plan = basis.plan(&exchange.app.lessons);
     // What was counted is not learned, so it stays as it is.
-    (plan, tokenizer.is_none().then_some(basis))
+    Ok((request, (plan, tokenizer.is_none().then_some(basis))))
 }
 
 impl Basis {
@@ -136,10 +137,10 @@ impl Basis {
                 (None, None) => Gauge::Bytes,
             };
             let (output, how) = output(learned, caller, scan, (*most, *share), *plain);
-            let teaches = tokenizer.is_none() && sent.fixed == 0;
+            let teaches = tokenizer.is_none() && sent.fixed == 0 && !sent.is_open;
             let sent_bytes = if teaches { sent.bound } else { 0 };
             let pupil = Some(Pupil { caller: caller.clone(), sent_bytes });
-            Plan { input, output, most: *most, gauge, how, pupil }
+            Plan { input, output, millis: millis(scan), most: *most, gauge, how, pupil }
         })
     }
 }
@@ -190,31 +191,51 @@ fn caller(exchange: &Exchange) -> CompactString {
     named.unwrap_or_default().into()
 }
 
-async fn count(request: &mut openai::Request, body: &bytes::Bytes, tokenizer: Tokenizer) {
+/// The request, with what it sends counted by the model's vocabulary.
+async fn counted(
+    mut request: Request,
+    body: &bytes::Bytes,
+    tokenizer: Tokenizer,
+) -> Result<Request, Failure> {
     if body.len() <= LONG_TEXT_BYTES && tokenizer.is_ready() {
         request.count_input(body, tokenizer);
-        return;
+        return Ok(request);
     }
-    let (mut counted, body) = (request.clone(), body.clone());
-    let counting = tokio::task::spawn_blocking(move || {
-        counted.count_input(&body, tokenizer);
-        counted
-    });
-    // Only a process that ends lets go of what was begun; the bound by bytes holds as well.
-    if let Ok(counted) = counting.await {
-        *request = counted;
-    }
+    let body = body.clone();
+    aside(move || {
+        request.count_input(&body, tokenizer);
+        request
+    })
+    .await
+}
+
+/// Audio that is reserved.
+fn millis(scan: &Scan) -> u64 {
+    scan.audio.map_or(0, |audio| audio.bound_millis.unwrap_or(audio.likely_millis))
 }
 
 impl Plan {
+    /// The bound of a request, as it was scanned.
+    fn plainest(scan: &Scan, most: Option<u64>) -> Self {
+        Self {
+            input: scan.input.bound,
+            output: most.unwrap_or_else(|| assumed(scan)),
+            millis: millis(scan),
+            most,
+            gauge: Gauge::Bytes,
+            how: How::Whole,
+            pupil: None,
+        }
+    }
+
     /// As an amount of everything.
     pub(super) fn demand(&self, price: Option<&Price>) -> Demand {
         Amounts {
             requests: 1,
             input_tokens: self.input,
             output_tokens: self.output,
-            cost: room::cost(price, self.input, self.output),
-            millis: 0,
+            cost: room::cost(price, self.input, self.output, self.millis),
+            millis: self.millis,
         }
     }
 

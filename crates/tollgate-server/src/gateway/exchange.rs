@@ -2,21 +2,34 @@
 
 use std::{pin::Pin, sync::Arc};
 
+use bytes::Bytes;
 use compact_str::CompactString;
-use http::{HeaderMap, HeaderValue, Response, request::Parts, uri::PathAndQuery};
+use http::{
+    HeaderMap, HeaderValue, Response, header::AUTHORIZATION, request::Parts, uri::PathAndQuery,
+};
 use tollgate::{AnyStore, Cause, Entered, Patience, Refused, StoreError, Verdict, Waiting, new_id};
-use tollgate_core::{Attribute, Attributes, Demand, Now, ReservationId};
+use tollgate_core::{
+    Attribute, Attributes, Demand, Now, ReservationId, policy::settings::Dialect,
+};
 
-use super::{patience::patience, planner::Planner, ticket::Ticket};
+use super::{
+    aside::{LONG_BODY_BYTES, aside},
+    forward::Entry,
+    patience::patience,
+    planner::Planner,
+    query,
+    ticket::Ticket,
+};
 use crate::{
     app::App,
+    credentials::Payload,
     headers::{self, Told},
-    identity::{self, Books, Caller},
+    identity::{self, Books, Caller, Shown},
     live::Live,
     net::Body,
     prices::Rate,
     providers::Provider,
-    refusal::{self, Failure, Form, What},
+    refusal::{self, Failure, Form, Reader, What},
     roster::ManagedKey,
 };
 
@@ -26,12 +39,16 @@ pub(super) struct Exchange {
     pub(super) app: Arc<App>,
     pub(super) live: Arc<Live>,
     pub(super) provider: Arc<Provider>,
+    /// What it speaks at this path.
+    pub(super) dialect: Dialect,
+    /// In which form errors are told.
+    pub(super) form: Form,
     pub(super) arrived: Now,
     pub(super) who: Attributes,
     /// The managed key that was sent, if one was.
     key: Option<Arc<ManagedKey>>,
-    /// What is sent to the provider instead of the policy's key.
-    pub(super) own: Option<HeaderValue>,
+    /// What lets it in at its provider, beside what the policy has.
+    pub(super) entry: Entry,
     /// How long the caller is ready to wait.
     patience: Patience,
     /// The reservation's id, once there is one.
@@ -45,6 +62,8 @@ pub(super) struct Incoming {
     pub(super) body: Body,
     /// How long the provider's name in the path is.
     pub(super) prefix: usize,
+    /// What is left of its path and query, where something was taken out.
+    pub(super) rest: Option<String>,
 }
 
 /// Why a request is not answered by its provider.
@@ -55,6 +74,9 @@ pub(super) enum Stop {
     /// Something else is wrong, before a decision or after it.
     Failed(Failure),
 }
+
+/// Characters of an UUID, as `Uuid::encode_buffer` has room for.
+const UUID_BYTES: usize = 45;
 
 /// Named, since the compiler does not see through all stores that it can be sent.
 type Deciding<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
@@ -73,7 +95,14 @@ pub(super) fn path_and_query(head: &Parts) -> &str {
 impl Incoming {
     /// Its path and query without the provider's name.
     pub(super) fn rest(&self) -> &str {
-        path_and_query(&self.head).get(self.prefix..).unwrap_or_default()
+        let whole = || path_and_query(&self.head).get(self.prefix..).unwrap_or_default();
+        self.rest.as_deref().unwrap_or_else(whole)
+    }
+
+    /// The same in its two parts.
+    pub(super) fn path_and_query(&self) -> (&str, Option<&str>) {
+        let rest = self.rest();
+        rest.split_once('?').map_or((rest, None), |(path, query)| (path, Some(query)))
     }
 }
 
@@ -82,38 +111,91 @@ impl Exchange {
         app: Arc<App>,
         live: Arc<Live>,
         provider: Arc<Provider>,
+        dialect: Dialect,
         arrived: Now,
     ) -> Self {
-        let (who, patience) = (Attributes::new(), Patience::POLICY);
-        Self { app, live, provider, arrived, who, key: None, own: None, patience, id: None }
+        Self {
+            app,
+            live,
+            provider,
+            dialect,
+            form: dialect.into(),
+            arrived,
+            who: Attributes::new(),
+            key: None,
+            entry: Entry::default(),
+            patience: Patience::POLICY,
+            id: None,
+        }
     }
 
-    pub(super) fn form(&self) -> Form {
-        self.provider.dialect.into()
-    }
-
-    /// Finds out who asks, and takes the key off the headers if it is one of Tollgate's.
+    /// Finds out who asks, and takes the key out of the request if it is one of Tollgate's.
     ///
     /// # Errors
-    /// When nobody knows who asks and somebody must.
-    pub(super) fn identify(&mut self, headers: &mut HeaderMap) -> Result<(), Failure> {
+    /// When nobody knows who asks and somebody must, or nothing would let the request in.
+    pub(super) fn identify(&mut self, incoming: &mut Incoming) -> Result<(), Failure> {
         let roster = self.app.roster.snapshot();
         let books = Books { live: &self.live, roster: &roster, wall: self.arrived.wall };
-        let Caller { who, key } = identity::admit(headers, &books)?;
+        let in_query = match self.dialect {
+            Dialect::Gemini => query::key(incoming.path_and_query().1),
+            _ => None,
+        };
+        let shown =
+            Shown { headers: &incoming.head.headers, in_query: in_query.as_deref() };
+        let Caller { who, key } = identity::admit(shown, &books)?;
         (self.who, self.key) = (who, key);
-        self.patience = patience(headers);
-        identity::strip_keys(headers);
+        self.patience = patience(&incoming.head.headers);
         self.who.set(Attribute::Provider, self.provider.name.clone());
-        let (name, Some(key)) = (&self.provider.name, &self.key) else { return Ok(()) };
-        key.allow_provider(name).map_err(|why| Failure::new(What::Forbidden, why))?;
-        self.own = key.own(name).map_err(|_| {
-            let sentence = format!(
-                "The key of `{name}` that is kept with the key `{}` can't be opened here: ask the operator.",
-                key.id()
-            );
-            Failure::new(What::StoreUnavailable, sentence)
-        })?;
+        self.entry = self.entry(&incoming.head.headers)?;
+        let is_ours = |key: &str| identity::key_in(key).is_some();
+        if in_query.is_some_and(|key| is_ours(&key) || !self.provider.passes_callers(&self.entry)) {
+            let (path, query) = incoming.path_and_query();
+            incoming.rest = Some(query::without_key(path, query.unwrap_or_default()));
+        }
+        identity::strip_keys(&mut incoming.head.headers);
         Ok(())
+    }
+
+    /// What lets the request in at its provider.
+    fn entry(&self, headers: &HeaderMap) -> Result<Entry, Failure> {
+        let mut entry = Entry { by_bearer: headers.contains_key(AUTHORIZATION), ..Entry::default() };
+        let name = &self.provider.name;
+        if let Some(key) = &self.key {
+            key.allow_provider(name).map_err(|why| Failure::new(What::Forbidden, why))?;
+            entry.own = key.own(name).map_err(|_| {
+                let sentence = format!(
+                    "The key of `{name}` that is kept with the key `{}` can't be opened here: ask the operator.",
+                    key.id()
+                );
+                Failure::new(What::StoreUnavailable, sentence)
+            })?;
+        }
+        let is_lost = self.dialect == Dialect::Bedrock && identity::is_signed(headers);
+        if is_lost && !self.provider.is_sandbox() && self.provider.passes_callers(&entry) {
+            let sentence = format!(
+                "The policy has no credentials of AWS for `{name}`, and who signs for Tollgate has not signed for its provider: ask the operator, or send a key of Bedrock's own."
+            );
+            return Err(Failure::new(What::Forbidden, sentence));
+        }
+        Ok(entry)
+    }
+
+    /// The same for this body, which some providers want signed.
+    ///
+    /// # Errors
+    /// When the process ends meanwhile.
+    pub(super) async fn signed_entry(&self, body: &Bytes) -> Result<Entry, Failure> {
+        let mut entry = self.entry.clone();
+        if self.provider.signs(&entry) {
+            let payload = if body.len() <= LONG_BODY_BYTES {
+                Payload::of(body)
+            } else {
+                let body = body.clone();
+                aside(move || Payload::of(&body)).await?
+            };
+            entry.signed = Some((payload, self.app.gate.clock().now().wall));
+        }
+        Ok(entry)
     }
 
     /// Whether the caller's key may be used for a model; what names none is for whatever model.
@@ -211,24 +293,27 @@ impl Exchange {
                 standings: &permit.admission().standings,
                 binding: None,
                 now,
-                form: self.form(),
+                form: self.form,
             },
         );
         headers.insert(headers::DECISION, HeaderValue::from_static("admit"));
         headers::tell_waited(headers, permit.waited());
-        headers.insert(headers::REQUEST_ID, id_value(permit.id()));
+        let mut buffer = uuid::Uuid::encode_buffer();
+        headers.insert(headers::REQUEST_ID, id_value(id_text(permit.id(), &mut buffer)));
     }
 
     /// The answer to a request that stopped on its way.
     pub(super) fn stopped(&self, stop: &Stop) -> Response<Body> {
         match stop {
             Stop::Refused(refused) => self.refused(refused),
-            // Decided already, so it is not counted again.
-            Stop::Failed(failure) if self.id.is_some() => {
-                self.log_failure(failure);
-                self.with_id(refusal::failed(failure, self.form()))
-            }
-            Stop::Failed(failure) => turned_away(&self.app, self.arrived, failure, self.form()),
+            // What is decided already is not counted again.
+            Stop::Failed(failure) => match self.id {
+                Some(id) => {
+                    self.log_failure(failure);
+                    failed(failure, self.form, id)
+                }
+                None => turned_away(&self.app, self.arrived, failure, self.form),
+            },
         }
     }
 
@@ -242,7 +327,10 @@ impl Exchange {
             key = self.who.value(&Attribute::Key),
             "RATE_LIMIT refused: {}", verdict.detail,
         );
-        self.with_id(refusal::refused(refused, &verdict, &self.who, self.form()))
+        let mut buffer = uuid::Uuid::encode_buffer();
+        let id = id_text(self.id(), &mut buffer);
+        let reader = Reader { form: self.form, request_id: Some(id) };
+        named(refusal::refused(refused, &verdict, &self.who, reader), id)
     }
 
     fn log_failure(&self, failure: &Failure) {
@@ -253,10 +341,13 @@ impl Exchange {
         );
     }
 
-    pub(super) fn with_id(&self, mut response: Response<Body>) -> Response<Body> {
-        let id = self.id.unwrap_or_else(|| new_id(self.arrived.wall));
-        response.headers_mut().insert(headers::REQUEST_ID, id_value(id));
-        response
+    pub(super) fn with_id(&self, response: Response<Body>) -> Response<Body> {
+        named(response, id_text(self.id(), &mut uuid::Uuid::encode_buffer()))
+    }
+
+    /// The reservation's id, or one that stands for none.
+    fn id(&self) -> ReservationId {
+        self.id.unwrap_or_else(|| new_id(self.arrived.wall))
     }
 }
 
@@ -269,15 +360,26 @@ pub(super) fn turned_away(
 ) -> Response<Body> {
     app.metrics.turned_away(failure.what.error());
     tracing::info!(status = failure.what.status().as_u16(), "turned away: {failure}");
-    let mut response = refusal::failed(failure, form);
-    response.headers_mut().insert(headers::REQUEST_ID, id_value(new_id(arrived.wall)));
+    failed(failure, form, new_id(arrived.wall))
+}
+
+fn failed(failure: &Failure, form: Form, id: ReservationId) -> Response<Body> {
+    let mut buffer = uuid::Uuid::encode_buffer();
+    let id = id_text(id, &mut buffer);
+    named(refusal::failed(failure, Reader { form, request_id: Some(id) }), id)
+}
+
+fn named(mut response: Response<Body>, id: &str) -> Response<Body> {
+    response.headers_mut().insert(headers::REQUEST_ID, id_value(id));
     response
 }
 
 /// An id as a UUID.
-fn id_value(id: ReservationId) -> HeaderValue {
-    let mut buffer = uuid::Uuid::encode_buffer();
-    let text = uuid::Uuid::from_u128(id.0).as_hyphenated().encode_lower(&mut buffer);
+fn id_text(id: ReservationId, buffer: &mut [u8; UUID_BYTES]) -> &str {
+    uuid::Uuid::from_u128(id.0).as_hyphenated().encode_lower(buffer)
+}
+
+fn id_value(text: &str) -> HeaderValue {
     // Hexadecimal digits and hyphens fit into any header.
     HeaderValue::from_str(text).unwrap_or_else(|_| HeaderValue::from_static(""))
 }

@@ -8,12 +8,13 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Request, Response, Uri, header::AUTHORIZATION, request::Parts};
+use http::{HeaderMap, HeaderValue, Request, Response, Uri, request::Parts};
 use http_body::{Frame, SizeHint};
+use tollgate_core::Time;
 
 use super::body::Sent;
 use crate::{
-    identity::KEY_HEADERS,
+    credentials::{Credentials, Key, Payload},
     net::{self, Body, TooLong, UpstreamBody, UpstreamError},
     providers::{Provider, Reach},
     refusal::{Failure, What},
@@ -25,6 +26,17 @@ use crate::{
 pub(super) enum ProviderBody {
     Remote(UpstreamBody),
     Sandbox(SandboxBody),
+}
+
+/// What lets a request in, beside what the policy has for its provider.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Entry {
+    /// The key that the caller has of its own; it goes before the policy's.
+    pub(super) own: Option<HeaderValue>,
+    /// Whether the caller showed what it has in `Authorization`.
+    pub(super) by_bearer: bool,
+    /// The body and the time, where they are signed.
+    pub(super) signed: Option<(Payload, Time)>,
 }
 
 /// How long the simulated model may be silent where it was told to hang.
@@ -53,8 +65,7 @@ impl Provider {
         }
     }
 
-    /// Sends a request and waits for the head of its answer. The key that the caller has of
-    /// its `own` goes before the policy's.
+    /// Sends a request and waits for the head of its answer.
     ///
     /// # Errors
     /// When there is none.
@@ -63,9 +74,9 @@ impl Provider {
         head: Parts,
         target: Uri,
         body: Body,
-        own: Option<HeaderValue>,
+        entry: Entry,
     ) -> Result<Response<ProviderBody>, UpstreamError> {
-        self.send_telling(head, target, body, own, |_| {}).await
+        self.send_telling(head, target, body, entry, |_| {}).await
     }
 
     /// The same, with more headers for the provider, which no caller can make up.
@@ -77,13 +88,13 @@ impl Provider {
         mut head: Parts,
         target: Uri,
         body: Body,
-        own: Option<HeaderValue>,
+        entry: Entry,
         tell: impl FnOnce(&mut HeaderMap),
     ) -> Result<Response<ProviderBody>, UpstreamError> {
         head.uri = target;
         net::strip_request(&mut head.headers);
         tell(&mut head.headers);
-        self.authorize(&mut head.headers, own);
+        self.let_in(&mut head, entry);
         let request = Request::from_parts(head, body);
         match &self.reach {
             Reach::Remote(upstream) => {
@@ -101,13 +112,28 @@ impl Provider {
         }
     }
 
-    /// Puts the provider's key where the caller's was, if there is one.
-    fn authorize(&self, headers: &mut HeaderMap, own: Option<HeaderValue>) {
-        if let Some(authorization) = own.or_else(|| self.authorization.clone()) {
-            for name in &KEY_HEADERS {
-                headers.remove(name);
+    /// Whether what the caller shows passes, since there is nothing else.
+    pub(super) const fn passes_callers(&self, entry: &Entry) -> bool {
+        entry.own.is_none() && matches!(self.credentials, Credentials::Callers)
+    }
+
+    /// Whether it wants requests to be signed.
+    pub(super) const fn signs(&self, entry: &Entry) -> bool {
+        entry.own.is_none() && matches!(self.credentials, Credentials::Aws(_))
+    }
+
+    /// Puts what lets the request in where the caller's was, if there is anything.
+    fn let_in(&self, head: &mut Parts, entry: Entry) {
+        let headers = &mut head.headers;
+        let own = entry.own.map(|own| Key::of(self.dialect, own.as_bytes()));
+        match (own, &self.credentials, entry.signed, &self.reach) {
+            // A key that was a header's value is one in every dialect.
+            (Some(own), ..) => own.into_iter().for_each(|own| own.put(headers, entry.by_bearer)),
+            (None, Credentials::Key(key), ..) => key.clone().put(headers, entry.by_bearer),
+            (None, Credentials::Aws(signer), Some((payload, wall)), Reach::Remote(upstream)) => {
+                signer.sign((&head.method, &head.uri), headers, upstream.host(), payload, wall);
             }
-            headers.insert(AUTHORIZATION, authorization);
+            (None, ..) => {}
         }
     }
 }
@@ -115,11 +141,11 @@ impl Provider {
 /// The path without its version where the provider's address ends with the same: clients
 /// are pointed at `/openai/v1`, and the policy says `https://api.openai.com/v1`.
 fn versioned<'a>(base: &Uri, rest: &'a str) -> &'a str {
-    let ends_versioned = base.path().trim_end_matches('/').ends_with("/v1");
-    match rest.strip_prefix("/v1") {
-        Some(after) if ends_versioned && (after.is_empty() || after.starts_with(['/', '?'])) => {
-            after
-        }
+    let last = base.path().trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+    let is_version = last.strip_prefix('v').is_some_and(|it| it.starts_with(|c: char| c.is_ascii_digit()));
+    let after = rest.strip_prefix('/').and_then(|rest| rest.strip_prefix(last));
+    match after.filter(|_| is_version) {
+        Some(after) if after.is_empty() || after.starts_with(['/', '?']) => after,
         _ => rest,
     }
 }

@@ -8,10 +8,7 @@ use std::{
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use tollgate_meter::{
-    Ending, Metered as Metering,
-    openai::{self, PlainMeter, StreamMeter},
-};
+use tollgate_meter::{Ending, Metered as Metering, PlainMeter, StreamMeter, refusal::NativeEvent};
 
 use super::{
     forward::ProviderBody,
@@ -20,7 +17,7 @@ use super::{
 };
 use crate::{
     net::{self, UpstreamError},
-    refusal::Failure,
+    refusal::{Failure, Form},
 };
 
 /// The body of an answer in one piece.
@@ -46,11 +43,9 @@ pub(super) struct Stream {
     /// What is sent when the meter has nothing more to pass.
     last: Option<Frame<Bytes>>,
     is_over: bool,
+    /// In which form an error at its end is told.
+    form: Form,
 }
-
-/// What ends an event, as nearly all providers write it; of others, what came together is
-/// metered together.
-const BLANK_LINE: &[u8] = b"\n\n";
 
 /// The body of an answer in one piece, once its first bytes are there: they go out with its
 /// head in one write, and most answers are whole then.
@@ -156,9 +151,10 @@ impl Stream {
         meter: StreamMeter,
         ticket: Ticket,
         slices: Option<Slices>,
+        form: Form,
     ) -> Self {
         let (pending, last) = (Bytes::new(), None);
-        Self { body, meter, ticket: Some(ticket), slices, pending, last, is_over: false }
+        Self { body, meter, ticket: Some(ticket), slices, pending, last, is_over: false, form }
     }
 
     /// Sees to it that what comes next is reserved, or ends the stream.
@@ -172,7 +168,7 @@ impl Stream {
             Room::Enough => {}
             Room::Spent(cut) => {
                 ticket.note_cut(&cut);
-                self.end(&cut.openai());
+                self.end(&cut.event(self.form));
             }
             Room::Unknown(error) => self.fail(&Failure::from(&error)),
         }
@@ -206,11 +202,11 @@ impl Stream {
     /// Meters what came: all of it where all that it may bring is reserved, else the next
     /// event alone, so that no more passes than is reserved.
     fn meter_pending(&mut self) {
-        let is_covered = self.slices.as_ref().is_none_or(|all| all.covers(self.pending.len()));
-        let next = if is_covered { None } else { memchr::memmem::find(&self.pending, BLANK_LINE) };
-        let end = next.map_or(self.pending.len(), |at| at + BLANK_LINE.len());
-        let piece = self.pending.split_to(end);
-        self.meter.push(&piece);
+        if self.slices.as_ref().is_none_or(|all| all.covers(self.pending.len())) {
+            self.meter.push(&std::mem::take(&mut self.pending));
+        } else {
+            self.meter.push_event(&mut self.pending);
+        }
         // The dialect's own mark ends it: whoever reads it may ask anew at once.
         if self.meter.metered().ending == Ending::Complete {
             let metered = self.meter.metered();
@@ -219,13 +215,12 @@ impl Stream {
     }
 
     fn fail(&mut self, failure: &Failure) {
-        let (kind, code) = failure.what.openai();
-        self.end(&openai::Error { message: &failure.message, kind, param: None, code });
+        self.end(&failure.native(self.form).event);
     }
 
     /// Ends the stream with an error that clients raise: a stream that merely stops looks
     /// complete to them.
-    fn end(&mut self, error: &openai::Error<'_>) {
+    fn end(&mut self, error: &NativeEvent) {
         let metered = self.meter.metered();
         self.conclude(metered);
         let event = self.meter.cut(error);

@@ -11,15 +11,18 @@
 //! was reserved, since the provider may have worked on it.
 
 mod application;
+mod aside;
 mod body;
+mod dialect;
 mod estimate;
 mod exchange;
 mod forward;
 mod limits;
 mod metered;
-mod openai;
 mod patience;
 mod planner;
+mod provider;
+mod query;
 mod room;
 mod slices;
 #[cfg(test)]
@@ -30,6 +33,7 @@ mod visit;
 use std::sync::Arc;
 
 use http::{Request, Response};
+use tollgate_core::policy::settings::Dialect;
 
 use crate::{
     app::App,
@@ -49,12 +53,13 @@ pub(crate) async fn answer(app: Arc<App>, request: Request<Body>) -> Response<Bo
         let failure = unknown(path, &live.providers);
         return exchange::turned_away(&app, arrived, &failure, Form::Problem);
     };
+    let dialect = provider.dialect_at(rest);
     let (provider, prefix) = (Arc::clone(provider), path.len() - rest.len());
-    let mut exchange = Exchange::new(app, live, provider, arrived);
-    let incoming = Incoming { head, body, prefix };
-    let answered = match exchange.form() {
-        Form::Openai => openai::answer(&mut exchange, incoming).await,
-        Form::Problem => Box::pin(application::answer(&mut exchange, incoming)).await,
+    let mut exchange = Exchange::new(app, live, provider, dialect, arrived);
+    let incoming = Incoming { head, body, prefix, rest: None };
+    let answered = match dialect {
+        Dialect::Http => Box::pin(application::answer(&mut exchange, incoming)).await,
+        _ => provider::answer(&mut exchange, incoming).await,
     };
     answered.unwrap_or_else(|stop| exchange.stopped(&stop))
 }

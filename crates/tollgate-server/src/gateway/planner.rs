@@ -56,13 +56,14 @@ impl tollgate::Planner for Planner {
 
 #[cfg(test)]
 mod tests {
-    use tollgate_meter::openai::Gauge;
+    use tollgate_meter::Gauge;
 
     use crate::gateway::estimate::{How, Plan};
 
     const FRESH: Plan = Plan {
         input: 40,
         output: 60,
+        millis: 0,
         most: Some(100),
         gauge: Gauge::Bytes,
         how: How::Slices { least: 20 },

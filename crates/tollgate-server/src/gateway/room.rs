@@ -2,11 +2,19 @@
 
 use tollgate::Refused;
 use tollgate_core::{NanoUsd, Unit};
-use tollgate_meter::Price;
+use tollgate_meter::{Counts, Price};
 
-/// What so many tokens cost at most.
-pub(super) fn cost(price: Option<&Price>, input: u64, output: u64) -> NanoUsd {
-    price.map_or(NanoUsd(0), |price| price.ceiling(input, output))
+/// What so many tokens, and so many milliseconds of audio, cost at most.
+pub(super) fn cost(price: Option<&Price>, input: u64, output: u64, millis: u64) -> NanoUsd {
+    let Some(price) = price else { return NanoUsd(0) };
+    let NanoUsd(tokens) = price.ceiling(input, output);
+    if millis == 0 {
+        return NanoUsd(tokens);
+    }
+    // What is sent is heard; some charge its tokens, some its time.
+    let heard = Counts { millis, input_audio_tokens: input, ..Counts::tokens(input, output) };
+    let NanoUsd(time) = price.cost(&Counts { millis, ..Counts::default() });
+    NanoUsd(tokens.saturating_add(time)).max(price.cost(&heard))
 }
 
 /// The most output tokens, up to `most`, that a refused request of so much input would have
@@ -26,7 +34,7 @@ pub(super) fn of_output(refused: &Refused, input: u64, most: u64, price: Option<
 
 /// The most output tokens that so many nano-dollars pay for, beside the input.
 fn affordable(nanos: u64, input: u64, most: u64, price: Option<&Price>) -> u64 {
-    let fits = |output| cost(price, input, output) <= NanoUsd(nanos);
+    let fits = |output| cost(price, input, output, 0) <= NanoUsd(nanos);
     let (mut fitting, mut over) = (0, most.saturating_add(1));
     while over - fitting > 1 {
         let middle = fitting + (over - fitting) / 2;

@@ -209,7 +209,7 @@ fn comes_back_soon(refused: &Refused) -> bool {
 /// What another slice costs beside what is reserved.
 fn difference(price: Option<&Price>, input: u64, reserved: u64, slice: u64) -> NanoUsd {
     let (NanoUsd(before), NanoUsd(after)) =
-        (cost(price, input, reserved), cost(price, input, reserved.saturating_add(slice)));
+        (cost(price, input, reserved, 0), cost(price, input, reserved.saturating_add(slice), 0));
     NanoUsd(after.saturating_sub(before))
 }
 

@@ -144,11 +144,12 @@ impl Held {
             usage => self.permit.end(usage),
         }
         let lasted = self.app.gate.clock().now().time.since(self.arrived.time);
-        let has_tokens = charged.input_tokens > 0 || charged.output_tokens > 0;
+        let was_of_use =
+            charged.input_tokens > 0 || charged.output_tokens > 0 || charged.millis > 0;
         self.app.metrics.finished(&Finished {
             provider: &self.provider.name,
             // Names of models that no provider knows are as many as a caller likes.
-            model: if has_tokens { &self.model } else { "" },
+            model: if was_of_use { &self.model } else { "" },
             usage: &charged,
             overrun: &charged.beyond(&reserved),
             lasted: Some(lasted),

@@ -135,7 +135,7 @@ impl Visit {
         let app = &exchange.app;
         app.metrics.refused(&refused.policy, &refused.refusal, verdict.error);
         let mut response = match wanted {
-            None => refusal::refused(refused, &verdict, &exchange.who, Form::Problem),
+            None => refusal::refused(refused, &verdict, &exchange.who, Reader::PROBLEM),
             Some(wanted) => browser::busy_answer(&Busy {
                 active,
                 max,

@@ -59,7 +59,7 @@ impl<'a> Units<'a> {
 
     /// Adds what is told of them.
     pub(super) fn add(&self, headers: &mut HeaderMap, told: &Told<'_>) {
-        if told.form == Form::Openai {
+        if told.form.is_openai() {
             for (names, shown) in [(&REQUESTS, &self.requests), (&TOKENS, &self.tokens)] {
                 if let Some(shown) = shown {
                     as_openai(headers, names, shown, told);

@@ -2,17 +2,17 @@
 
 use tollgate::Refused;
 use tollgate_core::Attributes;
-use tollgate_meter::openai;
+use tollgate_meter::refusal::{NativeEvent, Reason, Refusal};
 
-use super::{Verdict, render::openai_words};
+use super::{Form, Verdict};
 
 /// Why a stream ends before its answer does.
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]
 pub(crate) struct CutShort {
     message: String,
-    kind: &'static str,
-    code: &'static str,
+    why: Reason,
+    limit: Option<String>,
     /// The reason that is counted.
     pub(crate) reason: &'static str,
 }
@@ -21,21 +21,17 @@ impl CutShort {
     /// What a stream is told that was refused more, so many output tokens having been made.
     pub(crate) fn new(refused: &Refused, who: &Attributes, made: u64) -> Self {
         let verdict = Verdict::new(refused, who);
-        let (kind, code) = openai_words(refused, &verdict);
         let message = format!(
             "{}. The answer ends here, after about {made} output tokens, which are charged.",
             verdict.detail
         );
-        Self { message, kind, code, reason: verdict.error }
+        let limit = refused.limit().map(|limit| limit.name.to_string());
+        Self { message, why: verdict.reason(refused), limit, reason: verdict.error }
     }
 
-    /// In OpenAI's words.
-    pub(crate) fn openai(&self) -> openai::Error<'_> {
-        openai::Error {
-            message: &self.message,
-            kind: self.kind,
-            param: None,
-            code: Some(self.code),
-        }
+    /// The event that ends a stream of a dialect.
+    pub(crate) fn event(&self, form: Form) -> NativeEvent {
+        let limit = self.limit.as_deref();
+        form.native(&Refusal { limit, ..Refusal::new(self.why, &self.message) }).event
     }
 }

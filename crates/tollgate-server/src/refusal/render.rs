@@ -10,8 +10,11 @@ use http::{
 use jiff::Timestamp;
 use serde::Serialize;
 use tollgate::{Cause, Refused};
-use tollgate_core::{Attributes, Now, Time, Unit};
-use tollgate_meter::openai;
+use tollgate_core::{Attribute, Attributes, Now, Time, Unit};
+use tollgate_meter::{
+    openai,
+    refusal::{Native, Refusal},
+};
 
 use super::{Failure, Form, Verdict, sessions};
 use crate::{
@@ -30,6 +33,14 @@ const REDUCED_CAPACITY: &str =
 const NO_TYPE: &str = "about:blank";
 
 const NANOS_PER_MILLI: u64 = 1_000_000;
+
+/// Whose clients read an error.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Reader<'a> {
+    pub(crate) form: Form,
+    /// The request's name, where the error says it too.
+    pub(crate) request_id: Option<&'a str>,
+}
 
 /// Problem details with Tollgate's members. Those that do not apply are left out, but for
 /// the ones that every refusal has.
@@ -84,20 +95,40 @@ struct OfTicket {
     estimated_wait_seconds: Option<u64>,
 }
 
+impl Reader<'_> {
+    /// Whoever reads problem details.
+    pub(crate) const PROBLEM: Self = Self { form: Form::Problem, request_id: None };
+}
+
 /// The answer to a request that a limit refused.
 pub(crate) fn refused(
     refused: &Refused,
     verdict: &Verdict,
     who: &Attributes,
-    form: Form,
+    reader: Reader<'_>,
 ) -> Response<Body> {
+    let form = reader.form;
     let name = refused.limit().map_or("", |limit| limit.name.as_str());
     let retry_at = refused.refusal.retry.promised().and_then(|at| rfc3339(at, refused.now));
-    let (body, content_type) = match form {
-        Form::Openai => (openai_refusal(refused, verdict), JSON),
-        Form::Problem => (problem_refusal(refused, verdict, name, retry_at.clone()), PROBLEM_JSON),
+    let mut response = match form {
+        Form::Problem => {
+            let body = problem_refusal(refused, verdict, name, retry_at.clone());
+            respond(verdict.status, body, PROBLEM_JSON)
+        }
+        _ if form.is_openai() => {
+            respond(verdict.status, openai_refusal(refused, verdict), JSON)
+        }
+        _ => native(
+            form,
+            &Refusal {
+                limit: Some(name),
+                model: who.value(&Attribute::Model),
+                wait_ms: verdict.wait.map(millis_up),
+                request_id: reader.request_id,
+                ..Refusal::new(verdict.reason(refused), &verdict.message)
+            },
+        ),
     };
-    let mut response = respond(verdict.status, body, content_type);
     let headers = response.headers_mut();
     headers::add(
         headers,
@@ -121,15 +152,9 @@ pub(crate) fn refused(
 }
 
 /// The answer to a request that failed.
-pub(crate) fn failed(failure: &Failure, form: Form) -> Response<Body> {
+pub(crate) fn failed(failure: &Failure, reader: Reader<'_>) -> Response<Body> {
     let status = failure.what.status();
-    let mut response = match form {
-        Form::Openai => {
-            let (kind, code) = failure.what.openai();
-            let error =
-                openai::Error { message: &failure.message, kind, param: failure.param, code };
-            respond(status, openai::error_body(&error), JSON)
-        }
+    let mut response = match reader.form {
         Form::Problem => {
             let problem = Problem {
                 kind: NO_TYPE,
@@ -144,18 +169,37 @@ pub(crate) fn failed(failure: &Failure, form: Form) -> Response<Body> {
             };
             respond(status, json(&problem), PROBLEM_JSON)
         }
+        form if form.is_openai() => {
+            let (kind, code) = failure.what.openai();
+            let error =
+                openai::Error { message: &failure.message, kind, param: failure.param, code };
+            respond(status, openai::error_body(&error), JSON)
+        }
+        form => native(form, &Refusal { request_id: reader.request_id, ..failure.told() }),
     };
-    if status == StatusCode::UNAUTHORIZED {
+    if response.status() == StatusCode::UNAUTHORIZED {
         // RFC 9110 §15.5.2 wants to be told how.
         response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }
     response
 }
 
+/// What a dialect has for it.
+fn native(form: Form, refusal: &Refusal<'_>) -> Response<Body> {
+    let Native { status, headers, body, .. } = form.native(refusal);
+    // Every status of a dialect is one.
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = respond(status, body, JSON);
+    for (name, value) in headers {
+        headers::set(response.headers_mut(), HeaderName::from_static(name), Some(value));
+    }
+    response
+}
+
 /// When to come back, in every form that clients read.
 fn tell_when(headers: &mut HeaderMap, verdict: &Verdict, form: Form) {
-    // OpenAI's own answer for a spent budget bears none: waiting is not what it asks for.
-    let is_silent = form == Form::Openai && verdict.is_budget;
+    // Providers' own answers for a spent budget bear none: waiting is not what they ask for.
+    let is_silent = form != Form::Problem && verdict.is_budget;
     if let Some(wait) = verdict.wait.filter(|_| !is_silent) {
         headers.insert(RETRY_AFTER, headers::seconds_up(wait).max(1).into());
         headers.insert(RETRY_AFTER_MS, millis_up(wait).max(1).into());
@@ -174,7 +218,7 @@ fn openai_refusal(refused: &Refused, verdict: &Verdict) -> Bytes {
 }
 
 /// Type and code of a refusal in OpenAI's words.
-pub(super) fn openai_words(refused: &Refused, verdict: &Verdict) -> (&'static str, &'static str) {
+fn openai_words(refused: &Refused, verdict: &Verdict) -> (&'static str, &'static str) {
     let unit = refused.limit().map(|limit| limit.unit);
     match unit {
         _ if verdict.is_budget => ("insufficient_quota", "project_spend_limit_exceeded"),

@@ -66,7 +66,7 @@ impl ProviderKey {
         let key = Self(text.into());
         let is_one_word =
             (1..=MAX_BYTES).contains(&text.len()) && !text.contains(char::is_whitespace);
-        if !is_one_word || text.starts_with(KEY_PREFIX) || key.bearer().is_none() {
+        if !is_one_word || text.starts_with(KEY_PREFIX) || key.header().is_none() {
             return Err(RosterError::Invalid(format!(
                 "this is no provider's key: that has no spaces, 1 to {MAX_BYTES} bytes, and is none of Tollgate's own"
             )));
@@ -75,8 +75,8 @@ impl ProviderKey {
     }
 
     /// As a provider reads it, marked so that nothing shows it.
-    pub(super) fn bearer(&self) -> Option<HeaderValue> {
-        let mut value = HeaderValue::try_from(format!("Bearer {}", self.0.expose_secret())).ok()?;
+    pub(super) fn header(&self) -> Option<HeaderValue> {
+        let mut value = HeaderValue::try_from(self.0.expose_secret()).ok()?;
         value.set_sensitive(true);
         Some(value)
     }

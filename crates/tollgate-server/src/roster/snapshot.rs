@@ -191,7 +191,7 @@ impl Keys {
             let sealed: Vec<u8> = row.get(2)?;
             let opened =
                 vault.seal().ok().and_then(|seal| seal.open(&whose(&id, &provider), &sealed));
-            let own = opened.and_then(|own| own.bearer());
+            let own = opened.and_then(|own| own.header());
             all.sealed += usize::from(own.is_none());
             key.own.push((provider.into(), own));
         }

@@ -4,7 +4,7 @@ use super::routes;
 use crate::policy::{
     PolicyError, Settings,
     limits::{Findings, is_name},
-    settings::{Dialect, Mount},
+    settings::{Dialect, Mount, Provider},
     suggest::suggestion,
     tree::Node,
 };
@@ -53,9 +53,34 @@ pub(super) fn check(tree: &Node, settings: &Settings, findings: &mut Findings) {
                 );
             }
         }
+        credentials(name, provider, &mut wrong);
         routes::check(tree, name, provider, findings);
     }
     conditions(tree, settings, findings);
+}
+
+/// Notes credentials and names of models that are of no use to the provider.
+fn credentials(name: &str, its: &Provider, wrong: &mut impl FnMut(Option<&str>, String)) {
+    if its.aws.is_some() {
+        let why = if its.dialect != Dialect::Bedrock {
+            Some("only a provider of dialect bedrock has credentials of AWS")
+        } else if its.api_key.is_some() {
+            Some("give either these credentials or an api_key, not both")
+        } else if its.aws_region().is_none() {
+            Some("the address does not tell the region: set `region`, like \"us-east-1\"")
+        } else {
+            None
+        };
+        if let Some(why) = why {
+            wrong(Some("aws"), format!("`providers.{name}.aws`: {why}"));
+        }
+    }
+    if !its.deployments.is_empty() && its.dialect != Dialect::Azure {
+        wrong(
+            Some("deployments"),
+            format!("`providers.{name}.deployments`: only a provider of dialect azure has them"),
+        );
+    }
 }
 
 /// Notes limits that wait for a provider that is not there.

@@ -25,7 +25,7 @@ pub use access::{Access, Identity, StaticKey};
 pub use estimates::{Estimates, Plain};
 pub use methods::Methods;
 pub use prices::{Assumed, ModelPrice, PricePerMillion, Prices, Unpriced};
-pub use provider::{Dialect, Mount, Provider};
+pub use provider::{Aws, Dialect, Mount, Provider};
 pub use route::{Route, Routes, SessionUse};
 pub use sandbox::Sandbox;
 pub use server::{Alias, Log, LogFormat, LogLevel, Server, Store, StoreKind};

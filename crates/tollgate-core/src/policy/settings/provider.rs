@@ -1,6 +1,6 @@
 //! Where requests go.
 
-use std::{fmt, num::NonZeroU32, str::FromStr, time::Duration};
+use std::{collections::BTreeMap, fmt, num::NonZeroU32, str::FromStr, time::Duration};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::Routes;
 use crate::policy::{
     Settings,
-    values::{BaseUrl, Secret, Size, Span, excerpt, span, written_as_text},
+    values::{BaseUrl, Secret, Size, Span, Word, excerpt, span, written_as_text},
 };
 
 /// An upstream: an AI provider, or the operator's own application.
@@ -22,6 +22,13 @@ pub struct Provider {
     /// The key that is sent to it; without one the caller's own passes through.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub api_key: Option<Secret>,
+    /// The credentials by which requests to Bedrock are signed; without them, and without a
+    /// key, callers must have a key of Bedrock's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub aws: Option<Aws>,
+    /// The models of Azure's deployments, where they are not called the same.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub deployments: BTreeMap<String, String>,
     /// Where its paths begin.
     #[serde(default, skip_serializing_if = "Mount::is_at_name")]
     pub mount: Mount,
@@ -50,8 +57,34 @@ pub struct Provider {
 pub enum Dialect {
     /// OpenAI's, which many others speak too.
     Openai,
+    /// OpenAI's as Azure has it: the model is a deployment, named in the path.
+    Azure,
+    /// Anthropic's.
+    Anthropic,
+    /// That of Google's Gemini.
+    Gemini,
+    /// That of Amazon Bedrock.
+    Bedrock,
+    /// Deepgram's.
+    Deepgram,
     /// Plain HTTP of an application of the operator's.
     Http,
+}
+
+/// Credentials of AWS.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Aws {
+    /// Whose they are.
+    pub access_key_id: Secret,
+    /// The secret that signs.
+    pub secret_access_key: Secret,
+    /// What belongs to credentials that were lent for some time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session_token: Option<Secret>,
+    /// The region, where the address does not tell it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<Word>,
 }
 
 /// Where the paths of a provider begin.
@@ -82,9 +115,20 @@ impl Provider {
     pub fn body_bound(&self, settings: &Settings) -> Option<u64> {
         match (self.max_body, self.dialect) {
             (Some(Size(bytes)), _) => Some(bytes),
-            (None, Dialect::Openai) => Some(settings.server.max_body),
             (None, Dialect::Http) => None,
+            (None, _) => Some(settings.server.max_body),
         }
+    }
+
+    /// The region that requests are signed for: as it is set, or as an address of AWS's tells.
+    pub fn aws_region(&self) -> Option<&str> {
+        let set = self.aws.as_ref().and_then(|aws| aws.region.as_ref());
+        set.map(Word::as_str).or_else(|| {
+            let host = self.base_url.uri().host()?;
+            let mut labels = host.strip_suffix(".amazonaws.com")?.split('.');
+            labels.find(|label| label.starts_with("bedrock-runtime"))?;
+            labels.next()
+        })
     }
 }
 
@@ -93,6 +137,11 @@ impl Dialect {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Openai => "openai",
+            Self::Azure => "azure",
+            Self::Anthropic => "anthropic",
+            Self::Gemini => "gemini",
+            Self::Bedrock => "bedrock",
+            Self::Deepgram => "deepgram",
             Self::Http => "http",
         }
     }

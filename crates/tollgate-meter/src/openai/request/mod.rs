@@ -11,6 +11,7 @@ use super::{IMAGE, stream, usage};
 use crate::{
     AnyRequest, Gauge, PlainMeter, Scan, ScanError, StreamMeter, Tokenizer,
     edit::{self, Edit},
+    members::checked_model,
     ruler::{Role, Ruler, Words},
 };
 use members::Members;
@@ -53,12 +54,24 @@ pub struct Request {
 /// Where the body is no JSON object, or where what decides the charge is missing, is of
 /// the wrong type or out of range, or could be read in two ways.
 pub fn scan(endpoint: Endpoint, body: &[u8]) -> Result<Request, ScanError> {
+    scanned(endpoint, None, body)
+}
+
+/// Scans the body of a request whose path names the model, whatever the body says of it.
+///
+/// # Errors
+/// As [`scan`].
+pub fn scan_of(endpoint: Endpoint, model: &str, body: &[u8]) -> Result<Request, ScanError> {
+    scanned(endpoint, Some(model), body)
+}
+
+fn scanned(endpoint: Endpoint, model: Option<&str>, body: &[u8]) -> Result<Request, ScanError> {
     let text = crate::members::text(body)?;
     let members = Members::parse(endpoint, text, Ruler::of(&WORDS))?;
     let stream = members.stream && endpoint != Endpoint::Embeddings;
     let edit = if stream { body::ask_for_usage(text, members.stream_options)? } else { None };
     let scan = Scan {
-        model: members.model()?,
+        model: model.map_or_else(|| members.model(), |name| checked_model(name.to_owned()))?,
         stream,
         input: members.input,
         max_output_tokens: members.max_output_tokens(endpoint)?,
@@ -144,6 +157,10 @@ impl AnyRequest for Request {
 
     fn count_input(&mut self, body: &[u8], tokenizer: Tokenizer) {
         self.count_input(body, tokenizer);
+    }
+
+    fn rename(&mut self, model: String) {
+        self.scan.model = model;
     }
 
     fn clamped_body(&self, body: &Bytes, most: u64) -> Bytes {

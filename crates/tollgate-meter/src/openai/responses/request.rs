@@ -150,6 +150,10 @@ impl AnyRequest for Request {
         }
     }
 
+    fn rename(&mut self, model: String) {
+        self.scan.model = model;
+    }
+
     fn clamped_body(&self, body: &Bytes, most: u64) -> Bytes {
         let text = members::text(body).ok();
         let raw = text.and_then(|text| Some((text, Raw::parse(&NAMES, text).ok()?)));

@@ -11,7 +11,7 @@ mod stream;
 mod tests;
 mod usage;
 
-pub use request::{Request, scan};
+pub use request::{Request, scan, scan_of};
 
 /// Whether a path leads here, wherever the API is mounted.
 pub fn is_path(path: &str) -> bool {

@@ -32,9 +32,24 @@ const MILLIS_PER_TOKEN: u64 = 100;
 /// Where the body is no form, or where what decides the charge is missing, is of the wrong
 /// type, or could be read in two ways.
 pub fn scan(content_type: &str, body: &[u8]) -> Result<Request, ScanError> {
+    scanned(None, content_type, body)
+}
+
+/// Scans the body of a request whose path names the model, whatever the form says of it.
+///
+/// # Errors
+/// As [`scan`].
+pub fn scan_of(model: &str, content_type: &str, body: &[u8]) -> Result<Request, ScanError> {
+    scanned(Some(model), content_type, body)
+}
+
+fn scanned(named: Option<&str>, content_type: &str, body: &[u8]) -> Result<Request, ScanError> {
     let [model, stream, prompt, file] = fields(content_type, body)?;
-    let model =
-        members::checked_model(text(model.ok_or(ScanError::NoModel)?, "model")?.to_owned())?;
+    let model = match named {
+        Some(named) => named,
+        None => text(model.ok_or(ScanError::NoModel)?, "model")?,
+    };
+    let model = members::checked_model(model.to_owned())?;
     let stream = match stream.map(|value| text(value, "stream")).transpose()? {
         None | Some("false" | "False" | "0") => false,
         Some("true" | "True" | "1") => true,
@@ -106,7 +121,15 @@ impl AnyRequest for Request {
     /// Audio has no text to count.
     fn count_input(&mut self, _body: &[u8], _tokenizer: Tokenizer) {}
 
+    fn rename(&mut self, model: String) {
+        self.scan.model = model;
+    }
+
     /// The form has no maximum.
+    fn is_clampable(&self) -> bool {
+        false
+    }
+
     fn clamped_body(&self, body: &Bytes, _most: u64) -> Bytes {
         body.clone()
     }

@@ -91,6 +91,11 @@ impl Upstream {
         &self.settings
     }
 
+    /// What it is called in `Host`.
+    pub(crate) const fn host(&self) -> &HeaderValue {
+        &self.host
+    }
+
     /// The address of `rest`, a path with or without a query, at this provider.
     ///
     /// # Errors

@@ -1,0 +1,157 @@
+//! What requests of each dialect are: which are metered, which cost nothing, and how those
+//! that are metered are read.
+//!
+//! What only reads or deletes costs nothing, and so does what only counts or checks. Whatever
+//! else a path leads to makes something that nobody here can meter.
+
+use http::Method;
+use percent_encoding::percent_decode_str;
+use tollgate_core::policy::settings::Dialect;
+use tollgate_meter::{
+    AnyRequest, ScanError,
+    anthropic, bedrock, deepgram, gemini,
+    openai::{self, responses, transcriptions},
+};
+
+use crate::refusal::Form;
+
+/// A request that was understood, whatever dialect it speaks.
+pub(super) type Request = Box<dyn AnyRequest + Send>;
+
+/// Where a request goes that is metered.
+#[derive(Debug, Clone)]
+pub(super) enum Target {
+    Text(openai::Endpoint),
+    Response,
+    Transcription,
+    Message(anthropic::Endpoint),
+    Content(gemini::Target),
+    Model(bedrock::Target),
+    Listen(deepgram::Target),
+}
+
+impl Target {
+    /// Where a POST to this path goes; nothing where that is not metered.
+    ///
+    /// # Errors
+    /// Where the path or the query says too little, or in two ways, what is asked for.
+    pub(super) fn of(
+        dialect: Dialect,
+        path: &str,
+        query: Option<&str>,
+    ) -> Result<Option<Self>, ScanError> {
+        Ok(match dialect {
+            Dialect::Openai | Dialect::Azure => openai(path),
+            Dialect::Anthropic => anthropic::Endpoint::of(path).map(Self::Message),
+            Dialect::Gemini => gemini::Target::of(path, query).map(Self::Content),
+            Dialect::Bedrock => bedrock::Target::of(path).map(Self::Model),
+            Dialect::Deepgram => deepgram::Target::of(path, query)?.map(Self::Listen),
+            Dialect::Http => None,
+        })
+    }
+
+    /// Reads a body, of this type. A `model` that is known already stands above what the body
+    /// calls it.
+    ///
+    /// # Errors
+    /// Where what decides the charge is missing or makes no sense.
+    pub(super) fn scan(
+        &self,
+        model: Option<&str>,
+        content_type: Option<&str>,
+        body: &[u8],
+    ) -> Result<Request, ScanError> {
+        Ok(match self {
+            Self::Text(endpoint) => Box::new(match model {
+                Some(model) => openai::scan_of(*endpoint, model, body)?,
+                None => openai::scan(*endpoint, body)?,
+            }),
+            Self::Response => Box::new(responses::scan(body)?),
+            Self::Transcription => {
+                let kind = content_type.unwrap_or_default();
+                Box::new(match model {
+                    Some(model) => transcriptions::scan_of(model, kind, body)?,
+                    None => transcriptions::scan(kind, body)?,
+                })
+            }
+            Self::Message(endpoint) => Box::new(anthropic::scan(*endpoint, body)?),
+            Self::Content(target) => Box::new(gemini::scan(target, body)?),
+            Self::Model(target) => Box::new(bedrock::scan(target, body)?),
+            Self::Listen(target) => Box::new(deepgram::scan(target, content_type, body)?),
+        })
+    }
+
+    /// In which form its errors are told.
+    pub(super) const fn form(&self) -> Form {
+        match self {
+            Self::Text(_) | Self::Transcription => Form::Openai,
+            Self::Response => Form::Responses,
+            Self::Message(_) => Form::Anthropic,
+            Self::Content(_) => Form::Gemini,
+            Self::Model(_) => Form::Bedrock,
+            Self::Listen(_) => Form::Deepgram,
+        }
+    }
+}
+
+fn openai(path: &str) -> Option<Target> {
+    if let Some(endpoint) = openai::Endpoint::of(path) {
+        Some(Target::Text(endpoint))
+    } else if responses::is_path(path) {
+        Some(Target::Response)
+    } else if transcriptions::is_path(path) {
+        Some(Target::Transcription)
+    } else {
+        None
+    }
+}
+
+/// Whether a request that is not metered costs nothing.
+pub(super) fn is_free(dialect: Dialect, method: &Method, path: &str) -> bool {
+    if matches!(*method, Method::GET | Method::HEAD | Method::DELETE | Method::OPTIONS) {
+        // Google takes another method for it where a parameter says so.
+        return dialect != Dialect::Gemini || !path.contains([':', '%']);
+    }
+    let path = path.trim_end_matches('/');
+    free_posts(dialect).iter().any(|end| path.ends_with(end))
+}
+
+/// How paths end that make nothing that is charged for, although something is sent there.
+const fn free_posts(dialect: Dialect) -> &'static [&'static str] {
+    match dialect {
+        Dialect::Openai | Dialect::Azure => &["/moderations", "/files", "/input_tokens"],
+        Dialect::Anthropic => &["/count_tokens", "/files"],
+        Dialect::Gemini => &[":countTokens", "/files"],
+        Dialect::Bedrock => &["/count-tokens"],
+        Dialect::Deepgram | Dialect::Http => &[],
+    }
+}
+
+/// The deployment that a path of Azure's is of.
+pub(super) fn deployment(path: &str) -> Option<String> {
+    let (_, rest) = path.split_once("/deployments/")?;
+    let name = rest.split('/').next().filter(|name| !name.is_empty())?;
+    Some(percent_decode_str(name).decode_utf8().ok()?.into_owned())
+}
+
+/// Who sells models by this dialect, as the table of prices calls it; others speak OpenAI's too.
+pub(super) const fn vendor(dialect: Dialect) -> Option<&'static str> {
+    match dialect {
+        Dialect::Openai | Dialect::Http => None,
+        _ => Some(dialect.name()),
+    }
+}
+
+/// What of a dialect is metered, for people.
+pub(super) const fn metered(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::Openai | Dialect::Azure => {
+            "chat completions, responses, completions, embeddings or transcriptions"
+        }
+        Dialect::Anthropic => "messages",
+        Dialect::Gemini => "generateContent, streamGenerateContent or embedContent",
+        Dialect::Bedrock => "converse or invoke",
+        Dialect::Deepgram => "listen by POST",
+        Dialect::Http => "another path",
+    }
+}

@@ -9,6 +9,8 @@ use tollgate_core::{
 };
 use tollgate_meter::{Price, PriceTable};
 
+use crate::providers::Provider;
+
 /// What models cost under a policy.
 #[derive(Debug)]
 pub(crate) struct Prices {
@@ -38,20 +40,21 @@ impl Prices {
         Self { own: own.collect(), unpriced: settings.unpriced.clone(), assumed }
     }
 
-    /// The price of a model that one of these sells, if there is one. The simulated model has
-    /// only the prices that the policy gives it.
-    pub(crate) fn known<'a>(
+    /// The price of a model at a provider of that name, if there is one. The simulated model
+    /// has only the prices that the policy gives it.
+    pub(crate) fn known(
         &self,
-        sellers: impl IntoIterator<Item = &'a str>,
-        is_sandbox: bool,
+        name: &str,
+        provider: Option<&Provider>,
         model: &str,
     ) -> Option<Rate> {
         if let Some(price) = self.own.get(model) {
             return Some(Rate::Own(Arc::clone(price)));
         }
-        if is_sandbox {
+        if provider.is_some_and(Provider::is_sandbox) {
             return None;
         }
+        let sellers = [name].into_iter().chain(provider.and_then(Provider::vendor));
         PriceTable::builtin().price_of(sellers, model).map(Rate::Listed)
     }
 

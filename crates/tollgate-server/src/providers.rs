@@ -33,7 +33,7 @@ pub(crate) struct Provider {
     /// As the policy names it.
     pub(crate) name: CompactString,
     /// What it speaks; the simulated model speaks whatever a path is of.
-    dialect: Dialect,
+    pub(crate) dialect: Dialect,
     /// How it is reached.
     pub(crate) reach: Reach,
     /// What it is shown, instead of what the caller has.
@@ -153,6 +153,15 @@ impl Provider {
             routes: its.routes.clone(),
             deployments: its.deployments.clone(),
         })
+    }
+
+    /// Who sells the models of its dialect, as the table of prices calls it; OpenAI's is
+    /// spoken by many.
+    pub(crate) const fn vendor(&self) -> Option<&'static str> {
+        match self.dialect {
+            Dialect::Openai | Dialect::Http => None,
+            dialect => Some(dialect.name()),
+        }
     }
 
     /// What it speaks at this path, which stands without its name.

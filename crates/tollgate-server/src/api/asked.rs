@@ -141,8 +141,8 @@ impl Asked {
     ) -> Result<Option<Rate>, Problem> {
         let Some(model) = who.value(&Attribute::Model) else { return Ok(None) };
         let provider = who.value(&Attribute::Provider).unwrap_or_default();
-        let is_sandbox = live.providers.named(provider).is_some_and(|its| its.is_sandbox());
-        let known = live.prices.known(provider, is_sandbox, model);
+        let its = live.providers.named(provider).map(AsRef::as_ref);
+        let known = live.prices.known(provider, its, model);
         if known.is_some() || self.demand.is_some_and(|demand| demand.usd.is_some()) {
             return Ok(known);
         }

@@ -59,7 +59,7 @@ use crate::{
     app::{App, VERSION},
     live::Live,
     metrics::Finished,
-    refusal::{self, Form, Verdict},
+    refusal::{self, Reader, Verdict},
     sessions::Given,
 };
 

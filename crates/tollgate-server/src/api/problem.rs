@@ -16,7 +16,7 @@ use utoipa::{
 
 use crate::{
     identity::Unauthorized,
-    refusal::{Failure, Form, What, failed, sentence},
+    refusal::{Failure, Reader, What, failed, sentence},
     roster::RosterError,
 };
 

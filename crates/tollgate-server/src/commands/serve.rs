@@ -127,7 +127,9 @@ fn greet(app: &App) {
     ));
     output::line("\nPoint a client at a provider:");
     let speaks_openai = |name: &&str| {
-        live.providers.named(name).is_some_and(|provider| provider.dialect_at("/") == Dialect::Openai)
+        live.providers
+            .named(name)
+            .is_some_and(|provider| provider.dialect_at("/") == Dialect::Openai)
     };
     for name in names.into_iter().filter(speaks_openai) {
         output::line(format_args!("  export OPENAI_BASE_URL={base}/{name}/v1"));

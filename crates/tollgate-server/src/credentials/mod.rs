@@ -60,7 +60,9 @@ impl Credentials {
         }
         if let Some(aws) = &its.aws {
             let region = its.aws_region().unwrap_or_default();
-            let made = Signer::new(aws, region);
+            let token = aws.session_token.as_ref().map(Secret::expose);
+            let (id, secret) = (aws.access_key_id.expose(), aws.secret_access_key.expose());
+            let made = Signer::new(id, secret, token, region);
             return made.map(Self::Aws).with_context(|| bad(&aws.access_key_id));
         }
         Ok(Self::Callers)

@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use ring::{digest, hmac};
 use secrecy::{ExposeSecret as _, SecretString};
-use tollgate_core::{Time, policy::settings::Aws};
+use tollgate_core::Time;
 
 /// Signs requests.
 #[derive(Debug)]
@@ -55,17 +55,21 @@ impl Signer {
     ///
     /// # Errors
     /// When one of them has characters that no header can bear.
-    pub(crate) fn new(aws: &Aws, region: &str) -> Result<Self, InvalidHeaderValue> {
-        let token = aws.session_token.as_ref().map(|token| {
-            let mut value = HeaderValue::try_from(token.expose())?;
+    pub(crate) fn new(
+        access_key_id: &str,
+        secret: &str,
+        session_token: Option<&str>,
+        region: &str,
+    ) -> Result<Self, InvalidHeaderValue> {
+        HeaderValue::from_str(access_key_id)?;
+        let token = session_token.map(|token| {
+            let mut value = HeaderValue::from_str(token)?;
             value.set_sensitive(true);
             Ok(value)
         });
-        let access_key_id = aws.access_key_id.expose().to_owned();
-        HeaderValue::try_from(&access_key_id)?;
         Ok(Self {
-            access_key_id,
-            secret: aws.secret_access_key.expose().to_owned().into(),
+            access_key_id: access_key_id.to_owned(),
+            secret: secret.into(),
             session_token: token.transpose()?,
             region: region.to_owned(),
         })

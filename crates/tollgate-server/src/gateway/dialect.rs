@@ -8,8 +8,7 @@ use http::Method;
 use percent_encoding::percent_decode_str;
 use tollgate_core::policy::settings::Dialect;
 use tollgate_meter::{
-    AnyRequest, ScanError,
-    anthropic, bedrock, deepgram, gemini,
+    AnyRequest, ScanError, anthropic, bedrock, deepgram, gemini,
     openai::{self, responses, transcriptions},
 };
 
@@ -132,14 +131,6 @@ pub(super) fn deployment(path: &str) -> Option<String> {
     let (_, rest) = path.split_once("/deployments/")?;
     let name = rest.split('/').next().filter(|name| !name.is_empty())?;
     Some(percent_decode_str(name).decode_utf8().ok()?.into_owned())
-}
-
-/// Who sells models by this dialect, as the table of prices calls it; others speak OpenAI's too.
-pub(super) const fn vendor(dialect: Dialect) -> Option<&'static str> {
-    match dialect {
-        Dialect::Openai | Dialect::Http => None,
-        _ => Some(dialect.name()),
-    }
 }
 
 /// What of a dialect is metered, for people.

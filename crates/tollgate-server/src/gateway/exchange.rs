@@ -8,9 +8,7 @@ use http::{
     HeaderMap, HeaderValue, Response, header::AUTHORIZATION, request::Parts, uri::PathAndQuery,
 };
 use tollgate::{AnyStore, Cause, Entered, Patience, Refused, StoreError, Verdict, Waiting, new_id};
-use tollgate_core::{
-    Attribute, Attributes, Demand, Now, ReservationId, policy::settings::Dialect,
-};
+use tollgate_core::{Attribute, Attributes, Demand, Now, ReservationId, policy::settings::Dialect};
 
 use super::{
     aside::{LONG_BODY_BYTES, aside},
@@ -140,8 +138,7 @@ impl Exchange {
             Dialect::Gemini => query::key(incoming.path_and_query().1),
             _ => None,
         };
-        let shown =
-            Shown { headers: &incoming.head.headers, in_query: in_query.as_deref() };
+        let shown = Shown { headers: &incoming.head.headers, in_query: in_query.as_deref() };
         let Caller { who, key } = identity::admit(shown, &books)?;
         (self.who, self.key) = (who, key);
         self.patience = patience(&incoming.head.headers);
@@ -158,7 +155,8 @@ impl Exchange {
 
     /// What lets the request in at its provider.
     fn entry(&self, headers: &HeaderMap) -> Result<Entry, Failure> {
-        let mut entry = Entry { by_bearer: headers.contains_key(AUTHORIZATION), ..Entry::default() };
+        let mut entry =
+            Entry { by_bearer: headers.contains_key(AUTHORIZATION), ..Entry::default() };
         let name = &self.provider.name;
         if let Some(key) = &self.key {
             key.allow_provider(name).map_err(|why| Failure::new(What::Forbidden, why))?;

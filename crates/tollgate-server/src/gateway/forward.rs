@@ -142,7 +142,8 @@ impl Provider {
 /// are pointed at `/openai/v1`, and the policy says `https://api.openai.com/v1`.
 fn versioned<'a>(base: &Uri, rest: &'a str) -> &'a str {
     let last = base.path().trim_end_matches('/').rsplit('/').next().unwrap_or_default();
-    let is_version = last.strip_prefix('v').is_some_and(|it| it.starts_with(|c: char| c.is_ascii_digit()));
+    let is_version =
+        last.strip_prefix('v').is_some_and(|it| it.starts_with(|c: char| c.is_ascii_digit()));
     let after = rest.strip_prefix('/').and_then(|rest| rest.strip_prefix(last));
     match after.filter(|_| is_version) {
         Some(after) if after.is_empty() || after.starts_with(['/', '?']) => after,

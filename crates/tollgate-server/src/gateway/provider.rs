@@ -7,11 +7,11 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use compact_str::CompactString;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Response,
     header::{CONTENT_LENGTH, CONTENT_TYPE},
 };
-use compact_str::CompactString;
 use tollgate_core::{Attribute, Demand, Unit, policy::settings::Dialect};
 use tollgate_meter::{PlainMeter, StreamMeter};
 
@@ -86,7 +86,9 @@ async fn metered(
     let clock = exchange.app.gate.clock().clone();
     let read = clock.now();
     let mut request = scan(target, deployment.as_deref(), &head.headers, &body).await?;
-    if deployment.is_none() && let Some(model) = provider.deployments.get(&request.scan().model) {
+    if deployment.is_none()
+        && let Some(model) = provider.deployments.get(&request.scan().model)
+    {
         request.rename(model.clone());
     }
     let model = CompactString::from(&request.scan().model);
@@ -206,8 +208,7 @@ fn deployment(exchange: &Exchange, incoming: &Incoming) -> Option<String> {
 fn rate(exchange: &Exchange, model: &str) -> Result<Rate, Failure> {
     let prices = &exchange.live.prices;
     let provider = &exchange.provider;
-    let sellers = [&*provider.name].into_iter().chain(dialect::vendor(exchange.dialect));
-    if let Some(rate) = prices.known(sellers, provider.is_sandbox(), model) {
+    if let Some(rate) = prices.known(&provider.name, Some(provider), model) {
         return Ok(rate);
     }
     prices.unpriced(|| is_counted(exchange, &[Unit::Usd])).ok_or_else(|| {
@@ -255,8 +256,7 @@ fn is_counted(exchange: &Exchange, units: &[Unit]) -> bool {
 fn is_stream(exchange: &Exchange, request: &Request, headers: &HeaderMap) -> bool {
     const TYPES: [&[u8]; 2] = [b"text/event-stream", b"application/vnd.amazon.eventstream"];
     let told = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
-    let begins = |kind: &&[u8]| {
-        told.get(..kind.len()).is_some_and(|start| start.eq_ignore_ascii_case(kind))
-    };
+    let begins =
+        |kind: &&[u8]| told.get(..kind.len()).is_some_and(|start| start.eq_ignore_ascii_case(kind));
     exchange.dialect == Dialect::Gemini && request.scan().stream || TYPES.iter().any(begins)
 }

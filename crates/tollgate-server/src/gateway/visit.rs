@@ -14,7 +14,7 @@ use crate::{
     app::App,
     browser::{self, Busy, Wanted},
     net::Body,
-    refusal::{self, Failure, Form},
+    refusal::{self, Failure, Reader},
     sessions::{self, Secret},
 };
 

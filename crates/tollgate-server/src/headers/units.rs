@@ -13,7 +13,6 @@ use http::{HeaderMap, HeaderName};
 use tollgate_core::{NanoUsd, Unit};
 
 use super::{Shown, Told, epoch_seconds, set};
-use crate::refusal::Form;
 
 /// The limits that are told, as they are found.
 #[derive(Default)]

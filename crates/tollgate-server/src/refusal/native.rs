@@ -2,10 +2,7 @@
 
 use http::StatusCode;
 use tollgate::Refused;
-use tollgate_core::{
-    Unit,
-    policy::settings::Dialect,
-};
+use tollgate_core::{Unit, policy::settings::Dialect};
 use tollgate_meter::{
     anthropic, bedrock, deepgram, gemini,
     openai::{self, responses},

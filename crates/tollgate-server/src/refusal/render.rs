@@ -115,9 +115,7 @@ pub(crate) fn refused(
             let body = problem_refusal(refused, verdict, name, retry_at.clone());
             respond(verdict.status, body, PROBLEM_JSON)
         }
-        _ if form.is_openai() => {
-            respond(verdict.status, openai_refusal(refused, verdict), JSON)
-        }
+        _ if form.is_openai() => respond(verdict.status, openai_refusal(refused, verdict), JSON),
         _ => native(
             form,
             &Refusal {

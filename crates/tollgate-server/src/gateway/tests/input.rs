@@ -136,7 +136,7 @@ async fn a_path_that_climbs_is_not_sent_on() {
 #[tokio::test]
 async fn what_cannot_be_metered_passes_only_where_nothing_is_counted() {
     let (provider, running) = budgeted().await;
-    for path in ["/up/v1/images/generations", "/up/v1/responses", "/up/v1/audio/speech"] {
+    for path in ["/up/v1/images/generations", "/up/v1/batches", "/up/v1/audio/speech"] {
         let answer = running.send(post(path, "{}")).await;
         assert_eq!(answer.status, StatusCode::FORBIDDEN, "{path}");
         let message = answer.json()["error"]["message"].as_str().expect("a message").to_owned();

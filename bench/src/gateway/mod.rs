@@ -47,6 +47,9 @@ pub(crate) struct Report {
     /// The gateway without a ledger.
     forgetful: Side,
     proxy: Side,
+    /// The median, over all rounds, of the gateway's requests per second by those without a
+    /// ledger in the same round, so that what slows the machine down for a while slows both.
+    beside_forgetful: f64,
     /// Requests per second offered at half load.
     half_load_per_second: f64,
     cores: usize,
@@ -134,8 +137,12 @@ pub(crate) fn run(args: &Gateway) -> Result<Report> {
         }
     }
     let cores = std::thread::available_parallelism()?.get();
+    let [gateway, forgetful, _] = &sides;
+    let ratios = gateway.rates.iter().zip(&forgetful.rates).map(|(ours, theirs)| ours / theirs);
+    let beside_forgetful = median(ratios.collect());
     let [gateway, forgetful, proxy] = sides.map(Measured::side);
-    Ok(Report { gateway, forgetful, proxy, half_load_per_second: half, cores })
+    let half_load_per_second = half;
+    Ok(Report { gateway, forgetful, proxy, beside_forgetful, half_load_per_second, cores })
 }
 
 impl Measured {
@@ -148,9 +155,7 @@ impl Measured {
 
     /// The median round's requests per second.
     fn rate(&self) -> f64 {
-        let mut rates = self.rates.clone();
-        rates.sort_by(f64::total_cmp);
-        rates.get(rates.len() / 2).copied().unwrap_or_default()
+        median(self.rates.clone())
     }
 
     fn side(self) -> Side {
@@ -169,6 +174,11 @@ impl Latency {
         let at = |quantile| nanos.value_at_quantile(quantile) as f64 / 1_000.0;
         Self { p50_us: at(0.5), p99_us: at(0.99) }
     }
+}
+
+fn median(mut of: Vec<f64>) -> f64 {
+    of.sort_by(f64::total_cmp);
+    of.get(of.len() / 2).copied().unwrap_or_default()
 }
 
 /// Fails unless an answer is a success: numbers of refusals would be no numbers.

@@ -138,6 +138,10 @@ fn a_maximum_is_lowered_or_set() {
     }
     let claude = streaming(CLAUDE, Operation::Invoke);
     assert_eq!(claude.clamped_body(&Bytes::from(r#"{"max_tokens":9}"#), 5), r#"{"max_tokens":5}"#);
+    assert!(request.is_clampable() && claude.is_clampable());
+    let llama = streaming(META, Operation::Invoke);
+    assert_eq!(llama.clamped_body(&Bytes::from(r#"{"max_tokens":9}"#), 5), r#"{"max_tokens":9}"#);
+    assert!(!llama.is_clampable(), "which member it obeys is not known");
 }
 
 #[test]

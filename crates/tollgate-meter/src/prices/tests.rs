@@ -103,6 +103,11 @@ fn a_price_is_found_by_exact_names() {
     assert_eq!(input("other", "c/n"), Some(3), "a model may name its provider itself");
     assert_eq!(input("a", "n"), None, "another provider's line is not taken");
     assert_eq!(input("a", "m-2025-01-01"), None, "no suffix is guessed away");
+    let first = |sellers: &[&'static str]| {
+        table.price_of(sellers.iter().copied(), "m").map(|price| price.tokens.input)
+    };
+    assert_eq!(first(&["mine", "b"]), Some(2), "the first with a line of its own");
+    assert_eq!(first(&["mine", "c"]), Some(1), "else the bare model's");
 }
 
 #[test]

@@ -34,6 +34,23 @@ fn a_chat_tells_what_it_asks_for() {
 }
 
 #[test]
+fn a_path_may_name_the_model_and_the_body_need_not() {
+    let messages = r#""messages":[{"role":"user","content":"hi"}]"#;
+    for body in [format!("{{{messages}}}"), format!(r#"{{"model":"another",{messages}}}"#)] {
+        let scanned = scan_of(Endpoint::ChatCompletions, "gpt-4o", body.as_bytes());
+        let mut request = scanned.expect("a request");
+        assert_eq!(request.scan.model, "gpt-4o");
+        let clamped = |request: &Request| request.clamped_body(&body.clone().into(), 50);
+        assert!(clamped(&request).starts_with(br#"{"max_completion_tokens":50,"#));
+        request.rename("m".to_owned());
+        assert_eq!(request.scan.model, "m");
+        assert!(clamped(&request).starts_with(br#"{"max_tokens":50,"#), "as others know it");
+    }
+    let bad = scan_of(Endpoint::ChatCompletions, "", b"{\"messages\":[]}");
+    assert_eq!(bad, Err(ScanError::NoModel));
+}
+
+#[test]
 fn every_byte_of_text_may_be_a_token() {
     let input = |body: &str| chat(body).expect("a request").scan.input.bound;
     let hi = input(r#"{"model":"m","messages":[{"role":"user","content":"hi"}]}"#);

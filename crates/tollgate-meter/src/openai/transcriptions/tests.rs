@@ -1,7 +1,7 @@
 use bytes::Bytes;
 use proptest::prelude::*;
 
-use super::{Request, is_path, scan};
+use super::{Request, is_path, scan, scan_of};
 use crate::{
     AnyRequest, Basis, Counts, Ending, ScanError,
     testing::{every_plain_split, every_split, run_plain, split_alike},
@@ -54,6 +54,15 @@ fn a_form_tells_what_it_asks_for() {
     assert_eq!(scan.input.likely, 10 + 1);
     assert!(is_path("/openai/v1/audio/transcriptions") && is_path("/v1/audio/translations/"));
     assert!(!is_path("/v1/audio/speech"));
+}
+
+#[test]
+fn a_path_may_name_the_model_and_the_form_need_not() {
+    for fields in [&[][..], &[("model", "another")]] {
+        let request = scan_of("whisper-1", TYPE, &form(fields, 16_000)).expect("a request");
+        assert_eq!((request.scan.model.as_str(), request.scan.choices), ("whisper-1", 0));
+        assert!(!request.is_clampable(), "a form has no maximum");
+    }
 }
 
 #[test]

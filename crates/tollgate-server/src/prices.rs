@@ -54,8 +54,12 @@ impl Prices {
         if provider.is_some_and(Provider::is_sandbox) {
             return None;
         }
-        let sellers = [name].into_iter().chain(provider.and_then(Provider::vendor));
-        PriceTable::builtin().price_of(sellers, model).map(Rate::Listed)
+        let table = PriceTable::builtin();
+        let listed = match provider {
+            Some(provider) => table.price_of(provider.sellers.iter().map(String::as_str), model),
+            None => table.price(name, model),
+        };
+        listed.map(Rate::Listed)
     }
 
     /// What a model without a price is charged, or `None` where it is refused;

@@ -13,6 +13,7 @@ use tollgate_core::policy::{
     Settings,
     settings::{self, Dialect, Mount, Routes},
 };
+use tollgate_meter::gemini;
 
 use crate::{
     credentials::Credentials,
@@ -34,6 +35,9 @@ pub(crate) struct Provider {
     pub(crate) name: CompactString,
     /// What it speaks; the simulated model speaks whatever a path is of.
     pub(crate) dialect: Dialect,
+    /// Who sells its models, as the table of prices calls them: the first that has a price
+    /// of its own counts.
+    pub(crate) sellers: Vec<String>,
     /// How it is reached.
     pub(crate) reach: Reach,
     /// What it is shown, instead of what the caller has.
@@ -119,6 +123,7 @@ impl Provider {
         Self {
             name: SANDBOX.into(),
             dialect: Dialect::Openai,
+            sellers: Vec::new(),
             reach: Reach::Sandbox(settings.sandbox.clone(), sandbox),
             credentials: Credentials::Callers,
             max_body_bytes: Some(settings.server.max_body),
@@ -147,21 +152,13 @@ impl Provider {
         Ok(Self {
             name: name.into(),
             dialect: its.dialect,
+            sellers: sellers(name, its),
             reach: Reach::Remote(upstream),
             credentials: Credentials::of(name, its)?,
             max_body_bytes: its.body_bound(settings),
             routes: its.routes.clone(),
             deployments: its.deployments.clone(),
         })
-    }
-
-    /// Who sells the models of its dialect, as the table of prices calls it; OpenAI's is
-    /// spoken by many.
-    pub(crate) const fn vendor(&self) -> Option<&'static str> {
-        match self.dialect {
-            Dialect::Openai | Dialect::Http => None,
-            dialect => Some(dialect.name()),
-        }
     }
 
     /// What it speaks at this path, which stands without its name.
@@ -175,10 +172,26 @@ impl Provider {
     }
 }
 
+/// Who sells the models of a provider. OpenAI's dialect is spoken by many; Bedrock has other
+/// prices in some regions.
+fn sellers(name: &str, its: &settings::Provider) -> Vec<String> {
+    let vendor = match its.dialect {
+        Dialect::Openai | Dialect::Http => None,
+        dialect => Some(dialect.name()),
+    };
+    let region = its.aws_region().filter(|_| its.dialect == Dialect::Bedrock);
+    let regional = vendor.zip(region).map(|(vendor, region)| format!("{vendor}/{region}"));
+    [name.to_owned()].into_iter().chain(regional).chain(vendor.map(str::to_owned)).collect()
+}
+
 /// The dialect whose paths look like this.
 fn sandbox_dialect(path: &str) -> Dialect {
     let path = path.split('?').next().unwrap_or_default();
-    let within = path.strip_prefix("/v1").unwrap_or(path);
+    // Names of OpenAI's tuned models have colons too.
+    let asks_gemini = || {
+        path.starts_with("/v1/models/")
+            && (gemini::Target::of(path, None).is_some() || path.ends_with(":countTokens"))
+    };
     let begins = |with: &str| {
         path.strip_prefix(with).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     };
@@ -186,7 +199,7 @@ fn sandbox_dialect(path: &str) -> Dialect {
         Dialect::Azure
     } else if begins("/model") {
         Dialect::Bedrock
-    } else if begins("/v1beta") || within.starts_with("/models/") && within.contains(':') {
+    } else if begins("/v1beta") || asks_gemini() {
         Dialect::Gemini
     } else if begins("/v1/messages") {
         Dialect::Anthropic

@@ -126,13 +126,23 @@ fn greet(app: &App) {
         "\nTry it:\n  curl {base}/{provider}/v1/chat/completions -H 'content-type: application/json'{key} \\\n    -d '{{\"model\":\"sandbox\",\"messages\":[{{\"role\":\"user\",\"content\":\"hello\"}}]}}'"
     ));
     output::line("\nPoint a client at a provider:");
-    let speaks_openai = |name: &&str| {
-        live.providers
-            .named(name)
-            .is_some_and(|provider| provider.dialect_at("/") == Dialect::Openai)
-    };
-    for name in names.into_iter().filter(speaks_openai) {
-        output::line(format_args!("  export OPENAI_BASE_URL={base}/{name}/v1"));
+    for name in names {
+        let pointed = live.providers.named(name).and_then(|provider| pointer(provider.dialect));
+        if let Some((variable, version)) = pointed {
+            output::line(format_args!("  export {variable}={base}/{name}{version}"));
+        }
+    }
+}
+
+/// The variable that points clients of a dialect somewhere, and what stands at the end there.
+const fn pointer(dialect: Dialect) -> Option<(&'static str, &'static str)> {
+    match dialect {
+        Dialect::Openai => Some(("OPENAI_BASE_URL", "/v1")),
+        Dialect::Azure => Some(("AZURE_OPENAI_ENDPOINT", "")),
+        Dialect::Anthropic => Some(("ANTHROPIC_BASE_URL", "")),
+        Dialect::Gemini => Some(("GOOGLE_GEMINI_BASE_URL", "")),
+        Dialect::Bedrock => Some(("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", "")),
+        Dialect::Deepgram | Dialect::Http => None,
     }
 }
 

@@ -42,6 +42,9 @@ static API_KEY: HeaderName = HeaderName::from_static("api-key");
 static X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 static X_GOOG_API_KEY: HeaderName = HeaderName::from_static("x-goog-api-key");
 
+/// What belongs to AWS's credentials that were lent for some time.
+static SESSION_TOKEN: HeaderName = HeaderName::from_static("x-amz-security-token");
+
 impl Credentials {
     /// Those of a provider.
     ///
@@ -104,8 +107,8 @@ impl Key {
 }
 
 /// Takes away whatever a caller showed.
-pub(crate) fn remove_all(headers: &mut HeaderMap) {
-    for name in &KEY_HEADERS {
+fn remove_all(headers: &mut HeaderMap) {
+    for name in KEY_HEADERS.iter().chain([&SESSION_TOKEN]) {
         headers.remove(name);
     }
 }

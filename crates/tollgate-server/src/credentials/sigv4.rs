@@ -16,6 +16,8 @@ use ring::{digest, hmac};
 use secrecy::{ExposeSecret as _, SecretString};
 use tollgate_core::Time;
 
+use super::SESSION_TOKEN;
+
 /// Signs requests.
 #[derive(Debug)]
 pub(crate) struct Signer {
@@ -34,7 +36,9 @@ const SERVICE: &str = "bedrock";
 const TERMINATOR: &str = "aws4_request";
 
 const DATE: &str = "x-amz-date";
-const TOKEN: &str = "x-amz-security-token";
+
+/// It would have to be right; where it is left out, the hash that is signed holds alone.
+const CONTENT_HASH: &str = "x-amz-content-sha256";
 
 /// Headers of AWS's own, all of which must be signed.
 const OWN: &str = "x-amz";
@@ -97,13 +101,11 @@ impl Signer {
         wall: Time,
     ) {
         super::remove_all(headers);
-        for name in [TOKEN, "x-amz-content-sha256"] {
-            headers.remove(name);
-        }
+        headers.remove(CONTENT_HASH);
         let stamp = stamp(wall);
         insert(headers, DATE, &stamp);
         if let Some(token) = &self.session_token {
-            headers.insert(TOKEN, token.clone());
+            headers.insert(&SESSION_TOKEN, token.clone());
         }
         let (canonical, names) = canonical_headers(headers, host);
         let request = format!(

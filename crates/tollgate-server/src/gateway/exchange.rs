@@ -141,7 +141,7 @@ impl Exchange {
         let shown = Shown { headers: &incoming.head.headers, in_query: in_query.as_deref() };
         let Caller { who, key } = identity::admit(shown, &books)?;
         (self.who, self.key) = (who, key);
-        self.patience = patience(&incoming.head.headers);
+        self.patience = patience(&incoming.head.headers, self.arrived.wall);
         self.who.set(Attribute::Provider, self.provider.name.clone());
         self.entry = self.entry(&incoming.head.headers)?;
         let is_ours = |key: &str| identity::key_in(key).is_some();
@@ -179,21 +179,19 @@ impl Exchange {
     }
 
     /// The same for this body, which some providers want signed.
-    ///
-    /// # Errors
-    /// When the process ends meanwhile.
-    pub(super) async fn signed_entry(&self, body: &Bytes) -> Result<Entry, Failure> {
+    pub(super) async fn signed_entry(&self, body: &Bytes) -> Entry {
         let mut entry = self.entry.clone();
         if self.provider.signs(&entry) {
             let payload = if body.len() <= LONG_BODY_BYTES {
                 Payload::of(body)
             } else {
-                let body = body.clone();
-                aside(move || Payload::of(&body)).await?
+                let long = body.clone();
+                let made = aside(move || Payload::of(&long)).await;
+                made.unwrap_or_else(|_| Payload::of(body))
             };
             entry.signed = Some((payload, self.app.gate.clock().now().wall));
         }
-        Ok(entry)
+        entry
     }
 
     /// Whether the caller's key may be used for a model; what names none is for whatever model.

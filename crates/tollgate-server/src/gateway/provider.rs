@@ -33,8 +33,8 @@ use crate::{
     refusal::{Failure, What},
 };
 
-/// What makes another method of a request's for some servers, so that it would pass for one
-/// that costs nothing.
+/// What makes another method of a request's for Google, so that it would pass for one that
+/// costs nothing.
 static METHOD_OVERRIDES: [HeaderName; 3] = [
     HeaderName::from_static("x-http-method-override"),
     HeaderName::from_static("x-http-method"),
@@ -54,8 +54,10 @@ pub(super) async fn answer(
     mut incoming: Incoming,
 ) -> Result<Response<Body>, Stop> {
     exchange.identify(&mut incoming)?;
-    for name in &METHOD_OVERRIDES {
-        incoming.head.headers.remove(name);
+    if exchange.dialect == Dialect::Gemini {
+        for name in &METHOD_OVERRIDES {
+            incoming.head.headers.remove(name);
+        }
     }
     let (path, query) = incoming.path_and_query();
     let target = match incoming.head.method {
@@ -105,7 +107,7 @@ async fn metered(
         None => request.upstream_body(body),
     };
     net::identity_encoding(&mut head.headers);
-    let entry = exchange.signed_entry(&body).await?;
+    let entry = exchange.signed_entry(&body).await;
     let sent = clock.now();
     let answered = Arc::clone(&provider).send(head, uri, net::full(body), entry).await;
     let came = clock.now();
@@ -145,7 +147,7 @@ async fn unmetered(exchange: &mut Exchange, incoming: Incoming) -> Result<Respon
     let Incoming { head, body, .. } = incoming;
     let (body, entry) = if provider.signs(&exchange.entry) {
         let body = body::read(body, provider.max_body_bytes).await?;
-        let entry = exchange.signed_entry(&body).await?;
+        let entry = exchange.signed_entry(&body).await;
         (net::full(body), entry)
     } else {
         (body::bounded(body, provider.max_body_bytes)?, exchange.entry.clone())

@@ -2,8 +2,10 @@
 //! way, or the one of which the least is left.
 //!
 //! Clients of OpenAI's dialect read `x-ratelimit-*-requests` and `-tokens`, with the time
-//! until more is left as Go writes it (`1m30s`). A provider's own are kept where it has
-//! less left than Tollgate. Dollars are told to everybody, of budgets that are the caller's
+//! until more is left as Go writes it (`1m30s`); those of Anthropic's read
+//! `anthropic-ratelimit-requests-*`, `-tokens-*`, `-input-tokens-*` and `-output-tokens-*`,
+//! with the instant as RFC 3339 has it. A provider's own are kept where it has less left than
+//! Tollgate. Dollars are told to everybody, of budgets that are the caller's
 //! own: `X-Tollgate-Budget-Limit`, `-Remaining` (dollars, exact) and `-Reset` (epoch
 //! seconds).
 
@@ -13,6 +15,7 @@ use http::{HeaderMap, HeaderName};
 use tollgate_core::{NanoUsd, Unit};
 
 use super::{Shown, Told, epoch_seconds, set};
+use crate::refusal::{Form, rfc3339};
 
 /// The limits that are told, as they are found.
 #[derive(Default)]
@@ -34,6 +37,26 @@ static TOKENS: Names = [
     HeaderName::from_static("x-ratelimit-limit-tokens"),
     HeaderName::from_static("x-ratelimit-remaining-tokens"),
     HeaderName::from_static("x-ratelimit-reset-tokens"),
+];
+static ANTHROPIC_REQUESTS: Names = [
+    HeaderName::from_static("anthropic-ratelimit-requests-limit"),
+    HeaderName::from_static("anthropic-ratelimit-requests-remaining"),
+    HeaderName::from_static("anthropic-ratelimit-requests-reset"),
+];
+static ANTHROPIC_TOKENS: Names = [
+    HeaderName::from_static("anthropic-ratelimit-tokens-limit"),
+    HeaderName::from_static("anthropic-ratelimit-tokens-remaining"),
+    HeaderName::from_static("anthropic-ratelimit-tokens-reset"),
+];
+static ANTHROPIC_INPUT_TOKENS: Names = [
+    HeaderName::from_static("anthropic-ratelimit-input-tokens-limit"),
+    HeaderName::from_static("anthropic-ratelimit-input-tokens-remaining"),
+    HeaderName::from_static("anthropic-ratelimit-input-tokens-reset"),
+];
+static ANTHROPIC_OUTPUT_TOKENS: Names = [
+    HeaderName::from_static("anthropic-ratelimit-output-tokens-limit"),
+    HeaderName::from_static("anthropic-ratelimit-output-tokens-remaining"),
+    HeaderName::from_static("anthropic-ratelimit-output-tokens-reset"),
 ];
 static BUDGET: Names = [
     HeaderName::from_static("x-tollgate-budget-limit"),
@@ -58,11 +81,9 @@ impl<'a> Units<'a> {
 
     /// Adds what is told of them.
     pub(super) fn add(&self, headers: &mut HeaderMap, told: &Told<'_>) {
-        if told.form.is_openai() {
-            for (names, shown) in [(&REQUESTS, &self.requests), (&TOKENS, &self.tokens)] {
-                if let Some(shown) = shown {
-                    as_openai(headers, names, shown, told);
-                }
+        for shown in [&self.requests, &self.tokens].into_iter().flatten() {
+            if let Some(names) = names(told.form, shown.limit.unit) {
+                by_names(headers, names, shown, told);
             }
         }
         if let Some(Shown { standing, reset, .. }) = self.dollars {
@@ -76,7 +97,21 @@ impl<'a> Units<'a> {
     }
 }
 
-fn as_openai(headers: &mut HeaderMap, names: &Names, shown: &Shown<'_>, told: &Told<'_>) {
+/// What a limit's headers are called, where the dialect has any.
+fn names(form: Form, unit: Unit) -> Option<&'static Names> {
+    if form.is_openai() {
+        return Some(if unit == Unit::Requests { &REQUESTS } else { &TOKENS });
+    }
+    let names = match unit {
+        Unit::Requests => &ANTHROPIC_REQUESTS,
+        Unit::InputTokens => &ANTHROPIC_INPUT_TOKENS,
+        Unit::OutputTokens => &ANTHROPIC_OUTPUT_TOKENS,
+        _ => &ANTHROPIC_TOKENS,
+    };
+    (form == Form::Anthropic).then_some(names)
+}
+
+fn by_names(headers: &mut HeaderMap, names: &Names, shown: &Shown<'_>, told: &Told<'_>) {
     let [limit, remaining, reset] = names;
     let of_provider = headers.get(remaining).and_then(|value| value.to_str().ok()?.parse().ok());
     if of_provider.is_some_and(|left: u64| left < shown.left) {
@@ -84,7 +119,11 @@ fn as_openai(headers: &mut HeaderMap, names: &Names, shown: &Shown<'_>, told: &T
     }
     headers.insert(limit, shown.quota.into());
     headers.insert(remaining, shown.left.into());
-    set(headers, reset.clone(), shown.reset.map(|at| as_go(at.since(told.now.time))));
+    let at = shown.reset.and_then(|at| match told.form {
+        Form::Anthropic => rfc3339(at, told.now),
+        _ => Some(as_go(at.since(told.now.time))),
+    });
+    set(headers, reset.clone(), at);
 }
 
 /// A length of time as Go writes it, in milliseconds rounded up.

@@ -6,6 +6,7 @@ mod application;
 mod assistant;
 mod budgets;
 mod bursts;
+mod dialects;
 mod endings;
 mod endpoint;
 mod headers;

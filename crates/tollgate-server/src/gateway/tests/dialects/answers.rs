@@ -13,6 +13,9 @@ const EVENTS: &str = "application/vnd.amazon.eventstream";
 const GEMINI_STREAM: &str =
     include_str!("../../../../../tollgate-meter/fixtures/gemini_stream.txt");
 
+/// What is asked by which body, the type and the bytes of what comes, and what was used.
+type Streamed<'a> = (Speech, &'a str, &'a str, &'a [u8], (u64, u64, u64));
+
 /// The head of a stream of that type, and a body that ends with the connection.
 fn stream(kind: &str, body: &[u8]) -> Vec<Step> {
     let head = format!("HTTP/1.1 200 OK\r\ncontent-type: {kind}\r\nconnection: close\r\n\r\n");
@@ -53,7 +56,7 @@ async fn a_stream_passes_as_it_came_and_is_charged_exactly() {
     let converse = include_bytes!("../../../../../tollgate-meter/fixtures/bedrock_converse.bin");
     let llama = include_bytes!("../../../../../tollgate-meter/fixtures/bedrock_invoke_llama.bin");
     let responses = include_bytes!("../../../../../tollgate-meter/fixtures/responses_stream.txt");
-    let table: [(Speech, &str, &str, &[u8], (u64, u64, u64)); 6] = [
+    let table: [Streamed<'_>; 6] = [
         // 11 sent, 20 from the cache, 40 made.
         (ANTHROPIC, asks_stream.as_str(), SSE, anthropic, (31, 40, 11_000 + 2_000 + 200_000)),
         (

@@ -7,6 +7,9 @@ use serde_json::Value;
 use super::{ANTHROPIC, AZURE, BEDROCK, DEEPGRAM, GEMINI, PLENTY, Running, Speech};
 use crate::gateway::tests::{post, running::Answer};
 
+/// Where an error says what it is.
+type What = fn(&Answer) -> Value;
+
 async fn ask(running: &Running, method: Method, path: &str) -> Answer {
     let request = Request::builder().method(method).uri(path);
     running.send(request.body(Full::from("{}")).expect("a request")).await
@@ -111,7 +114,7 @@ async fn an_address_with_a_version_takes_paths_with_it_and_without() {
 #[tokio::test]
 async fn the_simulated_model_is_asked_in_the_dialect_of_the_path() {
     let running = Running::with("").await;
-    let table: [(&str, fn(&Answer) -> Value, &str); 8] = [
+    let table: [(&str, What, &str); 8] = [
         ("/v1/chat/completions", |it| it.json()["error"]["type"].clone(), "invalid_request_error"),
         ("/v1/responses", |it| it.json()["error"]["type"].clone(), "invalid_request_error"),
         ("/v1/messages", |it| it.json()["error"]["type"].clone(), "invalid_request_error"),

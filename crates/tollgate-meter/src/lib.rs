@@ -39,6 +39,7 @@ mod text;
 mod tokenizer;
 mod told;
 mod top_level;
+pub mod translate;
 
 pub use learned::{Learned, Lesson};
 pub use metered::{Basis, Counts, Ending, Metered};

@@ -17,4 +17,4 @@ pub use error::{Error, error_body, refusal};
 pub use request::{Endpoint, Request, scan};
 pub(crate) use request::{NAMES, WORDS, clamped, input, most};
 pub(crate) use stream::Messages;
-pub(crate) use usage::read as read_usage;
+pub(crate) use usage::{Usage, read as read_usage};

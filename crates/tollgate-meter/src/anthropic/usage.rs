@@ -10,7 +10,7 @@ use crate::{
 
 /// What has been told so far; later members take the place of earlier ones.
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
-pub(super) struct Usage {
+pub(crate) struct Usage {
     #[serde(default)]
     input_tokens: Option<u64>,
     #[serde(default)]
@@ -48,12 +48,12 @@ pub(crate) fn read(usage: &[u8]) -> Told {
 
 impl Usage {
     /// What a member says; nothing if it cannot be read.
-    pub(super) fn parse(raw: &RawValue) -> Option<Self> {
+    pub(crate) fn parse(raw: &RawValue) -> Option<Self> {
         json::object(raw.get().as_bytes())
     }
 
     /// This where it says something, and what was known before elsewhere.
-    pub(super) fn over(self, before: Self) -> Self {
+    pub(crate) fn over(self, before: Self) -> Self {
         Self {
             input_tokens: self.input_tokens.or(before.input_tokens),
             cache_creation_input_tokens: self
@@ -68,7 +68,7 @@ impl Usage {
         }
     }
 
-    pub(super) fn told(&self) -> Told {
+    pub(crate) fn told(&self) -> Told {
         let (Some(plain), Some(output)) = (self.input_tokens, self.output_tokens) else {
             let nothing = self.input_tokens.is_none() && self.output_tokens.is_none();
             return if nothing { Told::Nothing } else { Told::Implausible };

@@ -23,7 +23,7 @@ pub(crate) use usage::read as read_usage;
 pub const DONE: &[u8] = b"data: [DONE]\n\n";
 
 /// The data of that event.
-const DONE_DATA: &[u8] = b"[DONE]";
+pub(crate) const DONE_DATA: &[u8] = b"[DONE]";
 
 /// An image. The dearest of OpenAI's models counts 48,169 tokens for the largest image, most
 /// count about a thousand.

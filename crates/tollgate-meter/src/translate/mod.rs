@@ -24,6 +24,10 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! What is asked of the provider and what it used is known by the meters of its own dialect: scan
+//! the translated body, and meter what comes back before it is translated. Streams go through
+//! [`Answers::stream`], errors through [`Answers::error`].
+//!
 //! # What is dropped
 //! What merely hints: how fast, how dear, how long-winded and with how much thought an answer is
 //! made, what is cached, and what is kept or told beside it.
@@ -35,7 +39,7 @@
 //!   `defer_loading`, `eager_input_streaming` and `input_examples`; `thinking` that is `disabled`
 //!   or `adaptive`, where the model thinks as it likes; a call's `caller`.
 //! - Of answers: thoughts, which completions do not show; citations; for how long input was
-//!   cached. Money is to be metered from what the provider sent, not from its translation.
+//!   cached; at which of its `stop_sequences` a model stopped.
 //!
 //! # What is adapted
 //! - A `temperature` above 1 becomes 1 for Anthropic. The default of 1 is not sent, nor is a

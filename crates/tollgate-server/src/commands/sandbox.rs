@@ -7,11 +7,12 @@ use tokio::net::TcpListener;
 use tollgate::Clock;
 
 use crate::{
+    load::parse_span,
     output,
-    sandbox::{self, Sandbox, SandboxSettings, Share},
+    sandbox::{self, Outage, OutageFault, Sandbox, SandboxSettings, Share},
 };
 
-/// Serves the simulated OpenAI-style model on a socket of its own.
+/// Serves simulated models of every provider on a socket of its own.
 #[derive(Debug, clap::Args)]
 pub(crate) struct SandboxArgs {
     /// Where to listen; port 0 takes a free one and says which.
@@ -38,6 +39,25 @@ pub(crate) struct SandboxArgs {
     /// The share of answers that are cut in the middle, from 0 to 1.
     #[arg(long, value_name = "SHARE", default_value = "0", value_parser = sandbox::parse_share)]
     truncate_rate: Share,
+    /// How many requests a minute each model takes before it answers with a 429; 0 for any
+    /// number.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    requests_per_minute: u32,
+    /// How many tokens a minute, of either side, each model takes; 0 for any number.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    tokens_per_minute: u32,
+    /// From the start to the beginning of an outage.
+    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = parse_span)]
+    outage_after: Duration,
+    /// How long an outage lasts, in which every request fails; 0s for none.
+    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = parse_span)]
+    outage_lasts: Duration,
+    /// From the beginning of one outage to the next; 0s for one only.
+    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = parse_span)]
+    outage_every: Duration,
+    /// What every request meets with in an outage.
+    #[arg(long, value_name = "FAULT", default_value = "unavailable", value_parser = sandbox::parse_outage_fault)]
+    outage_fault: OutageFault,
     /// What decides the chances; the same seed gives the same faults.
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
@@ -74,6 +94,14 @@ impl SandboxArgs {
             error_rate: self.error_rate,
             rate_limit_rate: self.rate_limit_rate,
             truncate_rate: self.truncate_rate,
+            requests_per_minute: self.requests_per_minute,
+            tokens_per_minute: self.tokens_per_minute,
+            outage: Outage {
+                after: self.outage_after,
+                lasts: self.outage_lasts,
+                every: self.outage_every,
+                fault: self.outage_fault,
+            },
         }
     }
 }

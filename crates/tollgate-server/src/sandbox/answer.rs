@@ -1,52 +1,55 @@
-//! One answer in text: how long it is, and its plain shape.
+//! An answer in tokens, decided but not yet written in any dialect.
 
-use std::fmt::Write as _;
+use serde_json::{Value, json};
+use tollgate_core::Time;
 
-use super::{
-    Plan, content,
-    plan::Report,
-    request::{Style, TextRequest},
-};
+use super::{Plan, dialect::TextRequest, plan::Report};
 
-/// An answer in text, decided but not yet written.
-#[derive(Debug)]
+/// How long an answer is, and what it tells of itself.
+#[derive(Debug, Clone)]
 pub(crate) struct Answer {
-    pub(crate) style: Style,
-    /// The answer's id.
+    /// What makes its ids unique: hexadecimal digits.
     pub(crate) id: String,
-    /// When it was made, in seconds since the epoch.
-    pub(crate) created: u64,
-    /// The model's name as a JSON string, quotes included.
+    /// When it was made, by the wall clock.
+    pub(crate) created: Time,
     pub(crate) model: String,
     /// The tokens of every choice; never empty.
     pub(crate) choices: Vec<usize>,
-    /// Why each choice ends, `stop` or `length`.
-    pub(crate) finish: &'static str,
-    /// The usage as a JSON object, where it is told.
-    pub(crate) usage: Option<String>,
+    /// Whether it ends since it may not be longer.
+    pub(crate) is_full: bool,
+    /// Tokens sent to the model.
+    pub(crate) input: u32,
+    /// What it tells of its use.
+    pub(crate) report: Report,
+}
+
+/// The usage that an answer tells, as the values of JSON: the truth, or what cannot be.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Told {
+    pub(crate) input: Value,
+    pub(crate) output: Value,
+    pub(crate) total: Value,
 }
 
 const MAX_TOKENS: u32 = 1_000_000;
 
 impl Answer {
     /// Decides the answer to `request` under `plan`.
-    pub(crate) fn new(request: &TextRequest, plan: &Plan, id: String, created: u64) -> Self {
+    pub(crate) fn new(request: &TextRequest, plan: &Plan, id: String, created: Time) -> Self {
         let each = request.max_tokens.unwrap_or(u32::MAX).min(plan.settings.output_tokens);
         let total = plan.output_tokens.unwrap_or_else(|| each.saturating_mul(request.choices));
         let total = total.min(MAX_TOKENS);
         let (share, rest) = (total / request.choices, total % request.choices);
         let mut choices = vec![share as usize; request.choices as usize];
         choices[0] += rest as usize;
-        let reached = request.max_tokens.is_some_and(|max| choices[0] >= max as usize);
-        let input = plan.input_tokens.unwrap_or(request.input_tokens);
         Self {
-            style: request.style,
             id,
             created,
-            model: quoted(&request.model),
+            model: request.model.clone(),
+            is_full: request.max_tokens.is_some_and(|max| choices[0] >= max as usize),
             choices,
-            finish: if reached { "length" } else { "stop" },
-            usage: usage(plan.report, input, total),
+            input: plan.input_tokens.unwrap_or(request.input_tokens),
+            report: plan.report,
         }
     }
 
@@ -55,76 +58,32 @@ impl Answer {
         self.choices.iter().sum()
     }
 
-    /// The plain answer.
-    pub(crate) fn json(&self) -> String {
-        let text_bytes = self.tokens() * content::TOKEN_BYTES;
-        let mut json = String::with_capacity(text_bytes + 512 + 160 * self.choices.len());
-        self.open(&mut json, self.style.object());
-        for (index, tokens) in self.choices.iter().enumerate() {
-            let comma = if index == 0 { "" } else { "," };
-            let (text, finish) = (content::text(*tokens), self.finish);
-            // Writing to a string cannot fail.
-            let _ = match self.style {
-                Style::Chat => write!(
-                    json,
-                    r#"{comma}{{"index":{index},"message":{{"role":"assistant","content":"{text}","refusal":null,"annotations":[]}},"logprobs":null,"finish_reason":"{finish}"}}"#
-                ),
-                Style::Completion => write!(
-                    json,
-                    r#"{comma}{{"text":"{text}","index":{index},"logprobs":null,"finish_reason":"{finish}"}}"#
-                ),
-            };
-        }
-        json.push(']');
-        if let Some(usage) = &self.usage {
-            json.push_str(r#","usage":"#);
-            json.push_str(usage);
-        }
-        json.push('}');
-        json
+    /// When it was made, in seconds since the epoch.
+    pub(crate) const fn created_secs(&self) -> u64 {
+        self.created.as_nanos() / 1_000_000_000
     }
 
-    /// The members that the plain answer and all chunks begin with, up to the choices.
-    pub(crate) fn open(&self, json: &mut String, object: &str) {
-        let Self { id, created, model, .. } = self;
-        let _ = write!(
-            json,
-            r#"{{"id":"{id}","object":"{object}","created":{created},"model":{model},"system_fingerprint":"fp_sandbox","choices":["#
-        );
-    }
-}
-
-impl Style {
-    const fn object(self) -> &'static str {
-        match self {
-            Self::Chat => "chat.completion",
-            Self::Completion => "text_completion",
-        }
+    /// The usage, where it is told.
+    pub(crate) fn told(&self) -> Option<Told> {
+        self.told_at(self.tokens())
     }
 
-    /// What the ids of this style begin with.
-    pub(crate) const fn id_prefix(self) -> &'static str {
-        match self {
-            Self::Chat => "chatcmpl",
-            Self::Completion => "cmpl",
+    /// The usage after so many tokens, where it is told.
+    pub(crate) fn told_at(&self, output: usize) -> Option<Told> {
+        let total = u64::from(self.input) + output as u64;
+        match self.report {
+            Report::Exact => {
+                Some(Told { input: self.input.into(), output: output.into(), total: total.into() })
+            }
+            Report::Omit => None,
+            Report::Lie => {
+                Some(Told { input: json!(-1), output: json!(1e30), total: json!("many") })
+            }
         }
     }
 }
 
 /// A text as a JSON string.
 pub(crate) fn quoted(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
-}
-
-fn usage(report: Report, input: u32, output: u32) -> Option<String> {
-    let total = u64::from(input) + u64::from(output);
-    match report {
-        Report::Exact => Some(format!(
-            r#"{{"prompt_tokens":{input},"completion_tokens":{output},"total_tokens":{total},"prompt_tokens_details":{{"cached_tokens":0,"audio_tokens":0}},"completion_tokens_details":{{"reasoning_tokens":0,"audio_tokens":0,"accepted_prediction_tokens":0,"rejected_prediction_tokens":0}}}}"#
-        )),
-        Report::Omit => None,
-        Report::Lie => Some(
-            r#"{"prompt_tokens":-1,"completion_tokens":1e30,"total_tokens":"many"}"#.to_owned(),
-        ),
-    }
+    Value::from(text).to_string()
 }

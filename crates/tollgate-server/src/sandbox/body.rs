@@ -42,7 +42,7 @@ enum Source {
     /// A plain answer in pieces of so many bytes.
     Plain(Bytes, usize),
     /// One event a piece.
-    Events(Events),
+    Events(Box<dyn Events>),
 }
 
 #[derive(Debug)]
@@ -51,13 +51,15 @@ struct Timer {
     interval: Duration,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
     Close,
     /// Breaks at the next poll but one: what was written before must be on its way by then.
     Flush,
     Break,
     Silence,
+    /// An error of the dialect's, then the end.
+    Report,
 }
 
 /// Where a frame is sent although more pieces are ready.
@@ -78,7 +80,7 @@ impl SandboxBody {
     }
 
     /// A stream, with its pace and what goes wrong with it.
-    pub(crate) fn stream(events: Events, plan: &Plan) -> Self {
+    pub(crate) fn stream(events: Box<dyn Events>, plan: &Plan) -> Self {
         let first = plan.settings.first_token;
         let timer = match (plan.fault, plan.settings.tokens_per_second) {
             (Some(Fault::Slow), _) => Some(Timer::new(first, SLOW_INTERVAL)),
@@ -96,6 +98,7 @@ impl SandboxBody {
             Some(Fault::Cut) => (half, End::Flush),
             Some(Fault::End) => (half, End::Close),
             Some(Fault::Stall) => (half, End::Silence),
+            Some(Fault::StreamError) => (half, End::Report),
             _ => (count, End::Close),
         };
         Self::Pieces(Box::new(Pieces { source, timer, left, end }))
@@ -130,9 +133,13 @@ impl Source {
                 let piece = bytes.split_to((*size).min(bytes.len()));
                 out.extend_from_slice(&piece);
             }
-            Self::Events(events) => {
-                events.write_next(out);
-            }
+            Self::Events(events) => events.write_next(out),
+        }
+    }
+
+    fn write_error(&mut self, out: &mut Vec<u8>) {
+        if let Self::Events(events) = self {
+            events.write_error(out);
         }
     }
 }
@@ -156,11 +163,15 @@ impl Pieces {
             self.source.write_next(&mut out);
             self.left -= 1;
         }
+        if self.left == 0 && self.end == End::Report {
+            self.source.write_error(&mut out);
+            self.end = End::Close;
+        }
         if !out.is_empty() {
             return Poll::Ready(Some(Ok(Frame::data(out.into()))));
         }
         match self.end {
-            End::Close => Poll::Ready(None),
+            End::Close | End::Report => Poll::Ready(None),
             End::Flush => {
                 self.end = End::Break;
                 cx.waker().wake_by_ref();

@@ -1,24 +1,26 @@
-//! A simulated OpenAI-style model, so that everything can be tried with no account.
+//! Simulated models of every provider, so that everything can be tried with no account.
 //!
-//! It speaks chat completions, legacy completions, embeddings and the models list in their
-//! native shapes, plain and streamed, with latency, pace, token counts and faults set by
-//! [`SandboxSettings`] or by the request's own `x-sandbox-…` headers (see [`Plan`]). The same
-//! seed and the same order of requests give the same answers. Every answer tells in
-//! `x-sandbox-service-us` how long the sandbox itself took from the end of the request's body
-//! to its response head, so that what others add on the way can be measured.
+//! Each [`dialect`] answers at its provider's own paths, which do not collide, plain and
+//! streamed, with latency, pace, token counts and faults set by [`SandboxSettings`] or by the
+//! request's own `x-sandbox-…` headers (see [`Plan`]). It can keep limits of its own and fail on
+//! schedule. The same seed and the same order of requests give the same answers. Every answer
+//! tells in `x-sandbox-service-us` how long the sandbox itself took from the end of the request's
+//! body to its response head, so that what others add on the way can be measured.
 //!
 //! It opens no socket: mounted in the process it is called, stand-alone it is [`serve`]d.
 
 mod answer;
+mod asked;
 mod body;
 mod content;
+mod dialect;
 mod dice;
-mod embeddings;
-mod errors;
 mod events;
-mod models;
+mod failure;
+mod openai;
+mod outage;
 mod plan;
-mod request;
+mod quotas;
 mod server;
 mod service;
 mod settings;
@@ -29,4 +31,6 @@ pub(crate) use body::SandboxBody;
 pub(crate) use plan::Plan;
 pub(crate) use server::serve;
 pub(crate) use service::Sandbox;
-pub(crate) use settings::{SandboxSettings, Share, parse_share};
+pub(crate) use settings::{
+    Outage, OutageFault, SandboxSettings, Share, parse_outage_fault, parse_share,
+};

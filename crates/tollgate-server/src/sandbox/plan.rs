@@ -16,7 +16,7 @@ use std::{str::FromStr, time::Duration};
 
 use http::HeaderMap;
 
-use super::{SandboxSettings, Share, dice::Draw, parse_share};
+use super::{SandboxSettings, Share, dice::Draw, outage, parse_share};
 
 /// What one request is given.
 #[derive(Debug, Clone, PartialEq)]
@@ -63,6 +63,8 @@ pub(crate) enum Fault {
     Hang,
     /// `slow`: the body comes in small pieces, ten a second.
     Slow,
+    /// `stream-error`: a stream ends in its middle with an error; what is no stream is a 500.
+    StreamError,
 }
 
 /// Why a request's header cannot be followed; the text is one sentence for its sender.
@@ -78,11 +80,13 @@ const MAX_WAIT_MS: u32 = 600_000;
 const MAX_OUTPUT_TOKENS: u32 = 1_000_000;
 
 impl Plan {
-    /// The plan for a request that came with `headers`, its chances drawn by `draw`.
+    /// The plan for a request that came with `headers` so long after the start, its chances
+    /// drawn by `draw`.
     pub(crate) fn new(
         settings: &SandboxSettings,
         headers: &HeaderMap,
         draw: &Draw<'_>,
+        since_start: Duration,
     ) -> Result<Self, BadHeader> {
         let mut plan = Self {
             settings: settings.clone(),
@@ -96,9 +100,9 @@ impl Plan {
             plan.overlay(headers)?;
             seed = header(headers, "x-sandbox-seed", "a whole number")?;
         }
-        if plan.fault.is_none() {
-            plan.fault = draw.fault(&plan.settings, seed);
-        }
+        let by_chance = || draw.fault(&plan.settings, seed);
+        let scheduled = || outage::fault(&plan.settings.outage, since_start);
+        plan.fault = plan.fault.or_else(scheduled).or_else(by_chance);
         Ok(plan)
     }
 
@@ -136,7 +140,7 @@ impl Plan {
         self.fault = header(
             headers,
             "x-sandbox-fault",
-            "error, unavailable, rate-limit, cut, end, stall, hang or slow",
+            "error, unavailable, rate-limit, cut, end, stall, hang, slow or stream-error",
         )?;
         Ok(())
     }
@@ -168,6 +172,7 @@ impl FromStr for Fault {
             "stall" => Self::Stall,
             "hang" => Self::Hang,
             "slow" => Self::Slow,
+            "stream-error" => Self::StreamError,
             _ => return Err(()),
         })
     }

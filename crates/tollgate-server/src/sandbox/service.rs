@@ -3,7 +3,7 @@
 use std::{error::Error as StdError, time::Duration};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, header};
 use http_body::Body;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use tollgate::Clock;
@@ -12,21 +12,21 @@ use tollgate_core::Time;
 use super::{
     Plan, SandboxBody, SandboxSettings,
     answer::Answer,
+    dialect::{self, Asked, Call, Dialect, JSON, TextRequest, Whole},
     dice::{Dice, Draw},
-    embeddings,
-    errors::Failure,
-    events::Events,
-    models,
+    failure::Failure,
     plan::Fault,
-    request::{EmbeddingsRequest, Style, TextRequest},
+    quotas::{Quotas, Standings},
 };
 
-/// A simulated OpenAI-style model.
+/// Simulated models of every provider.
 #[derive(Debug)]
 pub(crate) struct Sandbox {
     settings: SandboxSettings,
     dice: Dice,
+    quotas: Option<Quotas>,
     clock: Clock,
+    started: Time,
 }
 
 /// The longest body that is read, in bytes.
@@ -34,33 +34,29 @@ const MAX_BODY_BYTES: usize = 32 * 1024 * 1024;
 
 /// Tells how long the sandbox itself took to its response head, in microseconds.
 const SERVICE: HeaderName = HeaderName::from_static("x-sandbox-service-us");
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-
-const JSON: HeaderValue = HeaderValue::from_static("application/json");
-const EVENT_STREAM: HeaderValue = HeaderValue::from_static("text/event-stream; charset=utf-8");
-
-static RATE_LIMITS: [(HeaderName, HeaderValue); 6] = [
-    pair("x-ratelimit-limit-requests", "10000"),
-    pair("x-ratelimit-limit-tokens", "2000000"),
-    pair("x-ratelimit-remaining-requests", "9999"),
-    pair("x-ratelimit-remaining-tokens", "1999000"),
-    pair("x-ratelimit-reset-requests", "6ms"),
-    pair("x-ratelimit-reset-tokens", "30ms"),
-];
 
 /// An answer before the headers that all answers have.
 struct Reply {
-    content_type: HeaderValue,
+    content_type: &'static str,
+    headers: Vec<(&'static str, String)>,
     body: SandboxBody,
 }
 
+/// What came of one request.
+struct Outcome {
+    reply: Result<Reply, Failure>,
+    /// Where the limits stand, where they were asked.
+    standings: Option<Standings>,
+}
+
 impl Sandbox {
-    /// A sandbox whose chances are decided by `seed`.
-    pub(crate) const fn new(settings: SandboxSettings, seed: u64, clock: Clock) -> Self {
-        Self { settings, dice: Dice::new(seed), clock }
+    /// A sandbox whose chances are decided by `seed`, and which starts now.
+    pub(crate) fn new(settings: SandboxSettings, seed: u64, clock: Clock) -> Self {
+        let (quotas, started) = (Quotas::new(&settings), clock.now().time);
+        Self { settings, dice: Dice::new(seed), quotas, clock, started }
     }
 
-    /// Answers one request; paths are taken with and without their `/v1`.
+    /// Answers one request; a dialect's name may stand before its path.
     ///
     /// It always answers, unless it was told to hang: errors are answers in the provider's
     /// own shape.
@@ -74,20 +70,33 @@ impl Sandbox {
         let body = read(body).await;
         // What follows is the sandbox's own time; reading the body was its sender's.
         let arrived = self.clock.now().time;
-        let reply = match body {
-            Ok(body) => self.answer(&head, &body, &draw).await,
-            Err(failure) => Err(failure),
+        let (dialect, path) = dialect::of_path(head.uri.path());
+        let outcome = match &body {
+            Ok(body) => {
+                let (method, headers) = (&head.method, &head.headers);
+                let call = Call { method, path, headers, body };
+                self.answer(dialect, &call, &draw).await
+            }
+            Err(failure) => Outcome { reply: Err(failure.clone()), standings: None },
         };
-        self.respond(reply, arrived, &draw)
+        self.respond(dialect, outcome, arrived, &draw)
     }
 
-    async fn answer(
+    async fn answer(&self, dialect: &dyn Dialect, call: &Call<'_>, draw: &Draw<'_>) -> Outcome {
+        let mut standings = None;
+        let reply = self.reply(dialect, call, draw, &mut standings).await;
+        Outcome { reply, standings }
+    }
+
+    async fn reply(
         &self,
-        head: &http::request::Parts,
-        body: &Bytes,
+        dialect: &dyn Dialect,
+        call: &Call<'_>,
         draw: &Draw<'_>,
+        standings: &mut Option<Standings>,
     ) -> Result<Reply, Failure> {
-        let plan = Plan::new(&self.settings, &head.headers, draw)?;
+        let since_start = self.clock.now().time.since(self.started);
+        let plan = Plan::new(&self.settings, call.headers, draw, since_start)?;
         if plan.fault == Some(Fault::Hang) {
             std::future::pending::<()>().await;
         }
@@ -95,65 +104,74 @@ impl Sandbox {
         if let Some(failure) = plan.fault.and_then(Failure::of_fault) {
             return Err(failure);
         }
-        let path = head.uri.path();
-        match (&head.method, path.strip_prefix("/v1").unwrap_or(path)) {
-            (&Method::POST, "/chat/completions") => self.text(Style::Chat, body, &plan, draw).await,
-            (&Method::POST, "/completions") => {
-                self.text(Style::Completion, body, &plan, draw).await
-            }
-            (&Method::POST, "/embeddings") => {
-                let json = embeddings::json(&EmbeddingsRequest::parse(body)?, &plan);
+        match dialect.read(call)? {
+            Asked::Text(request) => self.text(&request, &plan, draw, standings).await,
+            Asked::Ready { model, tokens, json } => {
+                if let Some(model) = model {
+                    let tokens = plan.input_tokens.unwrap_or(tokens);
+                    self.take(&model, tokens.into(), standings)?;
+                }
                 wait(plan.settings.first_token).await;
-                Ok(Reply::json(json, plan.fault))
+                Ok(Reply::whole(Whole::json(json(&plan)), plan.fault))
             }
-            (&Method::GET, "/models") => Ok(Reply::json(models::list(), plan.fault)),
-            (&Method::GET, other) => match other.strip_prefix("/models/") {
-                Some(id) if !id.is_empty() => Ok(Reply::json(models::one(id), plan.fault)),
-                _ => Err(Failure::unknown_url(&head.method, path)),
-            },
-            _ => Err(Failure::unknown_url(&head.method, path)),
         }
     }
 
     async fn text(
         &self,
-        style: Style,
-        body: &Bytes,
+        request: &TextRequest,
         plan: &Plan,
         draw: &Draw<'_>,
+        standings: &mut Option<Standings>,
     ) -> Result<Reply, Failure> {
-        let request = TextRequest::parse(style, body)?;
-        let id = format!("{}-{:08x}{:016x}", style.id_prefix(), self.dice.seed(), draw.number);
-        let created = self.clock.now().wall.as_nanos() / 1_000_000_000;
-        let answer = Answer::new(&request, plan, id, created);
+        let answer = Answer::new(request, plan, self.id(draw), self.clock.now().wall);
+        let tokens = u64::from(answer.input) + answer.tokens() as u64;
+        self.take(&request.model, tokens, standings)?;
         if request.stream {
-            let events = Events::new(answer, request.include_usage);
+            let (content_type, events) = request.shape.stream(answer);
             let body = SandboxBody::stream(events, plan);
-            return Ok(Reply { content_type: EVENT_STREAM, body });
+            return Ok(Reply { content_type, headers: Vec::new(), body });
+        }
+        if plan.fault == Some(Fault::StreamError) {
+            return Err(Failure::broken());
         }
         wait(plan.settings.first_token + making(answer.tokens(), plan)).await;
-        Ok(Reply::json(answer.json(), plan.fault))
+        Ok(Reply::whole(request.shape.plain(&answer), plan.fault))
+    }
+
+    /// Takes a request from the limits, if there are any.
+    fn take(
+        &self,
+        model: &str,
+        tokens: u64,
+        standings: &mut Option<Standings>,
+    ) -> Result<(), Failure> {
+        let Some(quotas) = &self.quotas else { return Ok(()) };
+        let (taken, stand) = quotas.take(model, tokens, self.clock.now());
+        *standings = Some(stand);
+        taken.map_err(|exceeded| Failure::limited(model, exceeded))
     }
 
     fn respond(
         &self,
-        reply: Result<Reply, Failure>,
+        dialect: &dyn Dialect,
+        Outcome { reply, standings }: Outcome,
         arrived: Time,
         draw: &Draw<'_>,
     ) -> Response<SandboxBody> {
         let mut headers = HeaderMap::with_capacity(16);
-        headers.extend(RATE_LIMITS.iter().cloned());
+        let id = self.id(draw);
+        dialect.announce(&id, standings.as_ref(), &mut headers);
         let (status, reply) = match reply {
             Ok(reply) => (StatusCode::OK, reply),
             Err(failure) => {
-                failure.add_headers(&mut headers);
-                (failure.status, Reply::json(failure.json(), None))
+                let body = dialect.error(&failure, &id, &mut headers);
+                (dialect.status(&failure), Reply::json(body))
             }
         };
-        headers.insert(header::CONTENT_TYPE, reply.content_type);
-        let id = format!("req_{:08x}{:016x}", self.dice.seed(), draw.number);
-        if let Ok(id) = HeaderValue::try_from(id) {
-            headers.insert(REQUEST_ID, id);
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(reply.content_type));
+        for (name, value) in reply.headers {
+            dialect::set(&mut headers, name, &value);
         }
         let service = self.clock.now().time.since(arrived);
         let micros = u64::try_from(service.as_micros()).unwrap_or(u64::MAX);
@@ -163,11 +181,21 @@ impl Sandbox {
         *response.headers_mut() = headers;
         response
     }
+
+    /// What makes the ids of one answer unique, in hexadecimal digits.
+    fn id(&self, draw: &Draw<'_>) -> String {
+        format!("{:08x}{:016x}", self.dice.seed(), draw.number)
+    }
 }
 
 impl Reply {
-    fn json(json: String, fault: Option<Fault>) -> Self {
-        Self { content_type: JSON, body: SandboxBody::plain(json.into(), fault) }
+    fn json(body: Bytes) -> Self {
+        let body = SandboxBody::plain(body, None);
+        Self { content_type: JSON, headers: Vec::new(), body }
+    }
+
+    fn whole(Whole { content_type, headers, body }: Whole, fault: Option<Fault>) -> Self {
+        Self { content_type, headers, body: SandboxBody::plain(body.into(), fault) }
     }
 }
 
@@ -195,8 +223,4 @@ fn making(tokens: usize, plan: &Plan) -> Duration {
         0 => Duration::ZERO,
         pace => Duration::from_secs_f64(tokens as f64 / f64::from(pace)),
     }
-}
-
-const fn pair(name: &'static str, value: &'static str) -> (HeaderName, HeaderValue) {
-    (HeaderName::from_static(name), HeaderValue::from_static(value))
 }

@@ -1,13 +1,27 @@
-//! The settings are the policy's own; here a share is read from a header or an option.
+//! The settings are the policy's own; here their values are read from headers and options.
 
-use serde::{Deserialize as _, de::value::F64Deserializer};
-pub(crate) use tollgate_core::policy::{Share, settings::Sandbox as SandboxSettings};
+use serde::{
+    Deserialize as _,
+    de::{IntoDeserializer as _, value::F64Deserializer},
+};
+pub(crate) use tollgate_core::policy::{
+    Share,
+    settings::{Outage, OutageFault, Sandbox as SandboxSettings},
+};
 
 /// Reads a share of requests: a number from 0 to 1.
 pub(crate) fn parse_share(text: &str) -> Result<Share, String> {
     let number: f64 =
         text.parse().map_err(|_| "write a number from 0 to 1, like 0.05".to_owned())?;
-    let number: F64Deserializer<serde::de::value::Error> =
-        serde::de::IntoDeserializer::into_deserializer(number);
+    let number: F64Deserializer<serde::de::value::Error> = number.into_deserializer();
     Share::deserialize(number).map_err(|error| error.to_string())
+}
+
+/// Reads what an outage is, by its name in the policy or in a header.
+pub(crate) fn parse_outage_fault(text: &str) -> Result<OutageFault, String> {
+    let name = text.replace('-', "_");
+    let name: serde::de::value::StrDeserializer<'_, serde::de::value::Error> =
+        name.as_str().into_deserializer();
+    OutageFault::deserialize(name)
+        .map_err(|_| "write error, unavailable, rate-limit, hang or cut".to_owned())
 }

@@ -27,7 +27,7 @@ pub use methods::Methods;
 pub use prices::{Assumed, ModelPrice, PricePerMillion, Prices, Unpriced};
 pub use provider::{Aws, Dialect, Mount, Provider};
 pub use route::{Route, Routes, SessionUse};
-pub use sandbox::Sandbox;
+pub use sandbox::{Outage, OutageFault, Sandbox};
 pub use server::{Alias, Log, LogFormat, LogLevel, Server, Store, StoreKind};
 pub use session::Session;
 

@@ -31,6 +31,50 @@ pub struct Sandbox {
     pub rate_limit_rate: Share,
     /// The share of answers that are cut in the middle of their body.
     pub truncate_rate: Share,
+    /// How many requests a minute each model takes before it answers with a 429; 0 for any
+    /// number.
+    pub requests_per_minute: u32,
+    /// How many tokens a minute, of either side, each model takes; 0 for any number.
+    pub tokens_per_minute: u32,
+    /// When everything fails.
+    pub outage: Outage,
+}
+
+/// A time in which every request to the simulated model fails.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Outage {
+    /// From the start of the process to its beginning.
+    #[serde(with = "span")]
+    #[schemars(with = "Span")]
+    pub after: Duration,
+    /// How long it lasts; 0 for no outage at all.
+    #[serde(with = "span")]
+    #[schemars(with = "Span")]
+    pub lasts: Duration,
+    /// From one beginning to the next; 0 for one outage only.
+    #[serde(with = "span")]
+    #[schemars(with = "Span")]
+    pub every: Duration,
+    /// What every request meets with.
+    pub fault: OutageFault,
+}
+
+/// What every request meets with in an outage.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OutageFault {
+    /// A 500.
+    Error,
+    /// A 503, or what the provider has in its place.
+    #[default]
+    Unavailable,
+    /// A 429.
+    RateLimit,
+    /// Silence.
+    Hang,
+    /// An answer that breaks off in its middle.
+    Cut,
 }
 
 impl Default for Sandbox {
@@ -44,6 +88,16 @@ impl Default for Sandbox {
             error_rate: Share::default(),
             rate_limit_rate: Share::default(),
             truncate_rate: Share::default(),
+            requests_per_minute: 0,
+            tokens_per_minute: 0,
+            outage: Outage::default(),
         }
+    }
+}
+
+impl Default for Outage {
+    fn default() -> Self {
+        let none = Duration::ZERO;
+        Self { after: none, lasts: none, every: none, fault: OutageFault::default() }
     }
 }

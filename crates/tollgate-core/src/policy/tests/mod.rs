@@ -8,6 +8,7 @@ mod presets;
 mod properties;
 mod providers;
 mod queues;
+mod sandbox;
 mod schema;
 mod warnings;
 

@@ -139,6 +139,8 @@ fn every_scalar_has_its_variable() {
         ("TOLLGATE_IDENTITY_TRUST_HEADERS", "true"),
         ("TOLLGATE_SANDBOX_LATENCY", "20ms"),
         ("TOLLGATE_SANDBOX_ERROR_RATE", "0.25"),
+        ("TOLLGATE_SANDBOX_TOKENS_PER_MINUTE", "180000"),
+        ("TOLLGATE_SANDBOX_OUTAGE_LASTS", "60s"),
         ("TOLLGATE_PROVIDERS_APP_BASE_URL", "http://127.0.0.1:3000"),
         ("TOLLGATE_PROVIDERS_APP_DIALECT", "http"),
         ("TOLLGATE_PROVIDERS_APP_API_KEY", "hunter2"),
@@ -158,6 +160,8 @@ fn every_scalar_has_its_variable() {
     assert_eq!(settings.store.path.to_str(), Some("x.db"));
     assert!(settings.identity.trust_headers);
     assert_eq!(settings.sandbox.error_rate.value(), 0.25);
+    assert_eq!(settings.sandbox.tokens_per_minute, 180_000);
+    assert_eq!(settings.sandbox.outage.lasts.as_secs(), 60);
     let app = &settings.providers["app"];
     assert_eq!(app.base_url.to_string(), "http://127.0.0.1:3000");
     let key = app.api_key.as_ref().expect("a key");

@@ -1,7 +1,9 @@
 //! The sandbox called in memory, on a clock that stands and in tokio's paused time.
 
 mod bad_input;
+mod dialects;
 mod faults;
+mod limits;
 mod plain;
 mod socket;
 mod stream;
@@ -85,6 +87,11 @@ async fn now() -> Instant {
 }
 
 impl Answered {
+    /// All that a stream says, whatever its framing.
+    fn said(&self) -> String {
+        self.text()
+    }
+
     fn text(&self) -> String {
         let bytes: Vec<u8> = self.frames.iter().flat_map(|(_, data)| data.to_vec()).collect();
         String::from_utf8(bytes).unwrap()

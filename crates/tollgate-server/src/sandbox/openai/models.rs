@@ -5,13 +5,13 @@ use serde_json::{Value, json};
 const MODELS: [&str; 3] = ["sandbox-large", "sandbox-small", "sandbox-embedding"];
 
 /// The body of the list.
-pub(crate) fn list() -> String {
+pub(super) fn list() -> String {
     let models: Vec<Value> = MODELS.iter().map(|id| model(id)).collect();
     json!({"object": "list", "data": models}).to_string()
 }
 
 /// The body of one model.
-pub(crate) fn one(id: &str) -> String {
+pub(super) fn one(id: &str) -> String {
     model(id).to_string()
 }
 

@@ -6,15 +6,21 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::{
-    Plan,
-    answer::quoted,
-    plan::Report,
-    request::{EmbeddingsRequest, Input},
-};
+use super::request::{EmbeddingsRequest, Input};
+use crate::sandbox::{Plan, answer::quoted, dialect::Asked, failure::Failure, plan::Report};
 
-/// The body of the answer.
-pub(crate) fn json(request: &EmbeddingsRequest, plan: &Plan) -> String {
+/// Reads the body of a request; of a `deployment` it need not name the model.
+pub(super) fn read(body: &[u8], deployment: Option<&str>) -> Result<Asked, Failure> {
+    let request = EmbeddingsRequest::parse(body, deployment)?;
+    let tokens = request.inputs.iter().fold(0_u32, |sum, i| sum.saturating_add(i.tokens()));
+    Ok(Asked::Ready {
+        model: Some(request.model.clone()),
+        tokens,
+        json: Box::new(move |plan| json(&request, tokens, plan)),
+    })
+}
+
+fn json(request: &EmbeddingsRequest, tokens: u32, plan: &Plan) -> String {
     let mut json = String::from(r#"{"object":"list","data":["#);
     for (index, input) in request.inputs.iter().enumerate() {
         let comma = if index == 0 { "" } else { "," };
@@ -24,8 +30,7 @@ pub(crate) fn json(request: &EmbeddingsRequest, plan: &Plan) -> String {
         json.push('}');
     }
     let _ = write!(json, r#"],"model":{}"#, quoted(&request.model));
-    let counted = || request.inputs.iter().fold(0_u32, |sum, i| sum.saturating_add(i.tokens()));
-    let tokens = plan.input_tokens.unwrap_or_else(counted);
+    let tokens = plan.input_tokens.unwrap_or(tokens);
     match plan.report {
         Report::Exact => {
             let _ =

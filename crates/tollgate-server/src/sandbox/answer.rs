@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use tollgate_core::Time;
 
-use super::{Plan, dialect::TextRequest, plan::Report};
+use super::{Plan, content, dialect::TextRequest, plan::Report};
 
 /// How long an answer is, and what it tells of itself.
 #[derive(Debug, Clone)]
@@ -58,6 +58,11 @@ impl Answer {
         self.choices.iter().sum()
     }
 
+    /// Its text, where it has one choice.
+    pub(crate) fn text(&self) -> std::borrow::Cow<'static, str> {
+        content::text(self.tokens())
+    }
+
     /// When it was made, in seconds since the epoch.
     pub(crate) const fn created_secs(&self) -> u64 {
         self.created.as_nanos() / 1_000_000_000
@@ -81,6 +86,14 @@ impl Answer {
             }
         }
     }
+}
+
+/// Adds a member to an object where there is something to say.
+pub(crate) fn with(mut object: Value, name: &str, value: Option<Value>) -> Value {
+    if let (Some(members), Some(value)) = (object.as_object_mut(), value) {
+        members.insert(name.to_owned(), value);
+    }
+    object
 }
 
 /// A text as a JSON string.

@@ -2,6 +2,7 @@
 //! length of a text.
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::failure::Failure;
 
@@ -37,4 +38,18 @@ pub(crate) fn bad(message: &str, param: &'static str) -> Failure {
 /// The length of a text in tokens: a quarter of its bytes, at least 1.
 pub(crate) fn tokens_of_bytes(bytes: usize) -> u32 {
     u32::try_from(bytes.div_ceil(BYTES_PER_TOKEN).max(1)).unwrap_or(u32::MAX)
+}
+
+/// Members that hold what a model reads, in all dialects.
+const TEXTS: [&str; 4] = ["content", "input", "parts", "text"];
+
+/// How many bytes of text there are in messages, whatever parts they are made of.
+pub(crate) fn text_bytes(value: &Value) -> usize {
+    match value {
+        Value::String(text) => text.len(),
+        Value::Array(all) => all.iter().map(text_bytes).sum(),
+        // How deep it goes is bounded by the parser.
+        Value::Object(_) => TEXTS.iter().filter_map(|name| value.get(name)).map(text_bytes).sum(),
+        _ => 0,
+    }
 }

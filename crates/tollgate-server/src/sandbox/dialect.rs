@@ -11,6 +11,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use super::{
     Plan,
     answer::Answer,
+    anthropic::Anthropic,
     events::Events,
     failure::{self, Failure},
     openai::OpenAi,
@@ -96,7 +97,7 @@ pub(crate) const JSON: &str = "application/json";
 pub(crate) const EVENT_STREAM: &str = "text/event-stream; charset=utf-8";
 
 /// Dialects by the names that may stand before a provider's own path.
-const NAMED: [(&str, &dyn Dialect); 1] = [("openai", &OpenAi)];
+const NAMED: [(&str, &dyn Dialect); 2] = [("anthropic", &Anthropic), ("openai", &OpenAi)];
 
 /// The dialect of a path, and the path without its name.
 pub(crate) fn of_path(path: &str) -> (&'static dyn Dialect, &str) {
@@ -104,7 +105,12 @@ pub(crate) fn of_path(path: &str) -> (&'static dyn Dialect, &str) {
         let rest = path.strip_prefix('/')?.strip_prefix(name)?;
         rest.starts_with('/').then_some((*dialect, rest))
     };
-    NAMED.iter().find_map(named).unwrap_or((&OpenAi, path))
+    NAMED.iter().find_map(named).unwrap_or_else(|| (of_place(path), path))
+}
+
+/// The dialect whose own place this is.
+fn of_place(path: &str) -> &'static dyn Dialect {
+    if path.starts_with("/v1/messages") { &Anthropic } else { &OpenAi }
 }
 
 impl Asked {

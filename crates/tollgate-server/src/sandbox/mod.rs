@@ -10,6 +10,7 @@
 //! It opens no socket: mounted in the process it is called, stand-alone it is [`serve`]d.
 
 mod answer;
+mod anthropic;
 mod asked;
 mod body;
 mod content;

@@ -29,16 +29,28 @@ fn said() -> Value {
     json!([{"role": "user", "content": "Hello there, what is up?"}])
 }
 
-pub(super) const WAYS: [Way; 1] = [Way {
-    name: "chat completions",
-    path: "/v1/chat/completions",
-    stream_path: "/v1/chat/completions",
-    body: || json!({"model": "m", "messages": said(), "stream_options": {"include_usage": true}}),
-    text: "/choices/0/message/content",
-    usage: ["/usage/prompt_tokens", "/usage/completion_tokens"],
-    kind: "/error/type",
-    kinds: OPENAI,
-}];
+pub(super) const WAYS: [Way; 2] = [
+    Way {
+        name: "chat completions",
+        path: "/v1/chat/completions",
+        stream_path: "/v1/chat/completions",
+        body: || json!({"model": "m", "messages": said(), "stream_options": {"include_usage": true}}),
+        text: "/choices/0/message/content",
+        usage: ["/usage/prompt_tokens", "/usage/completion_tokens"],
+        kind: "/error/type",
+        kinds: OPENAI,
+    },
+    Way {
+        name: "anthropic",
+        path: "/v1/messages",
+        stream_path: "/anthropic/v1/messages",
+        body: || json!({"model": "m", "messages": said(), "max_tokens": 100}),
+        text: "/content/0/text",
+        usage: ["/usage/input_tokens", "/usage/output_tokens"],
+        kind: "/error/type",
+        kinds: [(500, "api_error"), (529, "overloaded_error"), (429, "rate_limit_error")],
+    },
+];
 
 const COUNTS: [(&str, &str); 2] =
     [("x-sandbox-input-tokens", "11"), ("x-sandbox-output-tokens", "5")];
@@ -129,7 +141,10 @@ async fn a_stream_can_end_with_an_error_and_what_is_none_is_one() {
 #[tokio::test]
 async fn unknown_places_are_not_found_in_the_dialect_that_is_named() {
     let sandbox = sandbox(SandboxSettings::default());
-    for (path, says) in [("/openai/v1/nothing", "invalid_request_error")] {
+    for (path, says) in [
+        ("/anthropic/v1/nothing", "not_found_error"),
+        ("/openai/v1/nothing", "invalid_request_error"),
+    ] {
         let answered = ask(&sandbox, post(path, &[], "{}".to_owned())).await;
         assert_eq!(answered.status.as_u16(), 404, "{path}");
         assert!(answered.text().contains(says), "{path}: {}", answered.text());

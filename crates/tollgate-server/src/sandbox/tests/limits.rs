@@ -89,6 +89,15 @@ async fn every_dialect_refuses_in_its_own_way() {
         let announces = |name: &str| admitted.header(name).is_some();
         let told = |name: &str| refused.header(name);
         match way.name {
+            "anthropic" => {
+                assert_eq!(told("retry-after"), Some("60"));
+                let remaining = "anthropic-ratelimit-requests-remaining";
+                assert_eq!(admitted.header(remaining), Some("0"));
+                let reset = "anthropic-ratelimit-requests-reset";
+                assert_eq!(admitted.header(reset), Some("2023-11-14T22:14:20Z"));
+                let tokens = "anthropic-ratelimit-tokens-remaining";
+                assert_eq!(admitted.header(tokens), Some("100000"), "to the nearest thousand");
+            }
             "chat completions" | "responses" => {
                 assert_eq!(told("retry-after"), Some("60"));
                 assert!(announces("x-ratelimit-remaining-requests"));
@@ -102,6 +111,11 @@ async fn every_dialect_refuses_in_its_own_way() {
 #[tokio::test]
 async fn what_is_no_use_of_a_model_counts_nothing() {
     let (sandbox, _) = limited(1, 0);
+    let counted = json!({"model": "m", "messages": [{"role": "user", "content": "Hello"}]});
+    for _ in 0..3 {
+        let count = post("/v1/messages/count_tokens", &[], counted.to_string());
+        assert_eq!(ask(&sandbox, count).await.json(), json!({"input_tokens": 2}));
+    }
     let bad = post("/v1/chat/completions", &[], "{}".to_owned());
     assert_eq!(ask(&sandbox, bad).await.status.as_u16(), 400);
     assert!(ask(&sandbox, chat("m", "1", "1")).await.status.is_success());

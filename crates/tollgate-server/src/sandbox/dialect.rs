@@ -14,6 +14,7 @@ use super::{
     anthropic::Anthropic,
     events::Events,
     failure::{self, Failure},
+    gemini::{self, Gemini},
     openai::OpenAi,
     quotas::Standings,
 };
@@ -44,6 +45,7 @@ pub(crate) struct Call<'a> {
     pub(crate) method: &'a Method,
     /// The path, without a dialect's name before it.
     pub(crate) path: &'a str,
+    pub(crate) query: &'a str,
     pub(crate) headers: &'a HeaderMap,
     pub(crate) body: &'a Bytes,
 }
@@ -97,7 +99,8 @@ pub(crate) const JSON: &str = "application/json";
 pub(crate) const EVENT_STREAM: &str = "text/event-stream; charset=utf-8";
 
 /// Dialects by the names that may stand before a provider's own path.
-const NAMED: [(&str, &dyn Dialect); 2] = [("anthropic", &Anthropic), ("openai", &OpenAi)];
+const NAMED: [(&str, &dyn Dialect); 3] =
+    [("anthropic", &Anthropic), ("gemini", &Gemini), ("openai", &OpenAi)];
 
 /// The dialect of a path, and the path without its name.
 pub(crate) fn of_path(path: &str) -> (&'static dyn Dialect, &str) {
@@ -110,7 +113,13 @@ pub(crate) fn of_path(path: &str) -> (&'static dyn Dialect, &str) {
 
 /// The dialect whose own place this is.
 fn of_place(path: &str) -> &'static dyn Dialect {
-    if path.starts_with("/v1/messages") { &Anthropic } else { &OpenAi }
+    if path.starts_with("/v1/messages") {
+        &Anthropic
+    } else if path.starts_with("/v1beta/") || gemini::model_and_method(path).is_some() {
+        &Gemini
+    } else {
+        &OpenAi
+    }
 }
 
 impl Asked {

@@ -18,6 +18,7 @@ mod dialect;
 mod dice;
 mod events;
 mod failure;
+mod gemini;
 mod openai;
 mod outage;
 mod plan;

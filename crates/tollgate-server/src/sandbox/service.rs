@@ -74,7 +74,8 @@ impl Sandbox {
         let outcome = match &body {
             Ok(body) => {
                 let (method, headers) = (&head.method, &head.headers);
-                let call = Call { method, path, headers, body };
+                let query = head.uri.query().unwrap_or_default();
+                let call = Call { method, path, query, headers, body };
                 self.answer(dialect, &call, &draw).await
             }
             Err(failure) => Outcome { reply: Err(failure.clone()), standings: None },

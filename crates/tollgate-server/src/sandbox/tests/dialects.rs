@@ -25,11 +25,14 @@ const FAULTS: [&str; 3] = ["error", "unavailable", "rate-limit"];
 const OPENAI: [(u16, &str); 3] =
     [(500, "server_error"), (503, "service_unavailable_error"), (429, "requests")];
 
+const GEMINI: [(u16, &str); 3] =
+    [(500, "INTERNAL"), (503, "UNAVAILABLE"), (429, "RESOURCE_EXHAUSTED")];
+
 fn said() -> Value {
     json!([{"role": "user", "content": "Hello there, what is up?"}])
 }
 
-pub(super) const WAYS: [Way; 2] = [
+pub(super) const WAYS: [Way; 3] = [
     Way {
         name: "chat completions",
         path: "/v1/chat/completions",
@@ -49,6 +52,16 @@ pub(super) const WAYS: [Way; 2] = [
         usage: ["/usage/input_tokens", "/usage/output_tokens"],
         kind: "/error/type",
         kinds: [(500, "api_error"), (529, "overloaded_error"), (429, "rate_limit_error")],
+    },
+    Way {
+        name: "gemini",
+        path: "/v1beta/models/m:generateContent",
+        stream_path: "/gemini/v1beta/models/m:streamGenerateContent?alt=sse",
+        body: || json!({"contents": [{"parts": [{"text": "Hello there, what is up?"}]}]}),
+        text: "/candidates/0/content/parts/0/text",
+        usage: ["/usageMetadata/promptTokenCount", "/usageMetadata/candidatesTokenCount"],
+        kind: "/error/status",
+        kinds: GEMINI,
     },
 ];
 
@@ -143,6 +156,8 @@ async fn unknown_places_are_not_found_in_the_dialect_that_is_named() {
     let sandbox = sandbox(SandboxSettings::default());
     for (path, says) in [
         ("/anthropic/v1/nothing", "not_found_error"),
+        ("/gemini/v1beta/nothing", "NOT_FOUND"),
+        ("/v1beta/models/m:nothing", "NOT_FOUND"),
         ("/openai/v1/nothing", "invalid_request_error"),
     ] {
         let answered = ask(&sandbox, post(path, &[], "{}".to_owned())).await;

@@ -87,7 +87,7 @@ async fn every_dialect_refuses_in_its_own_way() {
         let refused = ask(&sandbox, way.streamed(&[])).await;
         assert_eq!(refused.status.as_u16(), 429, "{}", way.name);
         let announces = |name: &str| admitted.header(name).is_some();
-        let told = |name: &str| refused.header(name);
+        let (said, told) = (refused.text(), |name: &str| refused.header(name));
         match way.name {
             "anthropic" => {
                 assert_eq!(told("retry-after"), Some("60"));
@@ -97,6 +97,11 @@ async fn every_dialect_refuses_in_its_own_way() {
                 assert_eq!(admitted.header(reset), Some("2023-11-14T22:14:20Z"));
                 let tokens = "anthropic-ratelimit-tokens-remaining";
                 assert_eq!(admitted.header(tokens), Some("100000"), "to the nearest thousand");
+            }
+            "gemini" => {
+                assert!(said.contains(r#""retryDelay":"60s""#), "{said}");
+                assert!(said.contains("GenerateRequestsPerMinutePerProjectPerModel"), "{said}");
+                assert!(!announces("x-ratelimit-remaining-requests"));
             }
             "chat completions" | "responses" => {
                 assert_eq!(told("retry-after"), Some("60"));

@@ -1,10 +1,11 @@
-//! OpenAI: chat completions, legacy completions, embeddings and the list of models.
+//! OpenAI: chat completions, legacy completions, responses, embeddings and the list of models.
 
 mod chat;
 mod embeddings;
 mod events;
 mod models;
 mod request;
+mod responses;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method};
@@ -56,6 +57,8 @@ pub(crate) fn read(
     match (call.method, path) {
         (&Method::POST, "/chat/completions") => chat::read(Style::Chat, call.body, deployment),
         (&Method::POST, "/completions") => chat::read(Style::Completion, call.body, deployment),
+        (&Method::POST, "/responses") => responses::read(call.body),
+        (&Method::POST, "/responses/input_tokens") => responses::count(call.body),
         (&Method::POST, "/embeddings") => embeddings::read(call.body, deployment),
         (&Method::GET, "/models") => Ok(Asked::free(|_| models::list())),
         (&Method::GET, other) => match other.strip_prefix("/models/") {

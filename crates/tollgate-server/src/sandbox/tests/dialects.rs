@@ -32,7 +32,7 @@ fn said() -> Value {
     json!([{"role": "user", "content": "Hello there, what is up?"}])
 }
 
-pub(super) const WAYS: [Way; 3] = [
+pub(super) const WAYS: [Way; 4] = [
     Way {
         name: "chat completions",
         path: "/v1/chat/completions",
@@ -40,6 +40,16 @@ pub(super) const WAYS: [Way; 3] = [
         body: || json!({"model": "m", "messages": said(), "stream_options": {"include_usage": true}}),
         text: "/choices/0/message/content",
         usage: ["/usage/prompt_tokens", "/usage/completion_tokens"],
+        kind: "/error/type",
+        kinds: OPENAI,
+    },
+    Way {
+        name: "responses",
+        path: "/v1/responses",
+        stream_path: "/openai/v1/responses",
+        body: || json!({"model": "m", "input": "Hello there, what is up?"}),
+        text: "/output/0/content/0/text",
+        usage: ["/usage/input_tokens", "/usage/output_tokens"],
         kind: "/error/type",
         kinds: OPENAI,
     },

@@ -12,6 +12,7 @@ use super::{
     Plan,
     answer::Answer,
     anthropic::Anthropic,
+    bedrock::Bedrock,
     events::Events,
     failure::{self, Failure},
     gemini::{self, Gemini},
@@ -99,8 +100,8 @@ pub(crate) const JSON: &str = "application/json";
 pub(crate) const EVENT_STREAM: &str = "text/event-stream; charset=utf-8";
 
 /// Dialects by the names that may stand before a provider's own path.
-const NAMED: [(&str, &dyn Dialect); 3] =
-    [("anthropic", &Anthropic), ("gemini", &Gemini), ("openai", &OpenAi)];
+const NAMED: [(&str, &dyn Dialect); 4] =
+    [("anthropic", &Anthropic), ("bedrock", &Bedrock), ("gemini", &Gemini), ("openai", &OpenAi)];
 
 /// The dialect of a path, and the path without its name.
 pub(crate) fn of_path(path: &str) -> (&'static dyn Dialect, &str) {
@@ -115,6 +116,8 @@ pub(crate) fn of_path(path: &str) -> (&'static dyn Dialect, &str) {
 fn of_place(path: &str) -> &'static dyn Dialect {
     if path.starts_with("/v1/messages") {
         &Anthropic
+    } else if path.starts_with("/model/") {
+        &Bedrock
     } else if path.starts_with("/v1beta/") || gemini::model_and_method(path).is_some() {
         &Gemini
     } else {

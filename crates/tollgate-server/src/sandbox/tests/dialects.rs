@@ -28,11 +28,22 @@ const OPENAI: [(u16, &str); 3] =
 const GEMINI: [(u16, &str); 3] =
     [(500, "INTERNAL"), (503, "UNAVAILABLE"), (429, "RESOURCE_EXHAUSTED")];
 
+/// Bedrock names its errors in a header alone.
+const BEDROCK: [(u16, &str); 3] = [
+    (500, "InternalServerException"),
+    (503, "ServiceUnavailableException"),
+    (429, "ThrottlingException"),
+];
+
 fn said() -> Value {
     json!([{"role": "user", "content": "Hello there, what is up?"}])
 }
 
-pub(super) const WAYS: [Way; 4] = [
+fn conversation() -> Value {
+    json!({"messages": [{"role": "user", "content": [{"text": "Hello there, what is up?"}]}]})
+}
+
+pub(super) const WAYS: [Way; 7] = [
     Way {
         name: "chat completions",
         path: "/v1/chat/completions",
@@ -73,6 +84,36 @@ pub(super) const WAYS: [Way; 4] = [
         kind: "/error/status",
         kinds: GEMINI,
     },
+    Way {
+        name: "converse",
+        path: "/model/m/converse",
+        stream_path: "/bedrock/model/m/converse-stream",
+        body: conversation,
+        text: "/output/message/content/0/text",
+        usage: ["/usage/inputTokens", "/usage/outputTokens"],
+        kind: "",
+        kinds: BEDROCK,
+    },
+    Way {
+        name: "invoke, Claude",
+        path: "/model/anthropic.claude/invoke",
+        stream_path: "/model/anthropic.claude/invoke-with-response-stream",
+        body: || json!({"messages": said(), "max_tokens": 100}),
+        text: "/content/0/text",
+        usage: ["/usage/input_tokens", "/usage/output_tokens"],
+        kind: "",
+        kinds: BEDROCK,
+    },
+    Way {
+        name: "invoke, Nova",
+        path: "/model/amazon.nova-pro/invoke",
+        stream_path: "/model/amazon.nova-pro/invoke-with-response-stream",
+        body: conversation,
+        text: "/output/message/content/0/text",
+        usage: ["/usage/inputTokens", "/usage/outputTokens"],
+        kind: "",
+        kinds: BEDROCK,
+    },
 ];
 
 const COUNTS: [(&str, &str); 2] =
@@ -97,7 +138,10 @@ fn at<'a>(answer: &'a Value, pointer: &str) -> &'a Value {
 }
 
 fn kind_of(way: &Way, answered: &Answered) -> String {
-    at(&answered.json(), way.kind).as_str().unwrap().into()
+    match (way.kinds[2].1, way.kind) {
+        ("ThrottlingException", _) => answered.headers["x-amzn-errortype"].to_str().unwrap().into(),
+        (_, pointer) => at(&answered.json(), pointer).as_str().unwrap().into(),
+    }
 }
 
 #[tokio::test]
@@ -168,6 +212,8 @@ async fn unknown_places_are_not_found_in_the_dialect_that_is_named() {
         ("/anthropic/v1/nothing", "not_found_error"),
         ("/gemini/v1beta/nothing", "NOT_FOUND"),
         ("/v1beta/models/m:nothing", "NOT_FOUND"),
+        ("/bedrock/nothing", "Unknown request URL"),
+        ("/model/m/nothing", "Unknown request URL"),
         ("/openai/v1/nothing", "invalid_request_error"),
     ] {
         let answered = ask(&sandbox, post(path, &[], "{}".to_owned())).await;

@@ -108,7 +108,10 @@ async fn every_dialect_refuses_in_its_own_way() {
                 assert!(announces("x-ratelimit-remaining-requests"));
                 assert!(announces("x-ratelimit-remaining-tokens"));
             }
-            _ => {}
+            _ => {
+                assert_eq!(told("x-amz-retry-after"), Some("60000"), "{}", way.name);
+                assert!(said.contains("Too many requests"), "{said}");
+            }
         }
     }
 }

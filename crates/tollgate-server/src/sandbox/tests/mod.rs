@@ -10,6 +10,7 @@ mod stream;
 
 use std::time::Duration;
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::{BodyExt as _, Full};
@@ -87,9 +88,21 @@ async fn now() -> Instant {
 }
 
 impl Answered {
-    /// All that a stream says, whatever its framing.
+    /// All that a stream says, whatever its framing; chunks in base64 are decoded.
     fn said(&self) -> String {
-        self.text()
+        let bytes: Vec<u8> = self.frames.iter().flat_map(|(_, data)| data.to_vec()).collect();
+        let mut said = String::from_utf8_lossy(&bytes).into_owned();
+        let chunks: Vec<String> = said
+            .split("{\"bytes\":\"")
+            .skip(1)
+            .filter_map(|rest| STANDARD.decode(rest.split('"').next()?).ok())
+            .filter_map(|chunk| String::from_utf8(chunk).ok())
+            .collect();
+        if !chunks.is_empty() {
+            let errors = said.split("exception").skip(1).collect::<String>();
+            said = chunks.concat() + &errors;
+        }
+        said
     }
 
     fn text(&self) -> String {

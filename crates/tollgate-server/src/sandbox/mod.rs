@@ -12,6 +12,7 @@
 mod answer;
 mod anthropic;
 mod asked;
+mod audio;
 mod bedrock;
 mod body;
 mod content;

@@ -9,9 +9,11 @@ use crate::ScanError;
 
 /// One part of a form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Part<'a> {
-    pub(super) name: &'a str,
-    pub(super) value: &'a [u8],
+pub struct Part<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// What it holds.
+    pub value: &'a [u8],
 }
 
 /// The longest boundary, as RFC 2046 has it.
@@ -27,7 +29,7 @@ const MAX_PARTS: usize = 64;
 ///
 /// # Errors
 /// Where the type names no boundary, or the body is no such form.
-pub(super) fn parts<'a>(
+pub fn parts<'a>(
     content_type: &str,
     body: &'a [u8],
     mut take: impl FnMut(Part<'a>) -> Result<(), ScanError>,

@@ -4,7 +4,7 @@
 //! A request is a form with a file; some models are charged by the audio's duration, others
 //! by tokens, and the answer says which.
 
-mod form;
+pub mod form;
 mod request;
 mod stream;
 #[cfg(test)]

@@ -1,4 +1,5 @@
-//! OpenAI: chat completions, legacy completions, responses, embeddings and the list of models.
+//! OpenAI: chat completions, legacy completions, responses, embeddings, transcriptions and the
+//! list of models.
 
 mod chat;
 mod embeddings;
@@ -6,6 +7,7 @@ mod events;
 mod models;
 mod request;
 mod responses;
+mod transcriptions;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method};
@@ -59,6 +61,7 @@ pub(crate) fn read(
         (&Method::POST, "/completions") => chat::read(Style::Completion, call.body, deployment),
         (&Method::POST, "/responses") => responses::read(call.body),
         (&Method::POST, "/responses/input_tokens") => responses::count(call.body),
+        (&Method::POST, "/audio/transcriptions") => transcriptions::read(call.headers, call.body),
         (&Method::POST, "/embeddings") => embeddings::read(call.body, deployment),
         (&Method::GET, "/models") => Ok(Asked::free(|_| models::list())),
         (&Method::GET, other) => match other.strip_prefix("/models/") {

@@ -1,5 +1,6 @@
 //! The sandbox called in memory, on a clock that stands and in tokio's paused time.
 
+mod audio;
 mod bad_input;
 mod dialects;
 mod faults;

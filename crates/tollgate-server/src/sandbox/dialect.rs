@@ -13,6 +13,7 @@ use super::{
     answer::Answer,
     anthropic::Anthropic,
     bedrock::Bedrock,
+    deepgram::Deepgram,
     events::Events,
     failure::{self, Failure},
     gemini::{self, Gemini},
@@ -100,8 +101,13 @@ pub(crate) const JSON: &str = "application/json";
 pub(crate) const EVENT_STREAM: &str = "text/event-stream; charset=utf-8";
 
 /// Dialects by the names that may stand before a provider's own path.
-const NAMED: [(&str, &dyn Dialect); 4] =
-    [("anthropic", &Anthropic), ("bedrock", &Bedrock), ("gemini", &Gemini), ("openai", &OpenAi)];
+const NAMED: [(&str, &dyn Dialect); 5] = [
+    ("anthropic", &Anthropic),
+    ("bedrock", &Bedrock),
+    ("deepgram", &Deepgram),
+    ("gemini", &Gemini),
+    ("openai", &OpenAi),
+];
 
 /// The dialect of a path, and the path without its name.
 pub(crate) fn of_path(path: &str) -> (&'static dyn Dialect, &str) {
@@ -118,6 +124,8 @@ fn of_place(path: &str) -> &'static dyn Dialect {
         &Anthropic
     } else if path.starts_with("/model/") {
         &Bedrock
+    } else if path == "/v1/listen" {
+        &Deepgram
     } else if path.starts_with("/v1beta/") || gemini::model_and_method(path).is_some() {
         &Gemini
     } else {

@@ -16,6 +16,7 @@ mod audio;
 mod bedrock;
 mod body;
 mod content;
+mod deepgram;
 mod dialect;
 mod dice;
 mod events;

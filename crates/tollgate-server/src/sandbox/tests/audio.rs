@@ -74,3 +74,36 @@ async fn a_form_that_lacks_something_is_refused() {
         assert!(answered.text().contains(says), "{says}: {}", answered.text());
     }
 }
+
+#[tokio::test]
+async fn deepgram_tells_the_duration_and_refuses_in_its_own_words() {
+    let sandbox = sandbox(SandboxSettings::default());
+    let listen = |query: &str, headers: &[(&str, &str)], body: Vec<u8>| {
+        let mut request = Request::post(format!("/v1/listen?{query}"));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        request.body(Full::new(Bytes::from(body))).unwrap()
+    };
+    let answer = ask(&sandbox, listen("model=nova-3&language=en", &[], wav())).await.json();
+    assert_eq!(answer["metadata"]["duration"], 1.5);
+    assert_eq!(answer["metadata"]["channels"], 1);
+    let model = answer["metadata"]["models"][0].as_str().unwrap();
+    assert_eq!(answer["metadata"]["model_info"][model]["name"], "nova-3");
+    let transcript = answer.pointer("/results/channels/0/alternatives/0/transcript").unwrap();
+    assert!(transcript.as_str().unwrap().starts_with("the sun"));
+    let both = "model=nova-3&multichannel=true&channels=3";
+    let both = ask(&sandbox, listen(both, &[], wav())).await.json();
+    assert_eq!(both["metadata"]["channels"], 3);
+    let link = br#"{"url": "https://audio.example/a.wav"}"#.to_vec();
+    let linked = ask(&sandbox, listen("model=nova-3", &[], link)).await.json();
+    assert_eq!(linked["metadata"]["duration"], 60.0);
+    let fault = [("x-sandbox-fault", "rate-limit")];
+    let refused = ask(&sandbox, listen("model=nova-3", &fault, wav())).await;
+    assert_eq!(refused.status.as_u16(), 429);
+    assert_eq!(refused.headers["retry-after"], "1");
+    assert_eq!(refused.json()["err_code"], "TOO_MANY_REQUESTS");
+    for (query, body) in [("model=", wav()), ("model=nova-3", Vec::new())] {
+        assert_eq!(ask(&sandbox, listen(query, &[], body)).await.status.as_u16(), 400, "{query}");
+    }
+}

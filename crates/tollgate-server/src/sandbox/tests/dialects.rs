@@ -214,6 +214,7 @@ async fn unknown_places_are_not_found_in_the_dialect_that_is_named() {
         ("/v1beta/models/m:nothing", "NOT_FOUND"),
         ("/bedrock/nothing", "Unknown request URL"),
         ("/model/m/nothing", "Unknown request URL"),
+        ("/deepgram/v1/speak", "err_code"),
         ("/openai/v1/nothing", "invalid_request_error"),
     ] {
         let answered = ask(&sandbox, post(path, &[], "{}".to_owned())).await;

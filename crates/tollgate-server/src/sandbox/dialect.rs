@@ -12,6 +12,7 @@ use super::{
     Plan,
     answer::Answer,
     anthropic::Anthropic,
+    azure::{self, Azure},
     bedrock::Bedrock,
     deepgram::Deepgram,
     events::Events,
@@ -101,8 +102,9 @@ pub(crate) const JSON: &str = "application/json";
 pub(crate) const EVENT_STREAM: &str = "text/event-stream; charset=utf-8";
 
 /// Dialects by the names that may stand before a provider's own path.
-const NAMED: [(&str, &dyn Dialect); 5] = [
+const NAMED: [(&str, &dyn Dialect); 6] = [
     ("anthropic", &Anthropic),
+    ("azure", &Azure),
     ("bedrock", &Bedrock),
     ("deepgram", &Deepgram),
     ("gemini", &Gemini),
@@ -115,6 +117,10 @@ pub(crate) fn of_path(path: &str) -> (&'static dyn Dialect, &str) {
         let rest = path.strip_prefix('/')?.strip_prefix(name)?;
         rest.starts_with('/').then_some((*dialect, rest))
     };
+    // Azure's own place begins with the name of another.
+    if azure::deployment_and_path(path).is_some() {
+        return (&Azure, path);
+    }
     NAMED.iter().find_map(named).unwrap_or_else(|| (of_place(path), path))
 }
 

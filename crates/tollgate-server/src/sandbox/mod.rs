@@ -13,6 +13,7 @@ mod answer;
 mod anthropic;
 mod asked;
 mod audio;
+mod azure;
 mod bedrock;
 mod body;
 mod content;

@@ -43,7 +43,7 @@ fn conversation() -> Value {
     json!({"messages": [{"role": "user", "content": [{"text": "Hello there, what is up?"}]}]})
 }
 
-pub(super) const WAYS: [Way; 7] = [
+pub(super) const WAYS: [Way; 8] = [
     Way {
         name: "chat completions",
         path: "/v1/chat/completions",
@@ -114,6 +114,16 @@ pub(super) const WAYS: [Way; 7] = [
         kind: "",
         kinds: BEDROCK,
     },
+    Way {
+        name: "azure",
+        path: "/openai/deployments/m/chat/completions?api-version=2026-10-21",
+        stream_path: "/azure/openai/deployments/m/chat/completions?api-version=2026-10-21",
+        body: || json!({"messages": said(), "stream_options": {"include_usage": true}}),
+        text: "/choices/0/message/content",
+        usage: ["/usage/prompt_tokens", "/usage/completion_tokens"],
+        kind: "",
+        kinds: [(500, ""), (503, ""), (429, "")],
+    },
 ];
 
 const COUNTS: [(&str, &str); 2] =
@@ -126,7 +136,7 @@ impl Way {
 
     pub(super) fn streamed(&self, headers: &[(&str, &str)]) -> Request<Full<Bytes>> {
         let mut body = (self.body)();
-        if self.path.starts_with("/v1/") {
+        if self.path.starts_with("/v1/") || self.name == "azure" {
             body["stream"] = true.into();
         }
         post(self.stream_path, headers, body.to_string())
@@ -140,6 +150,7 @@ fn at<'a>(answer: &'a Value, pointer: &str) -> &'a Value {
 fn kind_of(way: &Way, answered: &Answered) -> String {
     match (way.kinds[2].1, way.kind) {
         ("ThrottlingException", _) => answered.headers["x-amzn-errortype"].to_str().unwrap().into(),
+        (_, "") => String::new(),
         (_, pointer) => at(&answered.json(), pointer).as_str().unwrap().into(),
     }
 }
@@ -215,6 +226,8 @@ async fn unknown_places_are_not_found_in_the_dialect_that_is_named() {
         ("/bedrock/nothing", "Unknown request URL"),
         ("/model/m/nothing", "Unknown request URL"),
         ("/deepgram/v1/speak", "err_code"),
+        ("/openai/deployments/m/chat/completions", "Resource not found"),
+        ("/azure/openai/files", "Resource not found"),
         ("/openai/v1/nothing", "invalid_request_error"),
     ] {
         let answered = ask(&sandbox, post(path, &[], "{}".to_owned())).await;

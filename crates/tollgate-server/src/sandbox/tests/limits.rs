@@ -103,6 +103,11 @@ async fn every_dialect_refuses_in_its_own_way() {
                 assert!(said.contains("GenerateRequestsPerMinutePerProjectPerModel"), "{said}");
                 assert!(!announces("x-ratelimit-remaining-requests"));
             }
+            "azure" => {
+                assert!(said.contains("Please retry after 60 seconds."), "{said}");
+                assert_eq!(told("retry-after-ms"), Some("60000"));
+                assert!(announces("x-ratelimit-remaining-requests"));
+            }
             "chat completions" | "responses" => {
                 assert_eq!(told("retry-after"), Some("60"));
                 assert!(announces("x-ratelimit-remaining-requests"));

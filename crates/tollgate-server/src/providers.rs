@@ -184,7 +184,17 @@ fn sellers(name: &str, its: &settings::Provider) -> Vec<String> {
     [name.to_owned()].into_iter().chain(regional).chain(vendor.map(str::to_owned)).collect()
 }
 
-/// The dialect whose paths look like this.
+/// Dialects by the names that may stand before the simulated models' paths.
+const NAMES: [(&str, Dialect); 6] = [
+    ("/anthropic", Dialect::Anthropic),
+    ("/azure", Dialect::Azure),
+    ("/bedrock", Dialect::Bedrock),
+    ("/deepgram", Dialect::Deepgram),
+    ("/gemini", Dialect::Gemini),
+    ("/openai", Dialect::Openai),
+];
+
+/// The dialect whose paths look like this, or whose name stands before.
 fn sandbox_dialect(path: &str) -> Dialect {
     let path = path.split('?').next().unwrap_or_default();
     // Names of OpenAI's tuned models have colons too.
@@ -195,8 +205,12 @@ fn sandbox_dialect(path: &str) -> Dialect {
     let begins = |with: &str| {
         path.strip_prefix(with).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     };
-    if begins("/openai") {
+    let named = || NAMES.into_iter().find(|(name, _)| begins(name)).map(|(_, dialect)| dialect);
+    // Azure's own place begins with the name of another.
+    if begins("/openai/deployments") {
         Dialect::Azure
+    } else if let Some(dialect) = named() {
+        dialect
     } else if begins("/model") {
         Dialect::Bedrock
     } else if begins("/v1beta") || asks_gemini() {

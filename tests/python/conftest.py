@@ -1,10 +1,11 @@
-"""Fixtures: a simulated upstream, a gateway before it, and the official client."""
+"""Fixtures: a simulated upstream, gateways before it, and the official client."""
 
 import itertools
 
 import openai
 import pytest
 
+from gateways import Gateway
 from process import Process, ready
 
 # The hash in the policy is BLAKE3 of this text.
@@ -66,7 +67,7 @@ tokens = "1000000/hour"
 
 @pytest.fixture(scope="session")
 def upstream(tmp_path_factory):
-    """A simulated OpenAI in a process of its own."""
+    """Simulated providers in a process of their own."""
     process = Process("sandbox", "--listen", "127.0.0.1:0", cwd=tmp_path_factory.mktemp("sandbox"))
     yield process.address()
     process.end()
@@ -84,6 +85,14 @@ def gateway(upstream, tmp_path_factory):
     assert ready(url)
     yield url
     process.end()
+
+
+@pytest.fixture(scope="session")
+def dialects_gateway(upstream, tmp_path_factory):
+    """A gateway with a provider of each dialect."""
+    gateway = Gateway(upstream, tmp_path_factory.mktemp("dialects"))
+    yield gateway
+    gateway.end()
 
 
 USERS = itertools.count()

@@ -93,7 +93,7 @@ impl App {
         let started = clock.now();
         let gate = Tollgate::new(policy, store, clock, hold);
         roster.adopt(gate.policy());
-        Ok(Self {
+        let app = Self {
             live: ArcSwap::from_pointee(live.under(gate.policy())),
             gate,
             metrics: Metrics::default(),
@@ -107,7 +107,17 @@ impl App {
             listen,
             admin_listen,
             stage: AtomicU8::new(STARTING),
-        })
+        };
+        app.force_circuits();
+        Ok(app)
+    }
+
+    /// Sees to it that what operators have forced is in force.
+    pub(crate) fn force_circuits(&self) {
+        let (roster, now) = (self.roster.snapshot(), self.gate.clock().now().time);
+        for provider in self.live().providers.all() {
+            provider.guard.force(roster.forced(&provider.name), now);
+        }
     }
 
     /// The policy in force and all that was made from it. A request looks once and keeps
@@ -132,6 +142,7 @@ impl App {
         let new = Arc::new(live.under(self.gate.policy()));
         self.live.store(Arc::clone(&new));
         self.roster.adopt(Arc::clone(&new.policy));
+        self.force_circuits();
         Ok((old, new))
     }
 

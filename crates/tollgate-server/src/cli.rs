@@ -18,6 +18,7 @@ struct Cli {
 enum Command {
     #[command(visible_alias = "validate")]
     Check(commands::check::CheckArgs),
+    Circuits(Box<commands::circuits::CircuitsArgs>),
     Export(commands::export::ExportArgs),
     Keys(commands::keys::KeysArgs),
     Load(Box<commands::load::LoadArgs>),
@@ -36,6 +37,7 @@ enum Command {
 pub(crate) fn run() -> ExitCode {
     let result = match &Cli::parse().command {
         Command::Check(args) => commands::check::run(args),
+        Command::Circuits(args) => commands::circuits::run(args),
         Command::Export(args) => commands::export::run(args),
         Command::Keys(args) => commands::keys::run(args),
         Command::Load(args) => commands::load::run(args),

@@ -9,6 +9,7 @@ mod config;
 mod control;
 mod credentials;
 mod gateway;
+mod guards;
 mod headers;
 mod identity;
 mod keys;

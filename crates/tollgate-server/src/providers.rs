@@ -17,6 +17,7 @@ use tollgate_meter::gemini;
 
 use crate::{
     credentials::Credentials,
+    guards::{Guard, GuardSettings},
     net::{Upstream, UpstreamSettings},
     sandbox::{Sandbox, SandboxSettings},
 };
@@ -48,6 +49,8 @@ pub(crate) struct Provider {
     pub(crate) routes: Routes,
     /// What the models of its deployments are called elsewhere.
     pub(crate) deployments: BTreeMap<String, String>,
+    /// What stands before its models.
+    pub(crate) guard: Arc<Guard>,
 }
 
 /// How a provider is reached.
@@ -82,7 +85,7 @@ impl Providers {
             providers.by_name.insert(SANDBOX.into(), Arc::new(sandbox));
         }
         for (name, its) in &settings.providers {
-            let provider = Arc::new(Provider::remote(name, its, settings, before(name))?);
+            let provider = Arc::new(Provider::remote(name, its, settings, before(name), clock)?);
             if its.mount == Mount::AtRoot {
                 providers.at_root = Some(Arc::clone(&provider));
             }
@@ -104,6 +107,11 @@ impl Providers {
     /// The provider of that name.
     pub(crate) fn named(&self, name: &str) -> Option<&Arc<Provider>> {
         self.by_name.get(name)
+    }
+
+    /// All of them, in no order.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Arc<Provider>> {
+        self.by_name.values()
     }
 
     /// Every provider's name, in the order of the alphabet.
@@ -129,6 +137,7 @@ impl Provider {
             max_body_bytes: Some(settings.server.max_body),
             routes: Routes::default(),
             deployments: BTreeMap::new(),
+            guard: guard(SANDBOX, GuardSettings::none(), before, clock),
         }
     }
 
@@ -137,6 +146,7 @@ impl Provider {
         its: &settings::Provider,
         settings: &Settings,
         before: Option<&Arc<Self>>,
+        clock: &Clock,
     ) -> anyhow::Result<Self> {
         let wanted = UpstreamSettings {
             base: its.base_url.uri().clone(),
@@ -144,6 +154,11 @@ impl Provider {
             read_timeout: its.read_timeout,
             max_connections: its.max_connections,
         };
+        // Elsewhere nothing is known of how it does.
+        let same_place = before.filter(|before| match &before.reach {
+            Reach::Remote(upstream) => upstream.settings().base == wanted.base,
+            Reach::Sandbox(..) => false,
+        });
         let upstream = match before.map(|provider| &provider.reach) {
             Some(Reach::Remote(same)) if *same.settings() == wanted => same.clone(),
             _ => Upstream::new(wanted)
@@ -158,6 +173,7 @@ impl Provider {
             max_body_bytes: its.body_bound(settings),
             routes: its.routes.clone(),
             deployments: its.deployments.clone(),
+            guard: guard(name, GuardSettings::of(its), same_place, clock),
         })
     }
 
@@ -221,5 +237,18 @@ fn sandbox_dialect(path: &str) -> Dialect {
         Dialect::Deepgram
     } else {
         Dialect::Openai
+    }
+}
+
+/// What stands before a provider: what stood there, if the policy says the same of it.
+fn guard(
+    name: &str,
+    settings: GuardSettings,
+    before: Option<&Arc<Provider>>,
+    clock: &Clock,
+) -> Arc<Guard> {
+    match before.map(|provider| &provider.guard) {
+        Some(same) if *same.settings() == settings => Arc::clone(same),
+        _ => Arc::new(Guard::new(name, settings, clock.clone())),
     }
 }

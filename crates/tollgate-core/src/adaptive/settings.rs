@@ -55,6 +55,8 @@ pub struct IntervalSettings {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, remote = "Self")]
 pub struct RetrySettings {
+    /// How often a request is tried in all, other providers included, 1 to 10.
+    pub attempts: u32,
     /// The share of requests that may be tried again.
     pub share: Share,
     /// So many more may be in any minute, for those who ask seldom.
@@ -77,6 +79,9 @@ const SHORTEST: Duration = Duration::from_millis(100);
 const LONGEST: Duration = Duration::from_secs(5);
 const BACKOFF: f64 = 1.5;
 
+/// The most tries of one request.
+const MAX_ATTEMPTS: u32 = 10;
+
 impl Default for ConcurrencySettings {
     fn default() -> Self {
         Self { signal: Signal::default(), min: 1, initial: 20, max: 200 }
@@ -92,6 +97,7 @@ impl Default for IntervalSettings {
 impl Default for RetrySettings {
     fn default() -> Self {
         Self {
+            attempts: 3,
             share: Share::of_hundred(10),
             per_minute: 10,
             burst: 10,
@@ -125,6 +131,12 @@ impl IntervalSettings {
 
 impl RetrySettings {
     fn check(&self) -> Result<(), String> {
+        if !(1..=MAX_ATTEMPTS).contains(&self.attempts) {
+            return Err(format!(
+                "attempts = {} is not possible: write a number from 1 to {MAX_ATTEMPTS}",
+                self.attempts
+            ));
+        }
         check_waits(self.min, self.max, self.backoff)
     }
 }

@@ -9,8 +9,8 @@ use super::{
     environment::Declared,
     limits::{LaterRead, LimitEntry},
     settings::{
-        Access, Estimates, Identity, Log, Prices, Provider, Sandbox, Server, Session, Settings,
-        StaticKey, Store,
+        Access, Estimates, Identity, Log, NamedModel, Prices, Provider, Sandbox, Server, Session,
+        Settings, StaticKey, Store,
     },
     values::Secret,
 };
@@ -49,6 +49,8 @@ pub(crate) struct File {
     admin: Access,
     /// Where requests go, by the first segment of their path.
     providers: BTreeMap<String, Provider>,
+    /// Names with several models behind them, as requests name models.
+    models: BTreeMap<String, NamedModel>,
     /// The simulated model.
     sandbox: Sandbox,
     /// What models cost.
@@ -79,8 +81,8 @@ impl JsonSchema for Overlay {
 impl From<File> for Settings {
     fn from(file: File) -> Self {
         let File { server, store, identity, session, keys, api, admin, providers, .. } = file;
-        let File { sandbox, prices, estimates, log, secret, .. } = file;
+        let File { models, sandbox, prices, estimates, log, secret, .. } = file;
         let whom = Self { identity, session, secret, keys, api, admin, ..Self::default() };
-        Self { server, store, providers, sandbox, prices, estimates, log, ..whom }
+        Self { server, store, providers, models, sandbox, prices, estimates, log, ..whom }
     }
 }

@@ -59,6 +59,13 @@ impl Quota {
         Ok(sent)
     }
 
+    /// A request is not sent after all: its place is free again.
+    #[allow(clippy::needless_pass_by_value, reason = "a place is given back once")]
+    pub fn unsent(&mut self, sent: Sent) {
+        self.opening.unsent(sent.at, &sent.amounts);
+        self.log.take_out(&sent);
+    }
+
     /// The head of an answer came, or it is certain that none will: then nothing was announced.
     #[allow(clippy::needless_pass_by_value, reason = "a request is answered once")]
     pub fn answered(&mut self, sent: Sent, announced: &Announced, now: Time) {

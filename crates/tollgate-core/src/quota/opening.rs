@@ -72,6 +72,15 @@ impl Opening {
         }
     }
 
+    /// What was let out at `sent_at` was not sent after all.
+    pub(super) fn unsent(&mut self, sent_at: Time, amounts: &Each) {
+        if let Some(ramp) = self.ramp.as_mut().filter(|ramp| sent_at >= ramp.from) {
+            for (out, amount) in ramp.out.iter_mut().zip(amounts) {
+                *out = out.saturating_sub(*amount);
+            }
+        }
+    }
+
     /// When so much may be sent; `limits` are those that are known.
     pub(super) fn when(
         &mut self,

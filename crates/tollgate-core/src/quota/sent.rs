@@ -56,6 +56,22 @@ impl Log {
         self.entries.push_back(Entry { id, at, several: false, amounts, answered: None, told });
     }
 
+    /// Of what is taken together, its amounts alone are taken out.
+    pub(super) fn take_out(&mut self, sent: &Sent) {
+        let place = self.entries.partition_point(|entry| entry.id < sent.id);
+        match self.entries.get_mut(place) {
+            Some(entry) if entry.several => {
+                for (amount, less) in entry.amounts.iter_mut().zip(&sent.amounts) {
+                    *amount = amount.saturating_sub(*less);
+                }
+            }
+            Some(entry) if entry.id == sent.id => {
+                self.entries.remove(place);
+            }
+            _ => {}
+        }
+    }
+
     pub(super) fn answer(&mut self, id: u64, told: [Option<(u64, Time)>; UNITS.len()], now: Time) {
         let place = self.entries.partition_point(|entry| entry.id < id);
         if let Some(entry) =

@@ -65,8 +65,14 @@ fn who_asks_seldom_may_retry_too() {
 #[test]
 fn settings_make_sense() {
     assert_eq!(settings("{}"), RetrySettings::default());
-    for json in [r#"{"share": 1.5}"#, r#"{"max": "1ms"}"#, r#"{"backoff": 0.5}"#, r#"{"tries": 1}"#]
-    {
+    for json in [
+        r#"{"share": 1.5}"#,
+        r#"{"max": "1ms"}"#,
+        r#"{"backoff": 0.5}"#,
+        r#"{"tries": 1}"#,
+        r#"{"attempts": 0}"#,
+        r#"{"attempts": 11}"#,
+    ] {
         assert!(serde_json::from_str::<RetrySettings>(json).is_err(), "{json}");
     }
 }

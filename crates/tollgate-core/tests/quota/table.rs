@@ -19,6 +19,8 @@ enum Line {
     Tokens(u64, &'static str, u64, u64, u64),
     /// An answer tells nothing.
     Nothing(u64, &'static str),
+    /// It is not sent after all.
+    Unsent(&'static str),
     /// 429, with the retry time if there is one.
     Refused(u64, &'static str, Option<u64>),
     /// 429, and what is left of so many requests until when.
@@ -27,7 +29,7 @@ enum Line {
     Room(u64, Option<u64>),
 }
 
-use Line::{Held, Left, Nothing, Refused, RefusedWith, Room, Send, Tokens};
+use Line::{Held, Left, Nothing, Refused, RefusedWith, Room, Send, Tokens, Unsent};
 
 struct Case {
     name: &'static str,
@@ -113,6 +115,11 @@ const CASES: &[Case] = &[
         Held(100, 1, 30_000), Send(100, "c", 0),
     ]),
 
+    case("what is not sent after all leaves its place to others", &[
+        Send(0, "a", 0), Left(1000, "a", 1, 60, 31_000), Send(1000, "b", 0), Held(1000, 0, 31_000),
+        Unsent("b"), Room(1000, Some(1)), Send(1000, "c", 0), Held(1000, 0, 31_000),
+    ]),
+
     // After a refusal.
     case("nothing is sent until the retry time", &[
         Send(0, "a", 0), Send(0, "b", 0), Refused(100, "a", Some(7000)), Held(100, 0, 7100),
@@ -145,6 +152,14 @@ const CASES: &[Case] = &[
         Send(0, "a", 0), Left(0, "a", 0, 100, 5000), Held(0, 0, 5000),
         Send(5000, "b", 0), Held(5000, 0, 5200), Send(5200, "c", 0), Held(5200, 0, 5300),
         Send(15_000, "d", 0), Send(15_000, "e", 0),
+    ]),
+    case("what is not sent after all was not let out", &[
+        Send(0, "a", 0), Refused(0, "a", Some(1000)), Send(1000, "b", 0), Held(1000, 0, 3000),
+        Unsent("b"), Send(1500, "c", 0), Held(1500, 0, 3000),
+    ]),
+    case("nor was what was sent before it opened", &[
+        Send(0, "early", 0), Send(0, "a", 0), Refused(0, "a", Some(1000)), Send(1000, "b", 0),
+        Unsent("early"), Held(1000, 0, 3000),
     ]),
     case("where nobody was held back nothing is spread", &[
         Send(0, "a", 0), Left(0, "a", 0, 100, 5000), Send(5000, "b", 0), Send(5000, "c", 0),
@@ -201,6 +216,10 @@ impl Play {
             Tokens(ms, name, remaining, limit, reset) => {
                 let tokens = Some(reading(remaining, limit, reset));
                 self.answer(ms, name, Announced { tokens, ..Announced::default() });
+            }
+            Unsent(name) => {
+                let sent = self.running.remove(name).expect("it was sent");
+                self.quota.unsent(sent);
             }
             Nothing(ms, name) => self.answer(ms, name, Announced::default()),
             Refused(ms, name, retry) => {

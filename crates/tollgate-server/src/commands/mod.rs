@@ -2,6 +2,7 @@
 
 mod ask;
 pub(crate) mod check;
+pub(crate) mod circuits;
 pub(crate) mod export;
 pub(crate) mod keys;
 pub(crate) mod load;

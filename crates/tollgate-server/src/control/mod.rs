@@ -25,6 +25,7 @@ use http::{HeaderValue, header};
 use crate::{
     api::{self, Door, Problem, accounts},
     app::App,
+    guards,
     metrics::{CONTENT_TYPE, Gauges},
     warnings::Warnings,
 };
@@ -55,7 +56,7 @@ async fn guard(State(app): State<Arc<App>>, request: Request, next: Next) -> Res
 
 async fn nowhere() -> Problem {
     Problem::not_found(
-        "There is nothing at this path: the control plane has /status, /metrics, /policy, /v1/monitor, /v1/spend, /v1/top, /v1/refusals, /v1/keys, /v1/tiers, /v1/overrides and /v1/audit.",
+        "There is nothing at this path: the control plane has /status, /metrics, /policy, /v1/monitor, /v1/spend, /v1/top, /v1/refusals, /v1/keys, /v1/tiers, /v1/overrides, /v1/circuits and /v1/audit.",
     )
 }
 
@@ -65,7 +66,10 @@ async fn metrics(State(app): State<Arc<App>>) -> Response {
     Warnings::collect(&app);
     // What the store cannot tell is left out; the rest is still worth reading.
     let common = accounts::common(&app, &live, app.gate.clock().now()).await.unwrap_or_default();
-    let gauges = Gauges { sessions_active: accounts::active_sessions(&common) };
+    let gauges = Gauges {
+        sessions_active: accounts::active_sessions(&common),
+        circuits: guards::circuit_states(&live.providers, app.gate.clock().now().time),
+    };
     match app.metrics.text(gauges) {
         Ok(text) => {
             ([(header::CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE))], text).into_response()

@@ -116,7 +116,9 @@ fn every_metric_has_its_fixed_name() {
     metrics.store_failed("closed");
     finish(&metrics, "openai", "gpt-4o", &USAGE);
     let running = metrics.running(Some("alice"));
-    let text = metrics.text(Gauges { sessions_active: Some(8) }).unwrap();
+    let text = metrics
+        .text(Gauges { sessions_active: Some(8), circuits: vec![("up".to_owned(), 2)] })
+        .unwrap();
     for line in [
         r#"tollgate_decisions_total{decision="admitted",limit=""} 1"#,
         r#"tollgate_decisions_total{decision="refused",limit="a"} 1"#,
@@ -125,6 +127,7 @@ fn every_metric_has_its_fixed_name() {
         r#"tollgate_overload_total{reason="model_unpriced"} 1"#,
         "tollgate_concurrent_requests 1",
         "tollgate_sessions_active 8",
+        r#"tollgate_circuit_state{provider="up"} 2"#,
         r#"tollgate_request_seconds_sum{provider="openai"} 0.07"#,
         r#"tollgate_request_seconds_bucket{le="0.1",provider="openai"} 1"#,
         "tollgate_added_seconds_count 1",

@@ -15,10 +15,12 @@ use prometheus_client::{
 use super::{Metrics, histogram::Snapshot};
 
 /// Numbers that are not counted but looked at.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Gauges {
     /// Live sessions, where the policy limits them for all users together.
     pub(crate) sessions_active: Option<u64>,
+    /// The worst circuit of each provider: 0 closed, 1 half-open, 2 open.
+    pub(crate) circuits: Vec<(String, u64)>,
 }
 
 /// The media type of the text.
@@ -40,6 +42,7 @@ struct Reading {
     overrun: f64,
     concurrent: u64,
     sessions_active: Option<u64>,
+    circuits: Vec<([(&'static str, String); 1], u64)>,
 }
 
 impl Metrics {
@@ -64,6 +67,11 @@ impl Metrics {
             overrun: dollars(self.overrun_nanos.value()),
             concurrent: self.concurrent(),
             sessions_active: gauges.sessions_active,
+            circuits: gauges
+                .circuits
+                .into_iter()
+                .map(|(provider, state)| ([("provider", provider)], state))
+                .collect(),
             ..Reading::default()
         };
         let decision =
@@ -145,6 +153,10 @@ impl Collector for Reading {
         .encode_counter::<NoLabels, f64, f64>(&self.overrun, None)?;
         gauge(out, "concurrent_requests", "Requests that run now", self.concurrent)?;
         gauge(out, "queue_depth", "Requests that wait now", self.queue_depth)?;
+        let worst = "The worst circuit of a provider: 0 closed, 1 half-open, 2 open";
+        family(out, "circuit_state", worst, MetricType::Gauge, &self.circuits, |mut m, state| {
+            m.encode_gauge(state)
+        })?;
         match self.sessions_active {
             Some(sessions) => gauge(out, "sessions_active", "Sessions that are live now", sessions),
             None => Ok(()),

@@ -7,6 +7,7 @@
 
 mod audit;
 mod book;
+mod circuits;
 mod error;
 mod keys;
 mod moment;
@@ -28,6 +29,7 @@ use tollgate_core::{Policy, policy::Settings};
 
 pub(crate) use audit::{AuditRow, By, Chain};
 pub(crate) use book::Book;
+pub(crate) use circuits::{Force, ForcedCircuit, Which};
 pub(crate) use error::RosterError;
 pub(crate) use keys::{Draft, Key, Listing};
 pub(crate) use moment::Moment;
@@ -140,7 +142,10 @@ pub(crate) async fn attend(app: Arc<App>) {
         let looked = tokio::task::spawn_blocking(move || looking.roster.look()).await;
         let Ok(looked) = looked else { return };
         match looked {
-            Ok(true) => tracing::info!("the roster was changed by another process"),
+            Ok(true) => {
+                tracing::info!("the roster was changed by another process");
+                app.force_circuits();
+            }
             Ok(false) => {}
             // Once is enough to say so.
             Err(_) if is_failing => continue,

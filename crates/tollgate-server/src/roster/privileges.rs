@@ -294,7 +294,7 @@ impl Book {
     }
 }
 
-fn bounded(is_new: bool, count: i64) -> Result<(), RosterError> {
+pub(super) fn bounded(is_new: bool, count: i64) -> Result<(), RosterError> {
     if is_new && count >= MAX_ROWS {
         return Err(RosterError::Conflict(format!(
             "there are {count} of them, and no more are kept: remove those that nobody needs"

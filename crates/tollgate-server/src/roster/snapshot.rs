@@ -13,11 +13,12 @@ use tollgate_core::{Attribute, Attributes, Grant, Grants, Policy, Time, policy::
 
 use super::{
     Book, Hasher, Moment, RosterError, Vault,
+    circuits::{self, Circuits},
     keys::terms as terms_of,
     overrides::{self, Overrides},
     provider_keys::whose,
 };
-use crate::{identity::Unauthorized, keys::Holder};
+use crate::{guards::Forced, identity::Unauthorized, keys::Holder};
 
 /// The roster as requests see it.
 #[derive(Debug, Default)]
@@ -25,6 +26,7 @@ pub(crate) struct Snapshot {
     keys: Arc<Keys>,
     tiers: Arc<Tiers>,
     overrides: Overrides,
+    circuits: Arc<Circuits>,
 }
 
 /// Tiers by user.
@@ -74,13 +76,13 @@ impl Snapshot {
     /// # Errors
     /// When the file cannot be read, or what is in it makes no sense.
     pub(super) fn of(book: &mut Book, policy: Arc<Policy>) -> Result<Self, RosterError> {
-        let (keys, tiers, rows) = book.read(|tx, vault| {
+        let (keys, tiers, rows, circuits) = book.read(|tx, vault| {
             let mut statement = tx.prepare("SELECT user, tier FROM tiers")?;
             let tiers = statement.query_map([], |row| {
                 Ok((row.get::<_, String>(0)?.into(), row.get::<_, String>(1)?.into()))
             })?;
             let tiers: Tiers = tiers.collect::<Result<_, _>>()?;
-            Ok((Keys::read(tx, vault)?, tiers, overrides::read(tx)?))
+            Ok((Keys::read(tx, vault)?, tiers, overrides::read(tx)?, circuits::read(tx)?))
         })?;
         if keys.locked > 0 {
             tracing::warn!(
@@ -95,7 +97,8 @@ impl Snapshot {
             );
         }
         let overrides = Overrides::new(Arc::new(rows), policy);
-        Ok(Self { keys: Arc::new(keys), tiers: Arc::new(tiers), overrides })
+        let (keys, tiers, circuits) = (Arc::new(keys), Arc::new(tiers), Arc::new(circuits));
+        Ok(Self { keys, tiers, overrides, circuits })
     }
 
     /// The same for another policy.
@@ -104,12 +107,18 @@ impl Snapshot {
             keys: Arc::clone(&self.keys),
             tiers: Arc::clone(&self.tiers),
             overrides: self.overrides.under(policy),
+            circuits: Arc::clone(&self.circuits),
         }
     }
 
     /// The policy that it is for.
     pub(super) fn policy(&self) -> Arc<Policy> {
         self.overrides.policy()
+    }
+
+    /// What operators have forced of a provider's circuits.
+    pub(crate) fn forced(&self, provider: &str) -> Forced {
+        self.circuits.get(provider).cloned().unwrap_or_default()
     }
 
     /// The key of that text, if it may be used now.

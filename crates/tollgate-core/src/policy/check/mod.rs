@@ -1,5 +1,6 @@
 //! What no single value shows: names, and settings that do not go together.
 
+mod models;
 mod providers;
 mod routes;
 
@@ -53,6 +54,7 @@ pub(super) fn profile(name: &str, entry: &Entry, errors: &mut Vec<PolicyError>) 
 /// Notes settings that do not go together.
 pub(super) fn settings(tree: &Node, settings: &Settings, findings: &mut Findings) {
     providers::check(tree, settings, findings);
+    models::check(tree, settings, findings);
     keys(tree, settings, findings);
     let server = &settings.server;
     let at = |table: &str, key: &str| {

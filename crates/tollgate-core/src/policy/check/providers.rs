@@ -7,6 +7,7 @@ use crate::policy::{
     settings::{Dialect, Mount, Provider},
     suggest::suggestion,
     tree::Node,
+    values::Span,
 };
 
 /// First segments of paths that are Tollgate's own.
@@ -55,6 +56,7 @@ pub(super) fn check(tree: &Node, settings: &Settings, findings: &mut Findings) {
         }
         credentials(name, provider, &mut wrong);
         routes::check(tree, name, provider, findings);
+        protection(node.child(name).unwrap_or(node), name, provider, findings);
     }
     conditions(tree, settings, findings);
 }
@@ -83,14 +85,39 @@ fn credentials(name: &str, its: &Provider, wrong: &mut impl FnMut(Option<&str>, 
     }
 }
 
+/// The names of the providers that a policy has.
+pub(super) fn known_providers(settings: &Settings) -> Vec<&str> {
+    settings.providers.keys().map(String::as_str).chain(["sandbox"]).collect()
+}
+
+/// Notes what stands before a provider and makes no sense there.
+fn protection(node: &Node, name: &str, provider: &Provider, findings: &mut Findings) {
+    if provider.dialect == Dialect::Http {
+        for key in ["retry", "learn"].into_iter().filter(|key| node.child(key).is_some()) {
+            let message = format!(
+                "`providers.{name}.{key}`: an application is not asked twice, and tells no limits"
+            );
+            findings.errors.push(PolicyError::new(message).at(node.key_origin(key)));
+        }
+    }
+    let breaker = provider.breaker();
+    if let Some(breaker) = breaker.filter(|its| its.probe_lease < provider.read_timeout) {
+        let message = format!(
+            "`providers.{name}.breaker.probe_lease` of {} is shorter than read_timeout, so a probe that is slow counts as lost",
+            Span(breaker.probe_lease)
+        );
+        let origin = node.child("breaker").unwrap_or(node).value_origin("probe_lease");
+        findings.warnings.push(PolicyError::warning(message).at(origin));
+    }
+}
+
 /// Notes limits that wait for a provider that is not there.
 fn conditions(tree: &Node, settings: &Settings, findings: &mut Findings) {
     for limit in tree.child("limits").map(Node::list).unwrap_or_default() {
         let Some(when) = limit.child("when").and_then(|when| when.child("provider")) else {
             continue;
         };
-        let known: Vec<&str> =
-            settings.providers.keys().map(String::as_str).chain(["sandbox"]).collect();
+        let known = known_providers(settings);
         let unknown = |name: &&str| !name.contains('*') && !known.contains(name);
         for name in
             when.text().into_iter().chain(when.list().iter().filter_map(Node::text)).filter(unknown)

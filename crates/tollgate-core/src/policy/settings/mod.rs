@@ -6,7 +6,9 @@
 
 mod access;
 mod estimates;
+mod learn;
 mod methods;
+mod model;
 mod prices;
 mod provider;
 mod route;
@@ -23,7 +25,10 @@ use super::values::Secret;
 
 pub use access::{Access, Identity, StaticKey};
 pub use estimates::{Estimates, Plain};
+pub use learn::Learn;
 pub use methods::Methods;
+pub(crate) use model::is_model;
+pub use model::{Candidate, Fallback, ModelPath, NamedModel};
 pub use prices::{Assumed, ModelPrice, PricePerMillion, Prices, Unpriced};
 pub use provider::{Aws, Dialect, Mount, Provider};
 pub use route::{Route, Routes, SessionUse};
@@ -58,6 +63,9 @@ pub struct Settings {
     /// Where requests go, by the first segment of their path.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub providers: BTreeMap<String, Provider>,
+    /// Names with several models behind them, as requests name models.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub models: BTreeMap<String, NamedModel>,
     /// The simulated model.
     pub sandbox: Sandbox,
     /// What models cost.

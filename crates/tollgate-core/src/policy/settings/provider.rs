@@ -5,10 +5,14 @@ use std::{collections::BTreeMap, fmt, num::NonZeroU32, str::FromStr, time::Durat
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Routes;
-use crate::policy::{
-    Settings,
-    values::{BaseUrl, Secret, Size, Span, Word, excerpt, span, written_as_text},
+use super::{Learn, Routes};
+use crate::{
+    adaptive::RetrySettings,
+    breaker::BreakerSettings,
+    policy::{
+        Settings,
+        values::{BaseUrl, Secret, Size, Span, Word, excerpt, span, written_as_text},
+    },
 };
 
 /// An upstream: an AI provider, or the operator's own application.
@@ -49,6 +53,16 @@ pub struct Provider {
     /// What the paths of an application are; the first that fits a request counts.
     #[serde(default, skip_serializing_if = "Routes::are_none")]
     pub routes: Routes,
+    /// The circuit breaker before each of its models: work that would fail is not sent. An
+    /// application has one only where it is given here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub breaker: Option<BreakerSettings>,
+    /// Whether what failed is tried again, here or at another provider.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry: Option<RetrySettings>,
+    /// What is learned of it, and how that is minded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub learn: Option<Learn>,
 }
 
 /// What an upstream speaks.
@@ -129,6 +143,12 @@ impl Provider {
             labels.find(|label| label.starts_with("bedrock-runtime"))?;
             labels.next()
         })
+    }
+
+    /// The circuit breaker before each of its models, if it has any.
+    pub fn breaker(&self) -> Option<BreakerSettings> {
+        let usual = || (self.dialect != Dialect::Http).then(BreakerSettings::default);
+        self.breaker.clone().or_else(usual)
     }
 }
 

@@ -6,6 +6,7 @@ mod grants;
 mod overlays;
 mod presets;
 mod properties;
+mod protection;
 mod providers;
 mod queues;
 mod sandbox;

@@ -56,6 +56,17 @@ fn every_form_is_described() {
         name = "d"
         sessions = 3
         queue = { size = 9, bypass = "high", claim = "30s" }
+        [providers.a]
+        breaker = { mode = "observe", window = "100 calls", failure_rate = 0.5, recovery = "1m" }
+        retry = { attempts = 2, share = 0.1, min = "1s" }
+        [providers.a.learn]
+        quota = { refill = "evenly" }
+        concurrency = { signal = "per_token" }
+        interval = { backoff = 1.5 }
+        [models.smart]
+        models = ["a/one", { model = "b/two", weight = 1 }]
+        translate = true
+        fallback = "cache"
         "#,
     );
 }
@@ -77,6 +88,8 @@ fn what_the_reader_refuses_the_schema_refuses() {
         "[store]\nkind = \"redis\"",
         "[admin]\ntoken = \"secret\"",
         "[profile.x]\nunknown = 1",
+        "[models.x]\nmodels = [\"m\"]",
+        "[models.x]\nmodels = [{ model = \"a/m\", wieght = 1 }]",
     ] {
         assert!(!validator.is_valid(&as_json(text)), "{text}");
         assert!(super::load(text).is_err(), "{text}");

@@ -1,6 +1,7 @@
 //! Keys, tiers and overrides: the roster, changed through the control plane. What it answers
 //! is on the disk and in force.
 
+mod circuits;
 mod keys;
 mod privileges;
 
@@ -35,6 +36,8 @@ pub(super) fn router(app: Arc<App>) -> Router {
             "/v1/overrides/{of}/{name}/{limit}",
             put(privileges::set_override).delete(privileges::remove_override),
         )
+        .route("/v1/circuits", get(circuits::circuits))
+        .route("/v1/circuits/{provider}", put(circuits::force).delete(circuits::release))
         .route("/v1/audit", get(audit))
         .with_state(app)
 }

@@ -1,5 +1,6 @@
 //! Keys through their lives, and a file that is shared, copied and tampered with.
 
+mod circuits;
 mod privileges;
 mod provider_keys;
 

@@ -1,0 +1,237 @@
+//! What stands before one model: its breaker, its quotas, how many requests at once.
+
+use std::{sync::Arc, time::Duration};
+
+use compact_str::CompactString;
+use parking_lot::Mutex;
+use smallvec::SmallVec;
+use tokio::sync::Notify;
+use tollgate_core::{
+    Demand, Time, Unit,
+    adaptive::{Concurrency, Pace},
+    breaker::{Admission, Breaker, BreakerSettings, Counts, Outcome, State, Ticket, Transition},
+    policy::settings::Learn,
+    quota::{Announced, Sent},
+};
+
+use super::{Account, Forced, GuardSettings, InTheWay, NotNow, account::Quotas};
+
+/// One model of a provider.
+#[derive(Debug)]
+pub(super) struct Model {
+    name: CompactString,
+    learn: Learn,
+    inner: Mutex<Inner>,
+    /// Told when a request has ended.
+    room: Arc<Notify>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    breaker: Breaker,
+    /// How long the breaker is open where nobody says otherwise.
+    recovery: Duration,
+    concurrency: Option<Concurrency>,
+    quotas: Quotas,
+    in_flight: u32,
+    used_at: Time,
+}
+
+/// What a request has taken of a model's.
+#[derive(Debug)]
+pub(super) struct Taken {
+    pub(super) account: Account,
+    /// Until its result is told.
+    pub(super) ticket: Option<Ticket>,
+    /// Until its answer's head.
+    pub(super) sent: Option<Sent>,
+    /// How many were on their way with it.
+    pub(super) in_flight: u32,
+}
+
+/// How a model is, to be shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Standing {
+    pub(super) state: State,
+    pub(super) counts: Counts,
+    pub(super) in_flight: u32,
+    pub(super) concurrency: Option<u32>,
+    /// What the policy's own key has left, as far as it is known.
+    pub(super) requests_left: Option<u64>,
+    pub(super) tokens_left: Option<u64>,
+}
+
+impl Model {
+    pub(super) fn new(name: &str, settings: &GuardSettings, forced: &Forced, now: Time) -> Self {
+        let breaker = forced.settings(name, &settings.breaker);
+        let inner = Inner {
+            recovery: breaker.recovery,
+            breaker: Breaker::new(breaker, now),
+            concurrency: settings.learn.concurrency.clone().map(Concurrency::new),
+            quotas: Quotas::default(),
+            in_flight: 0,
+            used_at: now,
+        };
+        let (learn, room) = (settings.learn.clone(), Arc::default());
+        Self { name: name.into(), learn, inner: Mutex::new(inner), room }
+    }
+
+    pub(super) const fn name(&self) -> &CompactString {
+        &self.name
+    }
+
+    pub(super) fn room(&self) -> Arc<Notify> {
+        Arc::clone(&self.room)
+    }
+
+    /// Takes all that a request needs, or nothing.
+    pub(super) fn admit(
+        &self,
+        account: Account,
+        demand: &Demand,
+        begin: impl FnOnce() -> Result<(), Time>,
+        now: Time,
+    ) -> Result<Taken, NotNow> {
+        let mut inner = self.inner.lock();
+        let inner = &mut *inner;
+        inner.used_at = inner.used_at.max(now);
+        let ticket = inner.pass(now)?;
+        match inner.take(account, demand, &self.learn, begin, now) {
+            Ok(sent) => {
+                inner.in_flight += 1;
+                let in_flight = inner.in_flight;
+                Ok(Taken { account, ticket: Some(ticket), sent, in_flight })
+            }
+            Err(not_now) => {
+                inner.breaker.record(ticket, Outcome::Ignored, Duration::ZERO, now);
+                Err(not_now)
+            }
+        }
+    }
+
+    /// The head of the answer told this.
+    pub(super) fn answered(&self, account: Account, sent: Sent, told: &Announced, now: Time) {
+        if let Some(quota) = self.inner.lock().quotas.known(account) {
+            quota.answered(sent, told, now);
+        }
+    }
+
+    /// It was not sent after all.
+    pub(super) fn unsent(&self, account: Account, sent: Sent) {
+        if let Some(quota) = self.inner.lock().quotas.known(account) {
+            quota.unsent(sent);
+        }
+    }
+
+    /// The result of a call.
+    pub(super) fn record(&self, ticket: Ticket, outcome: Outcome, took: Duration, now: Time) {
+        self.inner.lock().breaker.record(ticket, outcome, took, now);
+    }
+
+    /// A request is on its way no more.
+    pub(super) fn leave(&self) {
+        let mut inner = self.inner.lock();
+        inner.in_flight = inner.in_flight.saturating_sub(1);
+        drop(inner);
+        self.room.notify_waiters();
+    }
+
+    /// An answer came whole and well.
+    pub(super) fn paced(&self, paces: [Option<Pace>; 2], in_flight: u32, now: Time) {
+        if let Some(concurrency) = &mut self.inner.lock().concurrency {
+            for pace in paces.into_iter().flatten() {
+                concurrency.succeeded(pace, in_flight, now);
+            }
+        }
+    }
+
+    /// The provider has too much to do.
+    pub(super) fn overloaded(&self, now: Time) {
+        if let Some(concurrency) = &mut self.inner.lock().concurrency {
+            concurrency.overloaded(now);
+        }
+    }
+
+    pub(super) fn reconfigure(&self, settings: BreakerSettings, now: Time) {
+        let mut inner = self.inner.lock();
+        inner.recovery = settings.recovery;
+        inner.breaker.reconfigure(settings, now);
+    }
+
+    /// Since when it is of no use to anybody, if it is not.
+    pub(super) fn idle_since(&self, now: Time) -> Option<Time> {
+        let mut inner = self.inner.lock();
+        let is_well = matches!(inner.breaker.state(now), State::Closed | State::ForcedClosed);
+        (inner.in_flight == 0 && is_well).then_some(inner.used_at)
+    }
+
+    pub(super) fn standing(&self, now: Time) -> Standing {
+        let mut inner = self.inner.lock();
+        let state = inner.breaker.state(now);
+        let counts = inner.breaker.counts(now);
+        let mut left = |unit| inner.quotas.known(Account::COMMON)?.room(unit, now);
+        let (requests_left, tokens_left) = (left(Unit::Requests), left(Unit::Tokens));
+        Standing {
+            state,
+            counts,
+            in_flight: inner.in_flight,
+            concurrency: inner.concurrency.as_ref().map(Concurrency::limit),
+            requests_left,
+            tokens_left,
+        }
+    }
+
+    /// Logs the changes of its breaker's state.
+    pub(super) fn tell(&self, provider: &str) {
+        // Collected first: whoever writes a log may wait, and nobody with a lock may.
+        let changes: SmallVec<[Transition; 2]> = self.inner.lock().breaker.transitions().collect();
+        for change in changes {
+            tracing::warn!(
+                provider,
+                model = %self.name,
+                from = change.from.name(),
+                to = change.to.name(),
+                why = change.why.name(),
+                number = change.number,
+                "Circuit breaker of {provider}/{}: {change}", self.name,
+            );
+        }
+    }
+}
+
+impl Inner {
+    /// Whether the breaker lets it pass.
+    fn pass(&mut self, now: Time) -> Result<Ticket, NotNow> {
+        let until = match self.breaker.admit(now) {
+            Admission::Pass(ticket)
+            | Admission::Probe(ticket)
+            | Admission::Observe { ticket, .. } => return Ok(ticket),
+            Admission::Refuse { until: Time::MAX, .. } => None,
+            // What the probes tell is known much sooner than their leases end.
+            Admission::Refuse { until, probing: true } => Some(until.min(now.after(self.recovery))),
+            Admission::Refuse { until, .. } => Some(until),
+        };
+        Err(NotNow { until, why: InTheWay::Circuit })
+    }
+
+    fn take(
+        &mut self,
+        account: Account,
+        demand: &Demand,
+        learn: &Learn,
+        begin: impl FnOnce() -> Result<(), Time>,
+        now: Time,
+    ) -> Result<Option<Sent>, NotNow> {
+        let until = |why| move |until| NotNow { until: Some(until), why };
+        if self.concurrency.as_ref().is_some_and(|all| self.in_flight >= all.limit()) {
+            return Err(NotNow { until: None, why: InTheWay::Concurrency });
+        }
+        if !learn.announced {
+            return begin().map(|()| None).map_err(until(InTheWay::Interval));
+        }
+        let quota = self.quotas.of(account, &learn.quota, now);
+        quota.check(demand, now).map_err(until(InTheWay::Quota))?;
+        begin().map_err(until(InTheWay::Interval))?;
+        quota.send(demand, now).map(Some).map_err(until(InTheWay::Quota))
+    }
+}

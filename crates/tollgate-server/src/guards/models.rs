@@ -1,0 +1,99 @@
+//! The models of one provider, by name, in bounded number.
+
+use std::{collections::HashMap, sync::Arc};
+
+use compact_str::CompactString;
+use foldhash::fast::RandomState;
+use tollgate_core::Time;
+
+use super::{Forced, GuardSettings, model::Model};
+
+/// The models of one provider.
+#[derive(Debug, Default)]
+pub(super) struct Models {
+    known: HashMap<CompactString, Arc<Model>, RandomState>,
+    forced: Forced,
+    /// What stands before all that are too many.
+    others: Option<Arc<Model>>,
+}
+
+/// Models of one provider that are told apart. Names come from callers: where there are more,
+/// one that is idle and well is forgotten for each new one, and where all are busy or ill, the
+/// new ones share what stands before them.
+pub(super) const MAX_MODELS: usize = 256;
+
+/// The longest name that is told apart, in bytes.
+const MAX_NAME_BYTES: usize = 256;
+
+/// What the others are called together.
+const OTHERS: &str = "other";
+
+impl Models {
+    /// The model of that name.
+    pub(super) fn of(&mut self, name: &str, settings: &GuardSettings, now: Time) -> Arc<Model> {
+        if let Some(known) = self.known.get(name) {
+            return Arc::clone(known);
+        }
+        let is_full = self.known.len() >= MAX_MODELS && !self.forget(now);
+        if is_full || name.len() > MAX_NAME_BYTES {
+            let others = self.others.get_or_insert_with(|| {
+                Arc::new(Model::new(OTHERS, settings, &Forced::default(), now))
+            });
+            return Arc::clone(others);
+        }
+        let model = Arc::new(Model::new(name, settings, &self.forced, now));
+        self.known.insert(name.into(), Arc::clone(&model));
+        model
+    }
+
+    /// Puts in force what operators have forced; all models, for what they have to tell.
+    pub(super) fn force(
+        &mut self,
+        forced: Forced,
+        settings: &GuardSettings,
+        now: Time,
+    ) -> Vec<Arc<Model>> {
+        if forced == self.forced {
+            return Vec::new();
+        }
+        self.forced = forced;
+        for name in self.forced.models.keys().cloned().collect::<Vec<_>>() {
+            self.of(&name, settings, now);
+        }
+        for model in self.known.values() {
+            model.reconfigure(self.forced.settings(model.name(), &settings.breaker), now);
+        }
+        self.all()
+    }
+
+    /// What is forced of a model.
+    pub(super) fn forced(&self, model: &str) -> Option<tollgate_core::breaker::Mode> {
+        self.forced.of(model)
+    }
+
+    /// What is forced of all that have nothing of their own.
+    pub(super) const fn forced_of_all(&self) -> Option<tollgate_core::breaker::Mode> {
+        self.forced.all
+    }
+
+    /// All of them, in the order of their names.
+    pub(super) fn all(&self) -> Vec<Arc<Model>> {
+        let mut all: Vec<_> = self.known.values().chain(&self.others).cloned().collect();
+        all.sort_unstable_by(|a, b| a.name().cmp(b.name()));
+        all
+    }
+
+    /// Forgets the one that was used longest ago of those that nobody misses; whether there was
+    /// one.
+    fn forget(&mut self, now: Time) -> bool {
+        let unused = |model: &&Arc<Model>| Arc::strong_count(model) == 1;
+        let missed_least = self
+            .known
+            .values()
+            .filter(unused)
+            .filter_map(|model| Some((model.idle_since(now)?, model.name().clone())))
+            .filter(|(_, name)| !self.forced.models.contains_key(name))
+            .min();
+        missed_least.is_some_and(|(_, name)| self.known.remove(&name).is_some())
+    }
+}

@@ -1,0 +1,147 @@
+//! How guards are, for operators and for numbers.
+
+use serde::Serialize;
+use tollgate_core::{
+    Now, Time,
+    breaker::{Mode, State},
+};
+
+use super::{Guard, model::Standing};
+use crate::{api::Instant, providers::Providers};
+
+/// What stands before one model, as operators see it.
+#[derive(Debug, Serialize)]
+pub(crate) struct Circuit {
+    /// As the policy names it.
+    provider: String,
+    /// As requests name it; nothing where it stands for all models that have none of their own.
+    model: Option<String>,
+    /// `closed`, `open`, `half-open`, `forced open` or `forced closed`.
+    state: &'static str,
+    /// When it is half-open, where it is open.
+    until_at: Option<Instant>,
+    /// What an operator has forced: `open`, `closed` or `observe`.
+    forced: Option<&'static str>,
+    /// Calls of its window that counted, and how many of them failed or were slow.
+    calls: u64,
+    failures: u64,
+    slow: u64,
+    /// Requests that are on their way.
+    in_flight: u32,
+    /// How many may be at once, where that is learned.
+    concurrency: Option<u32>,
+    /// What the policy's own key has left, as far as the provider told.
+    requests_left: Option<u64>,
+    tokens_left: Option<u64>,
+}
+
+/// How closed a circuit is, as the metrics say it.
+const CLOSED: u64 = 0;
+const HALF_OPEN: u64 = 1;
+const OPEN: u64 = 2;
+
+/// The worst circuit of each provider, in the order of their names.
+pub(crate) fn circuit_states(providers: &Providers, now: Time) -> Vec<(String, u64)> {
+    let named = providers.names().into_iter().filter_map(|name| providers.named(name));
+    named.map(|provider| (provider.name.to_string(), provider.guard.worst(now))).collect()
+}
+
+impl Guard {
+    /// How each of its models is.
+    pub(crate) fn circuits(&self, now: Now) -> Vec<Circuit> {
+        let (models, of_all) = {
+            let models = self.models.lock();
+            let forced = |name: &str| models.forced(name);
+            let known = models.all();
+            let known: Vec<_> =
+                known.into_iter().map(|model| (forced(model.name()), model)).collect();
+            (known, models.forced_of_all())
+        };
+        let provider = || self.provider.to_string();
+        let shown = models.into_iter().map(|(forced, model)| {
+            let standing = model.standing(now.time);
+            model.tell(&self.provider);
+            Circuit::new(provider(), Some(model.name().to_string()), forced, &standing, now)
+        });
+        let all = of_all.map(|mode| Circuit::of_all(provider(), mode));
+        all.into_iter().chain(shown).collect()
+    }
+
+    /// The worst of its circuits: 0 for closed, 1 for half-open, 2 for open.
+    pub(crate) fn worst(&self, now: Time) -> u64 {
+        let (models, of_all) = {
+            let models = self.models.lock();
+            (models.all(), models.forced_of_all())
+        };
+        let states = models.iter().map(|model| match model.standing(now).state {
+            State::Closed | State::ForcedClosed => CLOSED,
+            State::HalfOpen { .. } => HALF_OPEN,
+            State::Open { .. } | State::ForcedOpen => OPEN,
+        });
+        let of_all = of_all.map(|mode| if mode == Mode::Open { OPEN } else { CLOSED });
+        states.chain(of_all).max().unwrap_or(CLOSED)
+    }
+}
+
+impl Circuit {
+    fn new(
+        provider: String,
+        model: Option<String>,
+        forced: Option<Mode>,
+        standing: &Standing,
+        now: Now,
+    ) -> Self {
+        let (state, until_at) = match standing.state {
+            State::Closed => ("closed", None),
+            State::Open { until } => ("open", Some(Instant::new(until, now))),
+            State::HalfOpen { .. } => ("half-open", None),
+            State::ForcedOpen => ("forced open", None),
+            State::ForcedClosed => ("forced closed", None),
+        };
+        Self {
+            provider,
+            model,
+            state,
+            until_at,
+            forced: forced.map(named),
+            calls: standing.counts.calls,
+            failures: standing.counts.failures,
+            slow: standing.counts.slow,
+            in_flight: standing.in_flight,
+            concurrency: standing.concurrency,
+            requests_left: standing.requests_left,
+            tokens_left: standing.tokens_left,
+        }
+    }
+
+    fn of_all(provider: String, mode: Mode) -> Self {
+        let state = match mode {
+            Mode::Open => "forced open",
+            Mode::Closed => "forced closed",
+            Mode::Auto | Mode::Observe => "closed",
+        };
+        Self {
+            provider,
+            model: None,
+            state,
+            until_at: None,
+            forced: Some(named(mode)),
+            calls: 0,
+            failures: 0,
+            slow: 0,
+            in_flight: 0,
+            concurrency: None,
+            requests_left: None,
+            tokens_left: None,
+        }
+    }
+}
+
+const fn named(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Auto => "auto",
+        Mode::Observe => "observe",
+        Mode::Open => "open",
+        Mode::Closed => "closed",
+    }
+}

@@ -13,6 +13,7 @@ use tollgate::{AnyStore, Clock, Tollgate};
 use tollgate_core::{Now, policy::Config};
 
 use crate::{
+    guards::Chance,
     lessons::Lessons,
     live::Live,
     metrics::Metrics,
@@ -36,6 +37,8 @@ pub(crate) struct App {
     pub(crate) roster: Roster,
     /// Budgets that reached a threshold.
     pub(crate) warnings: Warnings,
+    /// What draws among weighted models and spreads retries.
+    pub(crate) chance: Chance,
     /// What answers taught about what requests will use.
     pub(crate) lessons: Lessons,
     /// How often the policy was loaded again.
@@ -101,6 +104,7 @@ impl App {
             sessions,
             roster,
             warnings: Warnings::default(),
+            chance: Chance::default(),
             lessons: Lessons::default(),
             reloads: Reloads::default(),
             started,

@@ -76,6 +76,11 @@ pub(crate) const LIMIT: HeaderName = HeaderName::from_static("x-tollgate-limit")
 /// The header that tells when to come back, RFC 3339 with milliseconds.
 pub(crate) const RETRY_AT: HeaderName = HeaderName::from_static("x-tollgate-retry-at");
 
+/// The header that names the model that served a request, as `provider/model`.
+pub(crate) const SERVED_BY: HeaderName = HeaderName::from_static("x-tollgate-served-by");
+/// The header that tells why others did not, in the order in which they were asked.
+pub(crate) const ATTEMPTS: HeaderName = HeaderName::from_static("x-tollgate-attempts");
+
 /// The header that tells how long a request waited for its turn, in milliseconds.
 pub(crate) const WAITED_MS: HeaderName = HeaderName::from_static("x-tollgate-waited-ms");
 
@@ -119,6 +124,17 @@ pub(crate) fn wall_at(at: Time, now: Now) -> Time {
 /// Whole seconds, rounded up.
 pub(crate) fn seconds_up(duration: Duration) -> u64 {
     duration.as_secs() + u64::from(duration.subsec_nanos() > 0)
+}
+
+/// A length of time in whole units, as people say it, never shorter than it is.
+pub(crate) fn people(seconds: u64) -> String {
+    let (count, unit) = match seconds {
+        0..=119 => (seconds, "second"),
+        120..=7_199 => (seconds.div_ceil(60), "minute"),
+        7_200..=172_799 => (seconds.div_ceil(3_600), "hour"),
+        _ => (seconds.div_ceil(86_400), "day"),
+    };
+    format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
 }
 
 /// Tells how long a request waited, if it did.

@@ -173,10 +173,12 @@ fn advice(
         (Kind::Sessions { .. }, _) if (120..=180).contains(&seconds) => {
             "Please wait 2-3 minutes and try again.".to_owned()
         }
-        (Kind::Sessions { .. }, _) => format!("Please wait {} and try again.", people(seconds)),
-        (_, Retry::At(_)) => format!("Try again in {}.", people(seconds)),
+        (Kind::Sessions { .. }, _) => {
+            format!("Please wait {} and try again.", headers::people(seconds))
+        }
+        (_, Retry::At(_)) => format!("Try again in {}.", headers::people(seconds)),
         _ if limit.retry_after.is_zero() => "Try again when another has ended.".to_owned(),
-        _ => format!("Try again when another has ended, or in {}.", people(seconds)),
+        _ => format!("Try again when another has ended, or in {}.", headers::people(seconds)),
     }
 }
 
@@ -187,15 +189,4 @@ fn sessions(refused: &Refused) -> Option<(u64, u64)> {
     let standing = standings.find(|standing| standing.limit == limit.id);
     let max = standing.map_or_else(|| limit.measure.cap(), |standing| standing.cap);
     Some((max - standing.map_or(0, |standing| standing.remaining.min(max)), max))
-}
-
-/// A length of time in whole units, as people say it, never shorter than it is.
-fn people(seconds: u64) -> String {
-    let (count, unit) = match seconds {
-        0..=119 => (seconds, "second"),
-        120..=7_199 => (seconds.div_ceil(60), "minute"),
-        7_200..=172_799 => (seconds.div_ceil(3_600), "hour"),
-        _ => (seconds.div_ceil(86_400), "day"),
-    };
-    format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
 }

@@ -107,7 +107,7 @@ impl Key {
 }
 
 /// Takes away whatever a caller showed.
-fn remove_all(headers: &mut HeaderMap) {
+pub(crate) fn remove_all(headers: &mut HeaderMap) {
     for name in KEY_HEADERS.iter().chain([&SESSION_TOKEN]) {
         headers.remove(name);
     }

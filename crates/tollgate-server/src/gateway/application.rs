@@ -15,6 +15,7 @@ use tollgate_core::{
 use super::{
     body,
     exchange::{Exchange, Incoming, Stop},
+    judged,
     limits::TimeLimits,
     provider::unanswered,
     ticket::Outcome,
@@ -75,7 +76,9 @@ async fn pass(
     let max_body = max_body.or(provider.max_body_bytes);
     let body = body::bounded(body, max_body)?;
     let clock = exchange.app.gate.clock().clone();
+    let leave = exchange.pass("")?;
     let mut ticket = exchange.admit(Demand::ONE_REQUEST, "".into(), Rate::Free).await?;
+    ticket.guard(leave);
     let begun = visit.admitted(exchange, &ticket.permit().admission().standings);
     visit::strip_cookie(&mut head.headers);
     let (limits, name) = (TimeLimits::of(route), route_name(exchange));
@@ -87,16 +90,19 @@ async fn pass(
     let response = match answered {
         Ok(Ok(response)) => response,
         Ok(Err(error)) => {
+            ticket.ended(judged::of_error(&error).end);
             return Err(unanswered(ticket, &error, max_body.unwrap_or(u64::MAX)).into());
         }
         Err(cut) => {
+            ticket.ended(judged::SILENT);
             ticket.conclude(Outcome::Answered);
             let message = format!("The application did not answer in time: {cut}.");
             return Err(Failure::new(What::GatewayTimeout, message).into());
         }
     };
-    visit.end(exchange).await;
     let (mut head, body) = response.into_parts();
+    ticket.ended(judged::of_head(head.status));
+    visit.end(exchange).await;
     net::strip_response(&mut head.headers);
     visit.answer(exchange, &mut head.headers, begun);
     let outcome = cost(&mut head.headers).map_or(Outcome::Answered, Outcome::Cost);

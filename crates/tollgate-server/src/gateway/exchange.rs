@@ -2,25 +2,19 @@
 
 use std::{pin::Pin, sync::Arc};
 
-use bytes::Bytes;
 use compact_str::CompactString;
-use http::{
-    HeaderMap, HeaderValue, Response, header::AUTHORIZATION, request::Parts, uri::PathAndQuery,
+use http::{HeaderMap, HeaderValue, Response, request::Parts, uri::PathAndQuery};
+use tollgate::{
+    AnyStore, Cause, Entered, Patience, Present, Refused, StoreError, Verdict, Waiting, new_id,
 };
-use tollgate::{AnyStore, Cause, Entered, Patience, Refused, StoreError, Verdict, Waiting, new_id};
 use tollgate_core::{Attribute, Attributes, Demand, Now, ReservationId, policy::settings::Dialect};
 
 use super::{
-    aside::{LONG_BODY_BYTES, aside},
-    forward::Entry,
-    patience::patience,
-    planner::Planner,
-    query,
-    ticket::Ticket,
+    attempts, forward::Entry, patience::patience, planner::Planner, query, ticket::Ticket,
 };
 use crate::{
     app::App,
-    credentials::Payload,
+    guards::{Account, Pass},
     headers::{self, Told},
     identity::{self, Books, Caller, Shown},
     live::Live,
@@ -44,13 +38,19 @@ pub(super) struct Exchange {
     pub(super) arrived: Now,
     pub(super) who: Attributes,
     /// The managed key that was sent, if one was.
-    key: Option<Arc<ManagedKey>>,
+    pub(super) key: Option<Arc<ManagedKey>>,
     /// What lets it in at its provider, beside what the policy has.
     pub(super) entry: Entry,
     /// How long the caller is ready to wait.
-    patience: Patience,
+    pub(super) patience: Patience,
     /// The reservation's id, once there is one.
     id: Option<ReservationId>,
+    /// The provider that the request's path names.
+    pub(super) home: Arc<Provider>,
+    /// What the caller showed to providers, if anything.
+    pub(super) shown: Account,
+    /// Whether it was admitted before, and is tried again.
+    pub(super) is_again: bool,
 }
 
 /// A request as it came.
@@ -115,6 +115,9 @@ impl Exchange {
         Self {
             app,
             live,
+            home: Arc::clone(&provider),
+            shown: Account::COMMON,
+            is_again: false,
             provider,
             dialect,
             form: dialect.into(),
@@ -150,48 +153,24 @@ impl Exchange {
             incoming.rest = Some(query::without_key(path, query.unwrap_or_default()));
         }
         identity::strip_keys(&mut incoming.head.headers);
+        let in_query = query::key(incoming.path_and_query().1);
+        self.shown = Account::shown(&incoming.head.headers, in_query.as_deref());
         Ok(())
     }
 
-    /// What lets the request in at its provider.
-    fn entry(&self, headers: &HeaderMap) -> Result<Entry, Failure> {
-        let mut entry =
-            Entry { by_bearer: headers.contains_key(AUTHORIZATION), ..Entry::default() };
-        let name = &self.provider.name;
-        if let Some(key) = &self.key {
-            key.allow_provider(name).map_err(|why| Failure::new(What::Forbidden, why))?;
-            entry.own = key.own(name).map_err(|_| {
-                let sentence = format!(
-                    "The key of `{name}` that is kept with the key `{}` can't be opened here: ask the operator.",
-                    key.id()
-                );
-                Failure::new(What::StoreUnavailable, sentence)
-            })?;
-        }
-        let is_lost = self.dialect == Dialect::Bedrock && identity::is_signed(headers);
-        if is_lost && !self.provider.is_sandbox() && self.provider.passes_callers(&entry) {
-            let sentence = format!(
-                "The policy has no credentials of AWS for `{name}`, and who signs for Tollgate has not signed for its provider: ask the operator, or send a key of Bedrock's own."
-            );
-            return Err(Failure::new(What::Forbidden, sentence));
-        }
-        Ok(entry)
+    /// Leave to send something to the provider that is tried once.
+    ///
+    /// # Errors
+    /// When it would fail or be refused.
+    pub(super) fn pass(&self, model: &str) -> Result<Pass, Failure> {
+        let (account, now) = (self.account(&self.provider), self.app.gate.clock().now().time);
+        let asked = self.provider.guard.admit(model, account, &Demand::ONE_REQUEST, now);
+        asked.map_err(|not_now| attempts::closed(not_now.why, not_now.until, now))
     }
 
-    /// The same for this body, which some providers want signed.
-    pub(super) async fn signed_entry(&self, body: &Bytes) -> Entry {
-        let mut entry = self.entry.clone();
-        if self.provider.signs(&entry) {
-            let payload = if body.len() <= LONG_BODY_BYTES {
-                Payload::of(body)
-            } else {
-                let long = body.clone();
-                let made = aside(move || Payload::of(&long)).await;
-                made.unwrap_or_else(|_| Payload::of(body))
-            };
-            entry.signed = Some((payload, self.app.gate.clock().now().wall));
-        }
-        entry
+    /// Counts it among those that wait, until what is returned is dropped.
+    pub(super) fn waits(&self) -> Present {
+        self.app.metrics.waiting(self.who.value(&Attribute::User))
     }
 
     /// Whether the caller's key may be used for a model; what names none is for whatever model.

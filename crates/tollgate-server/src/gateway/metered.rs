@@ -16,6 +16,7 @@ use super::{
     ticket::{Outcome, Ticket},
 };
 use crate::{
+    guards::End,
     net::{self, UpstreamError},
     refusal::{Failure, Form},
 };
@@ -47,6 +48,9 @@ pub(super) struct Stream {
     form: Form,
 }
 
+/// An answer that its provider did not bring to its end.
+const BROKEN: End = End::Failed { retry_after: None, overloaded: false };
+
 /// The body of an answer in one piece, once its first bytes are there: they go out with its
 /// head in one write, and most answers are whole then.
 ///
@@ -55,10 +59,13 @@ pub(super) struct Stream {
 pub(super) async fn plain(
     mut body: ProviderBody,
     meter: PlainMeter,
-    ticket: Ticket,
+    mut ticket: Ticket,
 ) -> Result<net::Body, (UpstreamError, Ticket)> {
     let first = match std::future::poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
-        Some(Ok(first)) => Some(first),
+        Some(Ok(first)) => {
+            ticket.begun();
+            Some(first)
+        }
         Some(Err(error)) => return Err((error, ticket)),
         None => None,
     };
@@ -118,7 +125,13 @@ impl Body for Plain {
                     this.conclude();
                 }
             }
-            Some(Err(_)) | None => this.conclude(),
+            Some(Err(_)) => {
+                if let Some(ticket) = &mut this.ticket {
+                    ticket.ends(BROKEN);
+                }
+                this.conclude();
+            }
+            None => this.conclude(),
         }
         Poll::Ready(frame)
     }
@@ -184,12 +197,18 @@ impl Stream {
         match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
             Some(Ok(frame)) => match frame.into_data() {
                 Ok(data) => {
+                    if let Some(ticket) = &mut self.ticket {
+                        ticket.begun();
+                    }
                     self.pending = data;
                     self.meter_pending();
                 }
                 Err(trailers) => self.last = Some(trailers),
             },
-            Some(Err(error)) => self.fail(&Failure::from(&error)),
+            Some(Err(error)) => {
+                self.broken();
+                self.fail(&Failure::from(&error));
+            }
             None => {
                 let metered = self.meter.finish();
                 self.conclude(metered);
@@ -211,6 +230,12 @@ impl Stream {
         if self.meter.metered().ending == Ending::Complete {
             let metered = self.meter.metered();
             self.conclude(metered);
+        }
+    }
+
+    fn broken(&mut self) {
+        if let Some(ticket) = &mut self.ticket {
+            ticket.ends(BROKEN);
         }
     }
 

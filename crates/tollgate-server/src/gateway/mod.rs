@@ -12,15 +12,22 @@
 
 mod application;
 mod aside;
+mod attempts;
+mod behind;
 mod body;
+mod candidates;
 mod dialect;
+mod entering;
 mod estimate;
 mod exchange;
 mod forward;
+mod judged;
 mod limits;
 mod metered;
 mod patience;
+mod peeked;
 mod planner;
+mod prepared;
 mod provider;
 mod query;
 mod room;
@@ -28,6 +35,7 @@ mod slices;
 #[cfg(test)]
 mod tests;
 mod ticket;
+mod tries;
 mod visit;
 
 use std::sync::Arc;

@@ -7,12 +7,17 @@ use std::{sync::Arc, time::Duration};
 
 use compact_str::CompactString;
 use tollgate::{AnyStore, Permit, Present, Refused};
-use tollgate_core::{Amounts, NanoUsd, Now, Refusal, Usage};
+use tollgate_core::{Amounts, NanoUsd, Now, Refusal, Usage, quota::Announced};
 use tollgate_meter::{Ending, Lesson, Metered};
 
 use super::{estimate::Pupil, exchange::Exchange};
 use crate::{
-    app::App, metrics::Finished, prices::Rate, providers::Provider, refusal::CutShort,
+    app::App,
+    guards::{End, Pass, Served},
+    metrics::Finished,
+    prices::Rate,
+    providers::Provider,
+    refusal::CutShort,
     renewals::Renewed,
 };
 
@@ -30,6 +35,9 @@ struct Held {
     arrived: Now,
     added: Option<Duration>,
     pupil: Option<Pupil>,
+    /// What it holds of its provider's guard, and what it tells it at its end.
+    pass: Option<Pass>,
+    end: End,
     _renewed: Renewed,
     _running: Present,
 }
@@ -59,7 +67,10 @@ impl Ticket {
         rate: Rate,
     ) -> Self {
         let app = &exchange.app;
-        app.metrics.admitted(permit.policy(), &permit.admission().shadowed);
+        // A request that is tried again is one request.
+        if !exchange.is_again {
+            app.metrics.admitted(permit.policy(), &permit.admission().shadowed);
+        }
         let user = exchange.who.value(&tollgate_core::Attribute::User);
         Self(Some(Held {
             _renewed: app.renewals.keep(permit.id()),
@@ -72,6 +83,8 @@ impl Ticket {
             arrived: exchange.arrived,
             added: None,
             pupil: None,
+            pass: None,
+            end: End::Ignored,
         }))
     }
 
@@ -99,6 +112,55 @@ impl Ticket {
         if let Some(held) = &self.0 {
             held.app.metrics.cut_short(cut.reason);
             tracing::info!(provider = %held.provider.name, model = %held.model, "BUDGET cut: {cut}");
+        }
+    }
+
+    /// Takes over what it holds of its provider's guard.
+    pub(super) fn guard(&mut self, pass: Pass) {
+        if let Some(held) = &mut self.0 {
+            held.pass = Some(pass);
+        }
+    }
+
+    /// The head of the answer came, and told this.
+    pub(super) fn headed(&mut self, told: &Announced) {
+        if let Some(held) = &mut self.0
+            && let Some(pass) = &mut held.pass
+        {
+            pass.headed(told, held.app.gate.clock().now().time);
+        }
+    }
+
+    /// The first of the answer itself came.
+    pub(super) fn begun(&mut self) {
+        if let Some(held) = &mut self.0
+            && let Some(pass) = &mut held.pass
+        {
+            pass.begun(held.app.gate.clock().now().time);
+        }
+    }
+
+    /// It is over for its provider, whatever is still to be told of it.
+    pub(super) fn ended(&mut self, end: End) {
+        if let Some(held) = &mut self.0
+            && let Some(pass) = held.pass.take()
+        {
+            pass.ended(end, held.app.gate.clock().now().time);
+        }
+    }
+
+    /// What its end tells about the provider, if it is no whole answer.
+    pub(super) fn ends(&mut self, end: End) {
+        if let Some(held) = &mut self.0 {
+            held.end = end;
+        }
+    }
+
+    /// Voids it: nothing was made, and another try takes its place.
+    pub(super) fn void(mut self) {
+        if let Some(mut held) = self.0.take() {
+            held.tell_guard(Outcome::Unsent);
+            held.permit.end(None);
         }
     }
 
@@ -133,7 +195,25 @@ impl Drop for Ticket {
 }
 
 impl Held {
-    fn conclude(self, outcome: Outcome) {
+    /// Tells its provider's guard how it ended.
+    fn tell_guard(&mut self, outcome: Outcome) {
+        let Some(pass) = self.pass.take() else { return };
+        let end = match outcome {
+            Outcome::Stream(metered) | Outcome::Plain(metered) => match metered.ending {
+                Ending::Complete => End::Served(Served {
+                    tokens: metered.counts.output_tokens,
+                    streamed: matches!(outcome, Outcome::Stream(_)),
+                }),
+                Ending::Failed => End::Failed { retry_after: None, overloaded: false },
+                Ending::Cut => self.end,
+            },
+            Outcome::Unsent | Outcome::Answered | Outcome::Cost(_) | Outcome::Unknown => self.end,
+        };
+        pass.ended(end, self.app.gate.clock().now().time);
+    }
+
+    fn conclude(mut self, outcome: Outcome) {
+        self.tell_guard(outcome);
         let usage = self.usage(outcome);
         self.learn(outcome);
         let reserved = *self.permit.demand();

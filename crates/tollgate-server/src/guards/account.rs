@@ -3,11 +3,13 @@
 use std::hash::{BuildHasher as _, Hasher as _};
 
 use foldhash::quality::RandomState;
-use http::HeaderValue;
+use http::{HeaderMap, HeaderValue};
 use tollgate_core::{
     Time,
     quota::{Quota, QuotaSettings},
 };
+
+use crate::identity::KEY_HEADERS;
 
 /// A key of a provider's, whose limits are its own: a hash of it, which nothing tells.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -32,13 +34,20 @@ impl Account {
     /// The policy's own key, or none at all.
     pub(crate) const COMMON: Self = Self(0);
 
+    /// The account of what a caller shows, if it shows anything.
+    pub(crate) fn shown(headers: &HeaderMap, in_query: Option<&str>) -> Self {
+        let header = KEY_HEADERS.iter().find_map(|name| headers.get(name));
+        let shown = header.map(HeaderValue::as_bytes).or(in_query.map(str::as_bytes));
+        shown.map_or(Self::COMMON, Self::of)
+    }
+
     /// The account of a caller's own key.
-    pub(crate) fn of(key: &HeaderValue) -> Self {
+    pub(crate) fn of(key: &[u8]) -> Self {
         // The seed is this process's, so that nobody can make two keys that look alike.
         static SEED: std::sync::LazyLock<RandomState> =
             std::sync::LazyLock::new(RandomState::default);
         let mut hasher = SEED.build_hasher();
-        hasher.write(key.as_bytes());
+        hasher.write(key);
         Self(hasher.finish().max(1))
     }
 }

@@ -11,10 +11,9 @@
 //! locks that nobody holds for longer than a look, and kept over reloads where the policy says
 //! the same of their provider.
 
-#![allow(dead_code, reason = "requests meet it in the next commit")]
-
 mod account;
 mod announced;
+mod chance;
 mod forced;
 mod model;
 mod models;
@@ -23,7 +22,13 @@ mod shown;
 #[cfg(test)]
 mod tests;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
 
 use compact_str::CompactString;
 use parking_lot::Mutex;
@@ -38,6 +43,7 @@ use tollgate_core::{
 
 pub(crate) use account::Account;
 pub(crate) use announced::announced;
+pub(crate) use chance::Chance;
 pub(crate) use forced::Forced;
 use models::Models;
 pub(crate) use pass::{End, Pass, Served};
@@ -52,7 +58,15 @@ pub(crate) struct Guard {
     clock: Clock,
     models: Mutex<Models>,
     common: Mutex<Common>,
+    waiting: AtomicU32,
 }
+
+/// A request that waits for a provider to have room.
+#[derive(Debug)]
+pub(crate) struct Waiting(Arc<Guard>);
+
+/// Requests that wait for one provider to have room; each may hold a body in memory.
+const MAX_WAITING: u32 = 1_000;
 
 /// What the policy says about it.
 #[derive(Debug, Clone, PartialEq)]
@@ -95,7 +109,23 @@ pub(crate) enum InTheWay {
     Interval,
 }
 
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 impl InTheWay {
+    /// In a word, for headers and logs.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Circuit => "circuit",
+            Self::Quota => "quota",
+            Self::Concurrency => "concurrency",
+            Self::Interval => "interval",
+        }
+    }
+
     /// Whether it is worth waiting for: what fails is not waited for.
     pub(crate) const fn passes_by(self) -> bool {
         !matches!(self, Self::Circuit)
@@ -136,6 +166,7 @@ impl Guard {
             provider: provider.into(),
             models: Mutex::default(),
             common: Mutex::new(common),
+            waiting: AtomicU32::new(0),
             settings,
             clock,
         }
@@ -170,6 +201,12 @@ impl Guard {
     /// Tells when a request of a model has ended, where their number is what others wait for.
     pub(crate) fn room(&self, model: &str) -> Arc<Notify> {
         self.models.lock().of(model, &self.settings, self.clock.now().time).room()
+    }
+
+    /// A place among those that wait, if there is one.
+    pub(crate) fn wait(self: &Arc<Self>) -> Option<Waiting> {
+        let place = Waiting(Arc::clone(self));
+        (self.waiting.fetch_add(1, Ordering::Relaxed) < MAX_WAITING).then_some(place)
     }
 
     /// A request begins that was not tried here before.

@@ -2,7 +2,6 @@
 
 use std::{sync::Arc, time::Duration};
 
-use http::HeaderValue;
 use tollgate::Clock;
 use tollgate_core::{
     Demand, Time,
@@ -137,7 +136,7 @@ fn a_result_that_comes_late_counts_for_nothing() {
 #[test]
 fn after_a_429_nothing_is_sent_with_that_key_until_its_time() {
     let world = World::new("");
-    let own = Account::of(&HeaderValue::from_static("Bearer own"));
+    let own = Account::of(b"Bearer own");
     let mut refused = world.ask("m").expect("nothing is known");
     refused.headed(&throttled(7), world.now());
     refused.ended(End::Throttled { retry_after: None }, world.now());
@@ -263,9 +262,7 @@ fn names_that_callers_make_up_take_no_room_and_forget_nobody_ill() {
 #[test]
 fn keys_that_callers_make_up_take_no_room() {
     let world = World::new("");
-    let key = |nth: usize| {
-        Account::of(&HeaderValue::from_str(&format!("Bearer {nth}")).expect("a header"))
-    };
+    let key = |nth: usize| Account::of(format!("Bearer {nth}").as_bytes());
     let mut refused = world.of("m", key(0)).expect("nothing is known");
     refused.headed(&throttled(3_600), world.now());
     drop(refused);

@@ -1,5 +1,7 @@
 //! What goes wrong that is no limit's refusal, in one sentence for the caller.
 
+use std::time::Duration;
+
 use http::StatusCode;
 use tollgate::StoreError;
 use tollgate_meter::ScanError;
@@ -16,6 +18,8 @@ pub(crate) struct Failure {
     pub(crate) message: String,
     /// The member of the request at fault, if it is one.
     pub(crate) param: Option<&'static str>,
+    /// How long to wait before it is worth asking again, where that is known.
+    pub(crate) wait: Option<Duration>,
 }
 
 /// What a failure is; it decides the status.
@@ -43,6 +47,10 @@ pub(crate) enum What {
     StoreUnavailable,
     /// Too much of this process or of the provider is in use.
     Overloaded,
+    /// The provider fails, and is left alone for now.
+    CircuitOpen,
+    /// The provider would refuse it for now.
+    ProviderBusy,
     /// The provider gave no proper answer.
     BadGateway,
     /// The provider took too long.
@@ -61,7 +69,10 @@ impl What {
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::NotKept => StatusCode::NOT_IMPLEMENTED,
             Self::Conflict => StatusCode::CONFLICT,
-            Self::StoreUnavailable | Self::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
+            Self::StoreUnavailable | Self::Overloaded | Self::CircuitOpen => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
+            Self::ProviderBusy => StatusCode::TOO_MANY_REQUESTS,
             Self::BadGateway => StatusCode::BAD_GATEWAY,
             Self::GatewayTimeout => StatusCode::GATEWAY_TIMEOUT,
         }
@@ -79,6 +90,8 @@ impl What {
             Self::NotFound | Self::NotKept => "not_found",
             Self::StoreUnavailable => "store_unavailable",
             Self::Overloaded => "overloaded",
+            Self::CircuitOpen => "circuit_open",
+            Self::ProviderBusy => "too_many_requests",
             Self::BadGateway => "bad_gateway",
             Self::GatewayTimeout => "gateway_timeout",
         }
@@ -94,9 +107,10 @@ impl What {
             Self::Forbidden | Self::ModelUnpriced | Self::NotFound | Self::NotKept => {
                 ("invalid_request_error", Some(self.error()))
             }
-            Self::StoreUnavailable | Self::Overloaded => {
+            Self::StoreUnavailable | Self::Overloaded | Self::CircuitOpen => {
                 ("service_unavailable_error", Some(self.error()))
             }
+            Self::ProviderBusy => ("requests", Some("rate_limit_exceeded")),
             Self::BadGateway | Self::GatewayTimeout => ("server_error", Some(self.error())),
         }
     }
@@ -105,7 +119,13 @@ impl What {
 impl Failure {
     /// A failure with its sentence.
     pub(crate) fn new(what: What, message: impl Into<String>) -> Self {
-        Self { what, message: message.into(), param: None }
+        Self { what, message: message.into(), param: None, wait: None }
+    }
+
+    /// Worth asking again after so long.
+    #[must_use]
+    pub(crate) fn after(self, wait: Option<Duration>) -> Self {
+        Self { wait, ..self }
     }
 
     /// At a member of the request.
@@ -117,7 +137,7 @@ impl Failure {
 
 impl From<ScanError> for Failure {
     fn from(error: ScanError) -> Self {
-        Self { what: What::InvalidRequest, message: error.to_string(), param: error.member() }
+        Self { param: error.member(), ..Self::new(What::InvalidRequest, error.to_string()) }
     }
 }
 

@@ -9,7 +9,7 @@ use tollgate_meter::{
     refusal::{Native, Reason, Refusal},
 };
 
-use super::{Failure, Verdict, What};
+use super::{Failure, Verdict, What, render};
 
 /// In which form an error is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,7 +82,8 @@ impl Failure {
     }
 
     pub(super) fn told(&self) -> Refusal<'_> {
-        Refusal { param: self.param, ..Refusal::new(self.what.reason(), &self.message) }
+        let wait_ms = self.wait.map(render::millis_up);
+        Refusal { param: self.param, wait_ms, ..Refusal::new(self.what.reason(), &self.message) }
     }
 }
 
@@ -96,7 +97,8 @@ impl What {
             Self::Unauthorized => Reason::Unauthorized,
             Self::Forbidden | Self::ModelUnpriced => Reason::Forbidden,
             Self::NotFound | Self::NotKept => Reason::NotFound,
-            Self::StoreUnavailable | Self::Overloaded => Reason::Overloaded,
+            Self::StoreUnavailable | Self::Overloaded | Self::CircuitOpen => Reason::Overloaded,
+            Self::ProviderBusy => Reason::Requests,
             Self::BadGateway => Reason::BadGateway,
             Self::GatewayTimeout => Reason::GatewayTimeout,
         }

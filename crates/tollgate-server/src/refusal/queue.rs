@@ -4,8 +4,8 @@ use http::StatusCode;
 use tollgate::{Cause, Refused};
 use tollgate_core::{Attribute, Attributes, Kind, policy::Limit, queue::Bound};
 
-use super::{detail, people};
-use crate::headers::{is_common_budget, seconds_up};
+use super::detail;
+use crate::headers::{self, is_common_budget, seconds_up};
 
 /// What stands in the way, and what to do; nothing where no queue does.
 pub(super) fn words(
@@ -25,12 +25,12 @@ pub(super) fn words(
             "A later request took this one's place, as the policy has it.".to_owned(),
         ),
         Cause::TooLate { estimate } => {
-            let estimate = people(seconds_up(estimate).max(1));
+            let estimate = headers::people(seconds_up(estimate).max(1));
             let told = format!("It would wait for about {estimate}, longer than it may");
             (told, reason)
         }
         Cause::TimedOut { waited } => {
-            let waited = people(seconds_up(waited).max(1));
+            let waited = headers::people(seconds_up(waited).max(1));
             (format!("Its turn did not come within {waited}"), reason)
         }
     })
@@ -47,7 +47,7 @@ fn reserved(limit: &Limit, who: &Attributes) -> String {
 
 fn advice_of_reserved(limit: &Limit) -> String {
     let seconds = seconds_up(limit.retry_after).max(1);
-    format!("Try again when one of them has ended, or in {}.", people(seconds))
+    format!("Try again when one of them has ended, or in {}.", headers::people(seconds))
 }
 
 /// The status that a queue's own rules give; else it is the limit's.

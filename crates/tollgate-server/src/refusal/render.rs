@@ -16,7 +16,7 @@ use tollgate_meter::{
     refusal::{Native, Refusal},
 };
 
-use super::{Failure, Form, Verdict, sessions};
+use super::{Failure, Form, LONGEST_RETRY, Verdict, sessions};
 use crate::{
     headers::{self, Told},
     net::{self, Body},
@@ -175,6 +175,9 @@ pub(crate) fn failed(failure: &Failure, reader: Reader<'_>) -> Response<Body> {
         }
         form => native(form, &Refusal { request_id: reader.request_id, ..failure.told() }),
     };
+    if let Some(wait) = failure.wait {
+        tell_wait(response.headers_mut(), wait);
+    }
     if response.status() == StatusCode::UNAUTHORIZED {
         // RFC 9110 §15.5.2 wants to be told how.
         response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
@@ -194,13 +197,20 @@ fn native(form: Form, refusal: &Refusal<'_>) -> Response<Body> {
     response
 }
 
+fn tell_wait(headers: &mut HeaderMap, wait: Duration) {
+    headers.insert(RETRY_AFTER, headers::seconds_up(wait).max(1).into());
+    headers.insert(RETRY_AFTER_MS, millis_up(wait).max(1).into());
+    if wait > LONGEST_RETRY {
+        headers.insert(SHOULD_RETRY, HeaderValue::from_static("false"));
+    }
+}
+
 /// When to come back, in every form that clients read.
 fn tell_when(headers: &mut HeaderMap, verdict: &Verdict, form: Form) {
     // Providers' own answers for a spent budget bear none: waiting is not what they ask for.
     let is_silent = form != Form::Problem && verdict.is_budget;
     if let Some(wait) = verdict.wait.filter(|_| !is_silent) {
-        headers.insert(RETRY_AFTER, headers::seconds_up(wait).max(1).into());
-        headers.insert(RETRY_AFTER_MS, millis_up(wait).max(1).into());
+        tell_wait(headers, wait);
     }
     if !verdict.is_worth_retrying() {
         headers.insert(SHOULD_RETRY, HeaderValue::from_static("false"));
@@ -290,7 +300,7 @@ pub(crate) fn rfc3339(at: Time, now: Now) -> Option<String> {
     Some(format!("{stamp:.3}"))
 }
 
-fn millis_up(duration: Duration) -> u64 {
+pub(super) fn millis_up(duration: Duration) -> u64 {
     let millis = duration.as_nanos().div_ceil(u128::from(NANOS_PER_MILLI));
     u64::try_from(millis).unwrap_or(u64::MAX)
 }

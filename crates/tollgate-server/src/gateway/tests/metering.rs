@@ -102,7 +102,7 @@ async fn a_providers_error_passes_as_it_came_and_costs_no_tokens() {
         let head = format!("HTTP/1.1 {status}\r\ncontent-type: application/json\r\nretry-after: 3");
         let provider = Provider::answering(&head, body).await;
         let policy = format!(
-            "{}[[limits]]\nname = \"all\"\nrequests = \"9/minute\"\n",
+            "{}retry = {{ attempts = 1 }}\nlearn = {{ announced = false }}\n[[limits]]\nname = \"all\"\nrequests = \"9/minute\"\n",
             up(&provider.base_url())
         );
         let running = Running::with(&policy).await;

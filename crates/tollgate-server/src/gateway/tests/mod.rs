@@ -9,6 +9,7 @@ mod bursts;
 mod dialects;
 mod endings;
 mod endpoint;
+mod fallback;
 mod headers;
 mod holds;
 mod identity;

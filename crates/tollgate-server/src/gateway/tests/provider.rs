@@ -136,7 +136,7 @@ async fn play(mut socket: TcpStream, steps: Vec<Step>, told: &mpsc::UnboundedSen
 }
 
 /// A whole request, its body with a length or chunked.
-async fn read_request(socket: &mut TcpStream) -> Option<String> {
+pub(crate) async fn read_request(socket: &mut TcpStream) -> Option<String> {
     let mut bytes = Vec::new();
     loop {
         let text = String::from_utf8_lossy(&bytes).into_owned();

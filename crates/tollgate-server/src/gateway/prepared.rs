@@ -1,0 +1,151 @@
+//! A request made ready for the model that it is sent to: scanned, priced and planned as one of
+//! that model.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use compact_str::CompactString;
+use http::{HeaderMap, Uri, header::CONTENT_TYPE, request::Parts};
+use tollgate_core::{Attribute, Demand, Now, Unit, policy::settings::Dialect};
+use tollgate_meter::Scan;
+
+use super::{
+    aside::{LONG_BODY_BYTES, aside},
+    behind::behind,
+    candidates::Candidate,
+    dialect::{self, Request, Target},
+    estimate,
+    exchange::{Exchange, Incoming},
+    planner::Planner,
+    provider::is_counted,
+};
+use crate::{
+    prices::Rate,
+    refusal::{Failure, What},
+};
+
+/// A request as it is asked of whichever model serves it.
+#[derive(Debug)]
+pub(super) struct Asked {
+    pub(super) head: Parts,
+    /// Its path and query without the provider's name.
+    pub(super) rest: String,
+    pub(super) body: Bytes,
+    pub(super) target: Target,
+    /// The model that the path is of, where paths name deployments.
+    pub(super) deployment: Option<String>,
+    /// The name that it was asked by, where several models stand behind it.
+    pub(super) name: Option<CompactString>,
+    /// When its body was there.
+    pub(super) read: Now,
+}
+
+/// A request as it is sent to one model.
+pub(super) struct Prepared {
+    pub(super) model: CompactString,
+    pub(super) request: Request,
+    pub(super) rate: Rate,
+    pub(super) planner: Arc<Planner>,
+    pub(super) uri: Uri,
+    pub(super) body: Bytes,
+}
+
+/// What providers take a request to use when they admit it: what it sends, and the most that
+/// it lets the model make.
+pub(super) fn rough(scan: &Scan) -> Demand {
+    let output = scan.max_output_tokens.unwrap_or(0).saturating_mul(scan.choices);
+    Demand { input_tokens: scan.input.likely, output_tokens: output, ..Demand::ONE_REQUEST }
+}
+
+/// Makes the request one of the candidate's.
+pub(super) async fn prepare(
+    exchange: &mut Exchange,
+    candidate: &Candidate,
+    asked: &Asked,
+    scanned: Option<Request>,
+) -> Result<Prepared, Failure> {
+    exchange.turn_to(&candidate.provider)?;
+    let provider = Arc::clone(&candidate.provider);
+    let model = candidate.model.clone();
+    let (rest, body) = match &asked.name {
+        None => (asked.rest.clone(), asked.body.clone()),
+        Some(name) => behind(&asked.target, &asked.rest, &asked.body, &model).ok_or_else(|| {
+            let sentence = format!(
+                "`{name}` stands for several models, and this API takes the name of one alone: write that."
+            );
+            Failure::new(What::InvalidRequest, sentence).at("model")
+        })?,
+    };
+    let request = match scanned {
+        Some(request) => request,
+        None => rescan(exchange, candidate, asked, &rest, &body).await?,
+    };
+    match &asked.name {
+        Some(name) if exchange.allow_model(Some(name)).is_ok() => {}
+        _ => exchange.allow_model(Some(&model))?,
+    }
+    exchange.who.set(Attribute::Model, model.clone());
+    let rate = rate(exchange, &model)?;
+    let (request, planned) = estimate::plan(exchange, request, &body, rate.price()).await?;
+    let planner = Arc::new(Planner::new(&exchange.app, &rate, planned));
+    let uri = provider.target(&rest)?;
+    Ok(Prepared { model, request, rate, planner, uri, body })
+}
+
+async fn rescan(
+    exchange: &Exchange,
+    candidate: &Candidate,
+    asked: &Asked,
+    rest: &str,
+    body: &Bytes,
+) -> Result<Request, Failure> {
+    let (path, query) =
+        rest.split_once('?').map_or((rest, None), |(path, query)| (path, Some(query)));
+    let target = Target::of(exchange.dialect, path, query)?;
+    let target = target.as_ref().unwrap_or(&asked.target);
+    let mut request = scan(target, asked.deployment.as_deref(), &asked.head.headers, body).await?;
+    if request.scan().model != candidate.model {
+        request.rename(candidate.model.to_string());
+    }
+    Ok(request)
+}
+
+/// Scans a body, a long one aside from the workers that others wait for.
+pub(super) async fn scan(
+    target: &Target,
+    model: Option<&str>,
+    headers: &HeaderMap,
+    body: &Bytes,
+) -> Result<Request, Failure> {
+    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    if body.len() <= LONG_BODY_BYTES {
+        return Ok(target.scan(model, content_type, body)?);
+    }
+    let body = body.clone();
+    let target = target.clone();
+    let (model, content_type) = (model.map(str::to_owned), content_type.map(str::to_owned));
+    Ok(aside(move || target.scan(model.as_deref(), content_type.as_deref(), &body)).await??)
+}
+
+/// The model that the path is of, where paths name deployments.
+pub(super) fn deployment(exchange: &Exchange, incoming: &Incoming) -> Option<String> {
+    if exchange.dialect != Dialect::Azure {
+        return None;
+    }
+    let name = dialect::deployment(incoming.path_and_query().0)?;
+    Some(exchange.provider.deployments.get(&name).cloned().unwrap_or(name))
+}
+
+fn rate(exchange: &Exchange, model: &str) -> Result<Rate, Failure> {
+    let prices = &exchange.live.prices;
+    let provider = &exchange.provider;
+    if let Some(rate) = prices.known(&provider.name, Some(provider), model) {
+        return Ok(rate);
+    }
+    prices.unpriced(|| is_counted(exchange, &[Unit::Usd])).ok_or_else(|| {
+        let sentence = format!(
+            "The model `{model}` has no price here, and what it costs would be counted: use a priced model, or ask the operator to price it."
+        );
+        Failure::new(What::ModelUnpriced, sentence).at("model")
+    })
+}

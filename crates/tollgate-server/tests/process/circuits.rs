@@ -17,7 +17,7 @@ fn status(serving: &Serving) -> String {
 
 #[test]
 fn a_circuit_that_is_forced_open_stays_so_across_a_kill_until_it_is_released() {
-    let mut serving = Serving::start(&SERVE, "");
+    let mut serving = Serving::start(&SERVE, "[sandbox]\n");
     let folder = serving.folder().to_owned();
     assert_eq!(status(&serving), "200");
     let args = ["circuits", "open", "sandbox", "--reason", "an incident"];
@@ -49,7 +49,7 @@ fn a_circuit_that_is_forced_open_stays_so_across_a_kill_until_it_is_released() {
 
 #[test]
 fn the_control_plane_lists_and_forces_them_at_once() {
-    let serving = Serving::start(&SERVE, "");
+    let serving = Serving::start(&SERVE, "[sandbox]\n");
     let control = control(&serving);
     let ask = |method: &str, path: &str, body: Value| {
         ask(&control, method, path, &body.to_string()).expect("an answer")
@@ -62,8 +62,7 @@ fn the_control_plane_lists_and_forces_them_at_once() {
     let one = &listed["circuits"][0];
     assert_eq!((&one["model"], &one["state"]), (&json!("m"), &json!("forced open")));
     let admin = format!("http://{control}");
-    let folder = serving.folder().to_owned();
-    let people = command(&folder, &["circuits", "list", "--admin", &admin], &[]).stdout;
+    let people = process::run(&["circuits", "list", "--admin", &admin], "").stdout;
     assert!(people.contains("forced open"), "{people}");
     let of_model = "/v1/circuits/sandbox?model=m";
     assert_eq!(ask("DELETE", of_model, json!({})), (204, Value::Null));

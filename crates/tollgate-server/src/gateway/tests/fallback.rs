@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use tokio::{io::AsyncWriteExt as _, net::TcpListener, task::JoinHandle};
 
 use super::{
-    COMPLETION, Running, post,
+    COMPLETION, Provider, Running, Step, post,
     provider::{chunk, end, read_request, response, stream_head},
     running::{Answer, up},
 };
@@ -230,6 +230,22 @@ async fn a_limit_of_one_model_leads_to_the_next_and_all_together_refuse() {
     assert_eq!(refused.status, StatusCode::TOO_MANY_REQUESTS);
     assert_eq!(refused.header("x-tollgate-limit"), Some("first"));
     assert_eq!((first.got(), second.got()), (1, 1));
+}
+
+#[tokio::test]
+async fn nobody_queues_for_one_model_while_another_has_room() {
+    let first = Provider::doing(vec![Step::Hang]).await;
+    let second = Up::answering(&[ok()]).await;
+    let slot = "[[limits]]\nname = \"first\"\nwhen = { provider = \"up\" }\nconcurrency = 1\nqueue = { size = 5 }\n";
+    let running = two(&first.base_url(), &second, slot).await;
+    let answered = async {
+        first.request().await;
+        running.chat(NAMED).await
+    };
+    tokio::select! {
+        _ = running.chat(NAMED) => panic!("no answer was due"),
+        answer = answered => assert_eq!(told(&answer), "200 b/m up/m=limit"),
+    }
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! Guards in virtual time.
 
+mod enforced;
+
 use std::{sync::Arc, time::Duration};
 
 use tollgate::Clock;

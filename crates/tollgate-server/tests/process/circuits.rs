@@ -77,3 +77,39 @@ fn the_control_plane_lists_and_forces_them_at_once() {
         assert!(answered == status && message.contains(why), "{why}: {problem}");
     }
 }
+
+#[test]
+fn tries_that_made_nothing_leave_a_clean_ledger() {
+    let policy = r#"
+[providers.down]
+dialect = "openai"
+base_url = "http://127.0.0.1:9"
+[models.smart]
+models = ["down/m", "sandbox/m"]
+[prices.models.m]
+input = "1"
+output = "2"
+[[limits]]
+name = "spend"
+usd = "5/day"
+[[limits]]
+name = "slots"
+concurrency = 1
+"#;
+    let mut serving = Serving::start(&SERVE, policy);
+    let smart = process::CHAT.replace("\"m\"", "\"smart\"");
+    for nth in 0..8 {
+        let answer = serving.post("/down/v1/chat/completions", &[], &smart);
+        // The fifth that fails opens the circuit.
+        let why = if nth < 5 { "unreachable" } else { "circuit" };
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+        assert!(answer.contains("x-tollgate-served-by: sandbox/m"), "{answer}");
+        assert!(answer.contains(&format!("x-tollgate-attempts: down/m={why}")), "{answer}");
+    }
+    serving.signal("TERM");
+    assert_eq!(serving.wait(), Some(0));
+    let ledger = serving.folder().join("tollgate.db");
+    let args = ["verify", "--json", "--ledger", ledger.to_str().expect("a path")];
+    let found: Value = serde_json::from_str(&process::run(&args, "").stdout).expect("JSON");
+    assert_eq!((&found["wrong"], &found["outstanding"]), (&json!(0), &json!(0)), "{found:#}");
+}

@@ -9,7 +9,8 @@ use super::{
     environment::Declared,
     limits::{LaterRead, LimitEntry},
     settings::{
-        Access, Estimates, Identity, Log, NamedModel, Prices, Provider, Sandbox, Server, Session,
+        Access, Cache, Estimates, Identity, Log, NamedModel, Prices, Provider, Sandbox, Server,
+        Session,
         Settings, StaticKey, Store,
     },
     values::Secret,
@@ -57,6 +58,8 @@ pub(crate) struct File {
     prices: Prices,
     /// What requests reserve.
     estimates: Estimates,
+    /// Which answers are kept.
+    cache: Cache,
     /// What is logged.
     log: Log,
 }
@@ -81,8 +84,8 @@ impl JsonSchema for Overlay {
 impl From<File> for Settings {
     fn from(file: File) -> Self {
         let File { server, store, identity, session, keys, api, admin, providers, .. } = file;
-        let File { models, sandbox, prices, estimates, log, secret, .. } = file;
+        let File { models, sandbox, prices, estimates, cache, log, secret, .. } = file;
         let whom = Self { identity, session, secret, keys, api, admin, ..Self::default() };
-        Self { server, store, providers, models, sandbox, prices, estimates, log, ..whom }
+        Self { server, store, providers, models, sandbox, prices, estimates, cache, log, ..whom }
     }
 }

@@ -9,6 +9,7 @@ use std::{collections::BTreeSet, time::Duration};
 use super::{
     PolicyError, Settings,
     limits::Findings,
+    settings::{Dialect, StoreKind},
     source::Origin,
     tree::{Entry, Node},
 };
@@ -83,7 +84,47 @@ pub(super) fn settings(tree: &Node, settings: &Settings, findings: &mut Findings
         let message = "`store.retention`: rows are kept for 32 days at least, so that an audit can follow every month that is under way";
         findings.errors.push(PolicyError::new(message).at(&at("store", "retention")));
     }
+    cache(settings, at, findings);
     exposed(settings, &at("server", "listen"), &at("identity", "trust_headers"), findings);
+}
+
+/// Notes a cache that could keep nothing.
+fn cache(settings: &Settings, at: impl Fn(&str, &str) -> Origin, findings: &mut Findings) {
+    let cache = &settings.cache;
+    let mut note = |key: &str, message: String| {
+        findings.errors.push(PolicyError::new(message).at(&at("cache", key)));
+    };
+    for (key, lasts) in
+        [("queries", cache.queries), ("embeddings", cache.embeddings), ("contexts", cache.contexts)]
+    {
+        if lasts.is_zero() {
+            note(
+                key,
+                format!(
+                    "`cache.{key}`: what is kept for no time is not kept: give a time, or leave it out"
+                ),
+            );
+        }
+    }
+    if let Some(meaning) = &cache.meaning {
+        let provider = settings.providers.get(&meaning.provider);
+        let is_sandbox = meaning.provider == "sandbox" && settings.sandbox.enabled;
+        if !is_sandbox && provider.is_none_or(|it| it.dialect != Dialect::Openai) {
+            let message = format!(
+                "`cache.meaning.provider`: there is no provider `{}` of dialect openai: name one that has an embedding model",
+                meaning.provider
+            );
+            note("meaning", message);
+        }
+    }
+    if cache.persist && settings.store.kind == StoreKind::Memory {
+        let message = "`cache.persist`: this store has no file that one could stand beside: set `store.kind = \"embedded\"`, or leave it out";
+        note("persist", message.to_owned());
+    }
+    if cache.max_entry > cache.max_bytes / 2 {
+        let message = "`cache.max_entry`: one answer may take half of `cache.max_bytes` at most";
+        note("max_entry", message.to_owned());
+    }
 }
 
 /// Notes what strangers could do where the gateway can be reached from elsewhere.

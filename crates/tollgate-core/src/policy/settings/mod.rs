@@ -5,6 +5,7 @@
 //! that is written here.
 
 mod access;
+mod cache;
 mod estimates;
 mod learn;
 mod methods;
@@ -24,6 +25,7 @@ use serde::{Deserialize, Serialize};
 use super::values::Secret;
 
 pub use access::{Access, Identity, StaticKey};
+pub use cache::{Cache, CacheScope, Meaning, Temperature};
 pub use estimates::{Estimates, Plain};
 pub use learn::Learn;
 pub use methods::Methods;
@@ -72,6 +74,8 @@ pub struct Settings {
     pub prices: Prices,
     /// What requests reserve.
     pub estimates: Estimates,
+    /// Which answers are kept.
+    pub cache: Cache,
     /// What is logged.
     pub log: Log,
 }

@@ -1,6 +1,7 @@
 //! Policies as operators write them, good and bad.
 
 mod bad;
+mod cache;
 mod good;
 mod grants;
 mod overlays;

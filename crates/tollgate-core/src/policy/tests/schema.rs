@@ -37,6 +37,12 @@ fn every_form_is_described() {
     assert_described(
         r#"
         extends = "default"
+        [cache]
+        enabled = true
+        scope = "global"
+        max_bytes = "1GiB"
+        max_entry = 65536
+        max_temperature = 0.3
         [prices]
         unpriced = { assume = { input = "1", output = 4.5 } }
         [[limits]]
@@ -86,6 +92,8 @@ fn what_the_reader_refuses_the_schema_refuses() {
         "[[limits]]\nname = \"a\"\nconcurrency = 1\nqueue = { size = 100001 }",
         "[[limits]]\nname = \"a\"\nconcurrency = 1\nqueue = { size = 1, bypass = 10 }",
         "[store]\nkind = \"redis\"",
+        "[cache]\nscope = \"team\"",
+        "[cache]\nmax_temperature = -1",
         "[admin]\ntoken = \"secret\"",
         "[profile.x]\nunknown = 1",
         "[models.x]\nmodels = [\"m\"]",

@@ -10,9 +10,13 @@ use std::{
 
 use arc_swap::ArcSwap;
 use tollgate::{AnyStore, Clock, Tollgate};
-use tollgate_core::{Now, policy::Config};
+use tollgate_core::{
+    Now,
+    policy::{Config, settings::StoreKind},
+};
 
 use crate::{
+    cache::Cache,
     guards::Chance,
     lessons::Lessons,
     live::Live,
@@ -41,6 +45,8 @@ pub(crate) struct App {
     pub(crate) chance: Chance,
     /// What answers taught about what requests will use.
     pub(crate) lessons: Lessons,
+    /// What is kept so that nobody need ask for it again.
+    pub(crate) cache: Cache,
     /// How often the policy was loaded again.
     pub(crate) reloads: Reloads,
     /// When the process started.
@@ -92,6 +98,9 @@ impl App {
         let hold = config.settings.store.hold_timeout;
         let sessions = Sessions::new(CookieKey::of(&config.settings)?);
         let roster = Roster::open(&config.settings)?;
+        let at = &config.settings.store;
+        let ledger = (at.kind == StoreKind::Embedded).then_some(at.path.as_path());
+        let cache = Cache::open(&config.settings.cache, ledger, clock.now())?;
         let (policy, live) = Live::new(config, None, &clock)?;
         let started = clock.now();
         let gate = Tollgate::new(policy, store, clock, hold);
@@ -106,6 +115,7 @@ impl App {
             warnings: Warnings::default(),
             chance: Chance::default(),
             lessons: Lessons::default(),
+            cache,
             reloads: Reloads::default(),
             started,
             listen,
@@ -147,6 +157,7 @@ impl App {
         self.live.store(Arc::clone(&new));
         self.roster.adopt(Arc::clone(&new.policy));
         self.force_circuits();
+        self.cache.adopt(&new.settings.cache);
         Ok((old, new))
     }
 

@@ -3,6 +3,7 @@
 mod api;
 mod app;
 mod browser;
+mod cache;
 mod cli;
 mod commands;
 mod config;

@@ -2,6 +2,8 @@
 
 #[path = "process/assistant.rs"]
 mod assistant;
+#[path = "process/cache.rs"]
+mod cache;
 #[path = "process/circuits.rs"]
 mod circuits;
 #[path = "process/keys.rs"]

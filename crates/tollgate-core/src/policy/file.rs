@@ -10,8 +10,7 @@ use super::{
     limits::{LaterRead, LimitEntry},
     settings::{
         Access, Cache, Estimates, Identity, Log, NamedModel, Prices, Provider, Sandbox, Server,
-        Session,
-        Settings, StaticKey, Store,
+        Session, Settings, StaticKey, Store,
     },
     values::Secret,
 };

@@ -8,6 +8,7 @@ mod access;
 pub(crate) mod accounts;
 mod aliases;
 mod asked;
+mod cache;
 mod health;
 mod held;
 mod input;
@@ -121,6 +122,8 @@ fn guarded() -> OpenApiRouter<Shared> {
         .routes(routes!(sessions::open))
         .routes(routes!(sessions::touch, sessions::end))
         .routes(routes!(users::stats))
+        .routes(routes!(cache::put, cache::find, cache::remove))
+        .routes(routes!(cache::clear))
         .routes(routes!(stats::stats))
         .routes(routes!(health::health))
         .routes(routes!(describe))

@@ -15,6 +15,7 @@ use utoipa::{
 };
 
 use crate::{
+    cache::Unwritten,
     identity::Unauthorized,
     refusal::{Failure, Reader, What, failed, sentence},
     roster::RosterError,
@@ -105,6 +106,12 @@ impl From<StoreError> for Problem {
 impl From<Unauthorized> for Problem {
     fn from(error: Unauthorized) -> Self {
         Self(error.into())
+    }
+}
+
+impl From<Unwritten> for Problem {
+    fn from(error: Unwritten) -> Self {
+        Self::new(What::StoreUnavailable, sentence(&error.to_string()))
     }
 }
 

@@ -5,7 +5,10 @@ use serde::Serialize;
 use tollgate_core::{Attribute, Attributes};
 
 use super::{Problem, Shared, accounts, shown::LimitShown};
-use crate::metrics::{LimitTotals, Totals, UserCount};
+use crate::{
+    cache::CacheTotals,
+    metrics::{LimitTotals, Totals, UserCount},
+};
 
 /// What the whole system does now and has done.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -26,6 +29,8 @@ pub(super) struct Stats {
     refusals: Vec<LimitTotals>,
     /// What all requests since the start add up to.
     totals: Totals,
+    /// What was answered without asking a provider, and what that saved.
+    cache: CacheTotals,
 }
 
 /// The policy, in short.
@@ -82,5 +87,6 @@ pub(super) async fn stats(State(api): State<Shared>) -> Result<Json<Stats>, Prob
         limits: common.iter().map(|(l, standing)| LimitShown::new(standing, l, now)).collect(),
         refusals: metrics.by_limit(),
         totals: metrics.totals(),
+        cache: api.app.cache.tally.totals(),
     }))
 }

@@ -4,7 +4,7 @@ use std::{error::Error as _, time::Duration};
 
 use anyhow::Context as _;
 use bytes::Bytes;
-use http::{HeaderValue, Request, StatusCode, Uri, header, uri::Scheme};
+use http::{HeaderValue, Method, Request, StatusCode, Uri, header, uri::Scheme};
 use http_body_util::{BodyExt as _, Empty, Limited};
 use hyper_rustls::HttpsConnectorBuilder;
 use hyper_util::{
@@ -52,8 +52,22 @@ impl Base {
     /// # Errors
     /// When nothing listens there, or it does not answer with JSON, or with a refusal.
     pub(super) fn ask(&self, path: &str, token: &TokenArgs, option: &str) -> anyhow::Result<Value> {
+        self.send(Method::GET, path, token, option)
+    }
+
+    /// The same, by another method.
+    ///
+    /// # Errors
+    /// When nothing listens there, or it does not answer with JSON, or with a refusal.
+    pub(super) fn send(
+        &self,
+        method: Method,
+        path: &str,
+        token: &TokenArgs,
+        option: &str,
+    ) -> anyhow::Result<Value> {
         let url = format!("{}{path}", self.0);
-        let mut request = Request::get(&url).body(Empty::new())?;
+        let mut request = Request::builder().method(method).uri(&url).body(Empty::new())?;
         if let Some(name) = &token.token_env {
             let token = std::env::var(name)
                 .with_context(|| format!("{name}, which --token-env names, can't be read"))?;

@@ -1,6 +1,7 @@
 //! One file per command.
 
 mod ask;
+pub(crate) mod cache;
 pub(crate) mod check;
 pub(crate) mod circuits;
 pub(crate) mod export;

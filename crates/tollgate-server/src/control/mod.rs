@@ -4,6 +4,7 @@
 //! It is for operators alone: what it shows goes to nobody without the token of `[admin]`,
 //! or, where none is set, to programs on the same machine.
 
+mod cache;
 mod monitor;
 mod roster;
 mod statistics;
@@ -37,6 +38,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/metrics", get(metrics))
         .route("/policy", get(policy))
         .route("/v1/monitor", get(monitor::monitor))
+        .route("/v1/cache", get(cache::show).delete(cache::clear))
         .with_state(Arc::clone(&app))
         .merge(statistics::router(Arc::clone(&app)))
         .merge(roster::router(Arc::clone(&app)))
@@ -56,7 +58,7 @@ async fn guard(State(app): State<Arc<App>>, request: Request, next: Next) -> Res
 
 async fn nowhere() -> Problem {
     Problem::not_found(
-        "There is nothing at this path: the control plane has /status, /metrics, /policy, /v1/monitor, /v1/spend, /v1/top, /v1/refusals, /v1/keys, /v1/tiers, /v1/overrides, /v1/circuits and /v1/audit.",
+        "There is nothing at this path: the control plane has /status, /metrics, /policy, /v1/monitor, /v1/cache, /v1/spend, /v1/top, /v1/refusals, /v1/keys, /v1/tiers, /v1/overrides, /v1/circuits and /v1/audit.",
     )
 }
 
@@ -69,6 +71,7 @@ async fn metrics(State(app): State<Arc<App>>) -> Response {
     let gauges = Gauges {
         sessions_active: accounts::active_sessions(&common),
         circuits: guards::circuit_states(&live.providers, app.gate.clock().now().time),
+        cache: app.cache.tally.totals(),
     };
     match app.metrics.text(gauges) {
         Ok(text) => {

@@ -12,6 +12,7 @@ use tollgate_core::{
 use crate::{
     api::{Instant, LimitShown, accounts, is_stored},
     app::{App, Stage, VERSION},
+    cache::CacheTotals,
     live::Live,
     metrics::{LimitTotals, Totals},
     warnings::{Warning, Warnings},
@@ -30,6 +31,8 @@ pub(super) struct Status {
     policy: PolicyShown,
     store: StoreShown,
     totals: Totals,
+    /// What was answered without asking a provider, and what that saved.
+    cache: CacheTotals,
     /// Requests that run now.
     concurrent: u64,
     /// Users with running requests.
@@ -105,6 +108,7 @@ pub(super) async fn status(State(app): State<Arc<App>>) -> Json<Status> {
         policy: PolicyShown::new(&live),
         store: StoreShown { kind: live.settings.store.kind, healthy: is_stored(&app).await },
         totals: app.metrics.totals(),
+        cache: app.cache.tally.totals(),
         concurrent: app.metrics.concurrent(),
         users: app.metrics.users(0).0,
         limits: limits.collect(),

@@ -13,6 +13,7 @@ use tollgate_meter::{Ending, Lesson, Metered};
 use super::{estimate::Pupil, exchange::Exchange};
 use crate::{
     app::App,
+    cache::Whole,
     guards::{End, Pass, Served},
     metrics::Finished,
     prices::Rate,
@@ -38,6 +39,8 @@ struct Held {
     /// What it holds of its provider's guard, and what it tells it at its end.
     pass: Option<Pass>,
     end: End,
+    /// Who wants to know that the answer came whole.
+    whole: Option<Whole>,
     _renewed: Renewed,
     _running: Present,
 }
@@ -85,6 +88,7 @@ impl Ticket {
             pupil: None,
             pass: None,
             end: End::Ignored,
+            whole: None,
         }))
     }
 
@@ -171,6 +175,13 @@ impl Ticket {
         }
     }
 
+    /// Says who wants to know that the answer came whole, and what it used.
+    pub(super) fn tell_whole(&mut self, whole: Whole) {
+        if let Some(held) = &mut self.0 {
+            held.whole = Some(whole);
+        }
+    }
+
     /// Notes how much of the request's time the gateway itself took.
     pub(super) fn note_added(&mut self, added: Duration) {
         if let Some(held) = &mut self.0 {
@@ -216,6 +227,10 @@ impl Held {
         self.tell_guard(outcome);
         let usage = self.usage(outcome);
         self.learn(outcome);
+        if let (Some(whole), Some(usage), true) = (&self.whole, usage, outcome.is_whole()) {
+            // It is told once, since a ticket concludes once.
+            let _ = whole.set(usage);
+        }
         let reserved = *self.permit.demand();
         let charged = usage.unwrap_or_default();
         let id = self.permit.id();
@@ -291,6 +306,15 @@ impl Held {
 }
 
 impl Outcome {
+    /// Whether an answer was made and came to its end.
+    const fn is_whole(self) -> bool {
+        matches!(
+            self,
+            Self::Stream(Metered { ending: Ending::Complete, .. })
+                | Self::Plain(Metered { ending: Ending::Complete, .. })
+        )
+    }
+
     /// Whether what is charged is known rather than estimated.
     const fn is_known(self) -> bool {
         match self {

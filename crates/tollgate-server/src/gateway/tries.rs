@@ -11,12 +11,13 @@ use http::{
     header::{CONTENT_LENGTH, CONTENT_TYPE},
     response::Parts,
 };
-use tollgate_core::{Now, policy::settings::Dialect};
-use tollgate_meter::{PlainMeter, StreamMeter, signals::Signals};
+use tollgate_core::{Attribute, Now, policy::settings::Dialect};
+use tollgate_meter::{PlainMeter, Scan, StreamMeter, signals::Signals};
 
 use super::{
     attempts::{Attempts, Chosen},
     body,
+    cached::{self, Found, Keeper},
     candidates::{self, Candidate},
     dialect::{Request, Target},
     estimate::Plan,
@@ -32,6 +33,7 @@ use super::{
     ticket::Ticket,
 };
 use crate::{
+    cache::Recorder,
     credentials,
     guards::{Pass, announced},
     net::{self, Body},
@@ -46,6 +48,8 @@ struct Try<'a> {
     /// Where, among the candidates.
     place: usize,
     asked: &'a Asked,
+    /// What becomes of its answer.
+    keeper: &'a mut Keeper,
 }
 
 /// What came of a try.
@@ -68,12 +72,31 @@ pub(super) async fn metered(
     let rest = incoming.rest().to_owned();
     provider.target(&rest)?;
     let deployment = deployment(exchange, &incoming);
-    let Incoming { mut head, body, .. } = incoming;
+    let Incoming { head, body, .. } = incoming;
     let body = body::read(body, provider.max_body_bytes).await?;
     let read = exchange.app.gate.clock().now();
     let request = scan(&target, deployment.as_deref(), &head.headers, &body).await?;
-    net::identity_encoding(&mut head.headers);
     let mut asked = Asked { head, rest, body, target, deployment, name: None, read };
+    let request = called(exchange, &asked, request);
+    let mut keeper = match look(exchange, &asked, request.scan()).await? {
+        Found::Answer(response) => return Ok(response),
+        Found::Ask(keeper) => keeper,
+    };
+    net::identity_encoding(&mut asked.head.headers);
+    let answered = ask(exchange, asked, request, &mut keeper).await;
+    if answered.is_err() {
+        keeper.fail();
+    }
+    answered
+}
+
+/// Asks one model after the other.
+async fn ask(
+    exchange: &mut Exchange,
+    mut asked: Asked,
+    request: Request,
+    keeper: &mut Keeper,
+) -> Result<Response<Body>, Stop> {
     let (mut attempts, mut scanned) = attempts(exchange, &mut asked, request)?;
     let mut next = None;
     loop {
@@ -82,7 +105,8 @@ pub(super) async fn metered(
             None => attempts.next(exchange).await?,
         };
         let Chosen { place, pass } = chosen;
-        let this = Try { exchange, attempts: &mut attempts, place, asked: &asked };
+        let attempts = &mut attempts;
+        let this = Try { exchange, attempts, place, asked: &asked, keeper };
         match Box::pin(this.make(pass, scanned.take())).await? {
             Tried::Answered(response) => return Ok(response),
             Tried::Again(chosen) => next = chosen,
@@ -90,11 +114,35 @@ pub(super) async fn metered(
     }
 }
 
+/// The request by the name of its model, where the policy calls that otherwise.
+fn called(exchange: &Exchange, asked: &Asked, mut request: Request) -> Request {
+    if asked.deployment.is_none()
+        && !exchange.live.settings.models.contains_key(&request.scan().model)
+        && let Some(model) = exchange.provider.deployments.get(&request.scan().model)
+    {
+        request.rename(model.clone());
+    }
+    request
+}
+
+/// The answer that is kept for it, or who keeps the one that is asked for. Who may not use the
+/// model is told so once it is made ready for it.
+async fn look(exchange: &mut Exchange, asked: &Asked, scan: &Scan) -> Result<Found, Stop> {
+    if !exchange.live.settings.cache.enabled || exchange.allow_model(Some(&scan.model)).is_err() {
+        return Ok(Found::Ask(Keeper::Off));
+    }
+    exchange.who.set(Attribute::Model, scan.model.as_str());
+    let uri = &exchange.provider.target(&asked.rest)?;
+    let Asked { head, body, read, .. } = asked;
+    let asked = cached::Asked { uri, headers: &head.headers, body, scan, read: *read };
+    cached::look(exchange, asked).await
+}
+
 /// The models that may serve it; and what was scanned, where that goes to its model as it is.
 fn attempts(
     exchange: &Exchange,
     asked: &mut Asked,
-    mut request: Request,
+    request: Request,
 ) -> Result<(Attempts, Option<Request>), Failure> {
     let demand = rough(request.scan());
     let name = CompactString::from(&request.scan().model);
@@ -111,11 +159,6 @@ fn attempts(
         return Ok((Attempts::new(exchange, candidates, demand), None));
     }
     let provider = &exchange.provider;
-    if asked.deployment.is_none()
-        && let Some(model) = provider.deployments.get(&request.scan().model)
-    {
-        request.rename(model.clone());
-    }
     let model = CompactString::from(&request.scan().model);
     let candidate = Candidate::new(Arc::clone(provider), model, exchange.account(provider));
     Ok((Attempts::new(exchange, vec![candidate], demand), Some(request)))
@@ -214,10 +257,13 @@ impl Try<'_> {
         self.mark(&mut head.headers, &ticket, came);
         let gone = sent.time.since(self.asked.read.time);
         ticket.note_added(gone + clock.now().time.since(came.time));
+        let recorder = self.keep(&mut head, &mut ticket, plan.clamped().is_none());
         if !head.status.is_success() {
             return Ok(Tried::Answered(Response::from_parts(head, passed(body, ticket))));
         }
-        self.answered((head, body), request, &plan, &rate, ticket).await
+        let (head, body) = self.answered((head, body), request, &plan, &rate, ticket).await?;
+        let body = cached::recorded(body, recorder);
+        Ok(Tried::Answered(Response::from_parts(head, body)))
     }
 
     /// An answer that refuses: the caller's, if there is no other try.
@@ -236,7 +282,19 @@ impl Try<'_> {
             return another(ticket, next);
         }
         self.mark(&mut head.headers, &ticket, came);
+        self.keep(&mut head, &mut ticket, false);
         Tried::Answered(Response::from_parts(head, passed(body, ticket)))
+    }
+
+    /// Says what the cache had, and begins to write an answer down that is kept.
+    fn keep(
+        &mut self,
+        head: &mut Parts,
+        ticket: &mut Ticket,
+        as_it_stands: bool,
+    ) -> Option<Recorder> {
+        let keeper = std::mem::replace(self.keeper, Keeper::Off);
+        keeper.begin(self.exchange, head, ticket, as_it_stands)
     }
 
     /// An answer that is metered.
@@ -247,7 +305,7 @@ impl Try<'_> {
         plan: &Plan,
         rate: &Rate,
         ticket: Ticket,
-    ) -> Result<Tried, Stop> {
+    ) -> Result<(Parts, Body), Stop> {
         let exchange = self.exchange;
         let body = if is_stream(exchange, &request, &head.headers) {
             // A chunk of it may be taken out.
@@ -268,7 +326,7 @@ impl Try<'_> {
                 }
             }
         };
-        Ok(Tried::Answered(Response::from_parts(head, body)))
+        Ok((head, body))
     }
 
     /// Tells what came of it, and whether there is another try.

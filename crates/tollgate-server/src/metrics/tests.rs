@@ -116,9 +116,9 @@ fn every_metric_has_its_fixed_name() {
     metrics.store_failed("closed");
     finish(&metrics, "openai", "gpt-4o", &USAGE);
     let running = metrics.running(Some("alice"));
-    let text = metrics
-        .text(Gauges { sessions_active: Some(8), circuits: vec![("up".to_owned(), 2)] })
-        .unwrap();
+    let circuits = vec![("up".to_owned(), 2)];
+    let gauges = Gauges { sessions_active: Some(8), circuits, ..Gauges::default() };
+    let text = metrics.text(gauges).unwrap();
     for line in [
         r#"tollgate_decisions_total{decision="admitted",limit=""} 1"#,
         r#"tollgate_decisions_total{decision="refused",limit="a"} 1"#,

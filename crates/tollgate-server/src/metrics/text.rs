@@ -13,6 +13,7 @@ use prometheus_client::{
 };
 
 use super::{Metrics, histogram::Snapshot};
+use crate::cache::CacheTotals;
 
 /// Numbers that are not counted but looked at.
 #[derive(Debug, Clone, Default)]
@@ -21,6 +22,8 @@ pub(crate) struct Gauges {
     pub(crate) sessions_active: Option<u64>,
     /// The worst circuit of each provider: 0 closed, 1 half-open, 2 open.
     pub(crate) circuits: Vec<(String, u64)>,
+    /// What the cache did since the start.
+    pub(crate) cache: CacheTotals,
 }
 
 /// The media type of the text.
@@ -40,6 +43,8 @@ struct Reading {
     queued: Option<Snapshot>,
     queue_depth: u64,
     overrun: f64,
+    cache: Vec<([(&'static str, String); 1], u64)>,
+    cache_saved: f64,
     concurrent: u64,
     sessions_active: Option<u64>,
     circuits: Vec<([(&'static str, String); 1], u64)>,
@@ -72,11 +77,15 @@ impl Metrics {
                 .into_iter()
                 .map(|(provider, state)| ([("provider", provider)], state))
                 .collect(),
+            cache_saved: dollars(gauges.cache.saved_usd.0),
             ..Reading::default()
         };
         let decision =
             |decision: &str, limit: &str| [label("decision", decision), label("limit", limit)];
         reading.decisions.push((decision("admitted", ""), self.admitted.value()));
+        for (outcome, count) in gauges.cache.by_outcome() {
+            reading.cache.push(([label("outcome", outcome)], count));
+        }
         for (name, counts) in self.by_limit.all() {
             reading.decisions.push((decision("refused", &name), counts.refused.value()));
             reading.decisions.push((decision("shadowed", &name), counts.shadowed.value()));
@@ -144,13 +153,14 @@ impl Collector for Reading {
                 )?;
             }
         }
-        out.encode_descriptor(
-            "overrun_usd",
-            "Dollars used beyond what was reserved",
-            None,
-            MetricType::Counter,
-        )?
-        .encode_counter::<NoLabels, f64, f64>(&self.overrun, None)?;
+        counters(out, "cache", "Requests by what the cache had for them", &self.cache)?;
+        for (name, help, sum) in [
+            ("overrun_usd", "Dollars used beyond what was reserved", self.overrun),
+            ("cache_saved_usd", "Dollars that answers from the cache had cost", self.cache_saved),
+        ] {
+            out.encode_descriptor(name, help, None, MetricType::Counter)?
+                .encode_counter::<NoLabels, f64, f64>(&sum, None)?;
+        }
         gauge(out, "concurrent_requests", "Requests that run now", self.concurrent)?;
         gauge(out, "queue_depth", "Requests that wait now", self.queue_depth)?;
         let worst = "The worst circuit of a provider: 0 closed, 1 half-open, 2 open";

@@ -38,6 +38,7 @@ pub(crate) use seal::ProviderKey;
 pub(crate) use snapshot::{ManagedKey, Snapshot};
 pub(crate) use terms::{Budget, Terms, check_provider};
 pub(crate) use vault::KeyText;
+pub(crate) use vault::private;
 use vault::{Hasher, Vault};
 
 use crate::app::App;

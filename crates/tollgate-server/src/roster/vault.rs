@@ -161,7 +161,7 @@ fn kept(path: &Path, new: [u8; blake3::KEY_LEN]) -> Result<[u8; blake3::KEY_LEN]
 }
 
 /// A new file that its owner alone may read.
-pub(super) fn private(path: &Path) -> io::Result<fs::File> {
+pub(crate) fn private(path: &Path) -> io::Result<fs::File> {
     let mut options = fs::OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]

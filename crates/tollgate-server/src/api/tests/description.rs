@@ -7,14 +7,17 @@ use serde_json::Value;
 use super::World;
 
 /// The routes that are promised. A route that is added is added here.
-const ROUTES: [&str; 19] = [
+const ROUTES: [&str; 23] = [
     "delete /tollgate/tickets/{ticket}",
+    "delete /v1/cache",
+    "delete /v1/cache/{namespace}/{key}",
     "delete /v1/sessions/{id}",
     "get /livez",
     "get /readyz",
     "get /tollgate/health",
     "get /tollgate/tickets/{ticket}",
     "get /tollgate/tickets/{ticket}/events",
+    "get /v1/cache/{namespace}/{key}",
     "get /v1/health",
     "get /v1/openapi.json",
     "get /v1/stats",
@@ -26,6 +29,7 @@ const ROUTES: [&str; 19] = [
     "post /v1/permits/{id}/settle",
     "post /v1/permits/{id}/void",
     "post /v1/sessions",
+    "put /v1/cache/{namespace}/{key}",
     "put /v1/sessions/{id}",
 ];
 

@@ -76,6 +76,18 @@ fn of_system(stats: &Value) {
         text(&totals["requests"]),
         text(&totals["cost_usd"]),
     ));
+    let cache = &stats["cache"];
+    if ["hits", "shared", "similar", "misses"].iter().any(|count| cache[count] != 0) {
+        output::line(format_args!(
+            "cache: {} hits, {} shared, {} similar, {} misses ({:.1} % found); saved ${}",
+            text(&cache["hits"]),
+            text(&cache["shared"]),
+            text(&cache["similar"]),
+            text(&cache["misses"]),
+            cache["hit_rate"].as_f64().unwrap_or_default() * 100.0,
+            text(&cache["saved_usd"]),
+        ));
+    }
     let limits = stats["limits"].as_array().map(Vec::as_slice).unwrap_or_default();
     if !limits.is_empty() {
         output::line(format_args!("\n{}", of_accounts(limits)));

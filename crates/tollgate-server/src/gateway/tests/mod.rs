@@ -6,6 +6,7 @@ mod application;
 mod assistant;
 mod budgets;
 mod bursts;
+mod cached;
 mod dialects;
 mod endings;
 mod endpoint;

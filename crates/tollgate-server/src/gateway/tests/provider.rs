@@ -18,6 +18,8 @@ pub(crate) enum Step {
     Wait(Arc<Notify>),
     /// Waits for one of these permits, and uses it up.
     Hold(Arc<Semaphore>),
+    /// Sends one of these, as the request has this word in it or not.
+    Choose { word: &'static str, one: Vec<u8>, other: Vec<u8> },
     /// Sends nothing more until the other side goes away.
     Hang,
 }
@@ -65,6 +67,12 @@ impl Provider {
     pub(crate) async fn events(events: &str) -> Self {
         Self::doing(vec![Step::Send(stream_head()), Step::Send(chunk(events)), Step::Send(end())])
             .await
+    }
+
+    /// Answers requests that have this word in them in one way, and all others in another.
+    pub(crate) async fn choosing(word: &'static str, one: Vec<u8>, other: Vec<u8>) -> Self {
+        let choose = Step::Choose { word, one, other };
+        Self::doing(vec![choose]).await
     }
 
     /// The next request that it got, head and body.
@@ -116,10 +124,16 @@ pub(crate) fn end() -> Vec<u8> {
 
 async fn play(mut socket: TcpStream, steps: Vec<Step>, told: &mpsc::UnboundedSender<String>) {
     let Some(request) = read_request(&mut socket).await else { return };
-    let _ = told.send(request);
+    let _ = told.send(request.clone());
     for step in steps {
         match step {
             Step::Send(bytes) => {
+                if socket.write_all(&bytes).await.is_err() {
+                    return;
+                }
+            }
+            Step::Choose { word, one, other } => {
+                let bytes = if request.contains(word) { one } else { other };
                 if socket.write_all(&bytes).await.is_err() {
                     return;
                 }

@@ -143,6 +143,22 @@ impl Running {
         whole(self.begin(request).await).await
     }
 
+    /// The same, as a future of its own.
+    pub(crate) fn sending(
+        &self,
+        request: Request<Full<Bytes>>,
+    ) -> impl Future<Output = Answer> + use<> {
+        let address = self.address;
+        async move { whole(begin_at(address, request).await).await }
+    }
+
+    /// Returns when so many wait for the answer of another.
+    pub(crate) async fn followers(&self, count: usize) {
+        while self.app.cache.answers.followers() != count {
+            tokio::task::yield_now().await;
+        }
+    }
+
     /// Asks the control plane.
     pub(crate) async fn look(&self, path: &str) -> Answer {
         let request = Request::get(path).body(Full::default()).expect("a request");

@@ -2,9 +2,11 @@
 //!
 //! Both stand before the same sandbox, each a process of its own, and are measured by the
 //! same load in alternating rounds; so is a gateway that keeps its accounts in memory alone,
-//! which tells what the ledger costs. All share the machine's cores, the load included, so
+//! which tells what the ledger costs, and one that keeps answers, which after its first rounds
+//! answers nearly everything from memory. All share the machine's cores, the load included, so
 //! requests per second are those of the whole chain; what counts is the ratio.
 
+mod cached;
 pub(crate) mod client;
 mod load;
 mod policy;
@@ -20,7 +22,7 @@ use clap::Args;
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
-use self::{client::Target, load::Load, policy::Kept, process::Process};
+use self::{cached::Cache, client::Target, load::Load, policy::Kept, process::Process};
 use crate::table::progress;
 
 /// What to measure, for how long.
@@ -46,6 +48,9 @@ pub(crate) struct Report {
     gateway: Side,
     /// The gateway without a ledger.
     forgetful: Side,
+    /// The gateway that keeps answers.
+    caching: Side,
+    cache: Cache,
     proxy: Side,
     /// The median, over all rounds, of the gateway's requests per second by those without a
     /// ledger in the same round, so that what slows the machine down for a while slows both.
@@ -101,6 +106,7 @@ pub(crate) fn run(args: &Gateway) -> Result<Report> {
     })?;
     let gateway = policy::start(&folder, sandbox.address, Kept::InLedger)?;
     let forgetful = policy::start(&folder, sandbox.address, Kept::InMemory)?;
+    let caching = policy::start(&folder, sandbox.address, Kept::WithAnswers)?;
     let proxy = Process::start("proxy", &folder, |listen| {
         let upstream = sandbox.address.to_string();
         process::this(["pass-through", "--listen", &listen.to_string(), "--upstream", &upstream])
@@ -108,6 +114,7 @@ pub(crate) fn run(args: &Gateway) -> Result<Report> {
     let mut sides = [
         Measured::new("gateway", gateway, "/openai/v1"),
         Measured::new("gateway without a ledger", forgetful, "/openai/v1"),
+        Measured::new("gateway with answers", caching, "/openai/v1"),
         Measured::new("proxy", proxy, "/v1"),
     ];
     for side in &mut sides {
@@ -137,12 +144,22 @@ pub(crate) fn run(args: &Gateway) -> Result<Report> {
         }
     }
     let cores = std::thread::available_parallelism()?.get();
-    let [gateway, forgetful, _] = &sides;
+    let [gateway, forgetful, caching, _] = &sides;
     let ratios = gateway.rates.iter().zip(&forgetful.rates).map(|(ours, theirs)| ours / theirs);
     let beside_forgetful = median(ratios.collect());
-    let [gateway, forgetful, proxy] = sides.map(Measured::side);
+    let cache = Cache::of(&caching.target)?;
+    let [gateway, forgetful, caching, proxy] = sides.map(Measured::side);
     let half_load_per_second = half;
-    Ok(Report { gateway, forgetful, proxy, beside_forgetful, half_load_per_second, cores })
+    Ok(Report {
+        gateway,
+        forgetful,
+        caching,
+        cache,
+        proxy,
+        beside_forgetful,
+        half_load_per_second,
+        cores,
+    })
 }
 
 impl Measured {

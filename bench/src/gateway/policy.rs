@@ -7,37 +7,41 @@ use anyhow::Result;
 
 use super::process::{self, Process};
 
-/// Where the gateway keeps its accounts.
+/// Where the gateway keeps its accounts, and whether it keeps answers.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Kept {
     InLedger,
     InMemory,
+    /// In the ledger, and answers in memory.
+    WithAnswers,
 }
 
 /// Writes the policy and starts the gateway before this upstream.
 pub(super) fn start(folder: &Path, upstream: SocketAddr, kept: Kept) -> Result<Process> {
-    let (name, store) = match kept {
-        Kept::InLedger => ("gateway", "kind = \"embedded\"\npath = \"ledger.db\""),
-        Kept::InMemory => ("forgetful", "kind = \"memory\""),
+    let (name, kept) = match kept {
+        Kept::InLedger => ("gateway", "store = { kind = \"embedded\", path = \"ledger.db\" }"),
+        Kept::InMemory => ("forgetful", "store = { kind = \"memory\" }"),
+        Kept::WithAnswers => (
+            "caching",
+            "store = { kind = \"embedded\", path = \"caching.db\" }\ncache = { enabled = true }",
+        ),
     };
     let file = format!("{name}.toml");
     Process::start(name, folder, |listen| {
-        let policy = policy([listen, process::free_address()?, upstream], store);
+        let policy = policy([listen, process::free_address()?, upstream], kept);
         fs::write(folder.join(&file), policy)?;
         process::tollgate(["serve", "--policy", &file])
     })
 }
 
-fn policy([listen, admin, upstream]: [SocketAddr; 3], store: &str) -> String {
+fn policy([listen, admin, upstream]: [SocketAddr; 3], kept: &str) -> String {
     format!(
         r#"extends = "assistant"
+{kept}
 
 [server]
 listen = "{listen}"
 admin_listen = "{admin}"
-
-[store]
-{store}
 
 [log]
 level = "info"

@@ -6,10 +6,8 @@ use crate::table::{Row, Summary};
 impl Summary for Report {
     fn rows(&self) -> Vec<Row> {
         let (ours, theirs, forgetful) = (&self.gateway, &self.proxy, &self.forgetful);
-        let micros = |micros: f64| format!("{micros:.0} µs");
-        let rate = |per_second: f64| format!("{per_second:.0}/s");
         let kib = |bytes: f64| format!("{:.1} KiB", bytes / 1024.0);
-        vec![
+        let mut rows = vec![
             Row::new(
                 "requests, saturated",
                 rate(ours.saturated_per_second),
@@ -67,7 +65,9 @@ impl Summary for Report {
                 kib(theirs.bytes_per_stream),
             )
             .at_most(ours.bytes_per_stream / 1024.0, 32.0, " KiB"),
-        ]
+        ];
+        rows.extend(self.of_cache());
+        rows
     }
 
     fn notes(&self) -> Vec<String> {
@@ -75,9 +75,47 @@ impl Summary for Report {
             "Seven limits of the assistant policy, amounts raised; embedded ledger, metrics and log on.".into(),
             "What the ledger costs is the median of the ratios of single rounds.".into(),
             format!(
+                "Of the gateway that keeps answers: {:.2} % found, {} hits, ${} saved.",
+                self.cache.hit_rate * 100.0,
+                self.cache.hits,
+                self.cache.saved_usd,
+            ),
+            format!(
                 "Load, sandbox and what is measured share {} cores; half load is {:.0} requests per second for both.",
                 self.cores, self.half_load_per_second
             ),
         ]
     }
+}
+
+impl Report {
+    /// What is answered from memory, beside a proxy that asks.
+    fn of_cache(&self) -> [Row; 2] {
+        let (ours, theirs) = (&self.caching, &self.proxy);
+        [
+            Row::new(
+                "p50 of an exact cache hit, half load",
+                micros(ours.half_load.p50_us),
+                micros(theirs.half_load.p50_us),
+            )
+            .at_most(
+                ours.half_load.p50_us - theirs.half_load.p50_us,
+                150.0,
+                " µs added",
+            ),
+            Row::new(
+                "requests, saturated, cache hits",
+                rate(ours.saturated_per_second),
+                rate(theirs.saturated_per_second),
+            ),
+        ]
+    }
+}
+
+fn micros(micros: f64) -> String {
+    format!("{micros:.0} µs")
+}
+
+fn rate(per_second: f64) -> String {
+    format!("{per_second:.0}/s")
 }

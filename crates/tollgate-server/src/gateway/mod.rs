@@ -22,6 +22,7 @@ mod entering;
 mod estimate;
 mod exchange;
 mod forward;
+mod google;
 mod judged;
 mod limits;
 mod meaning;

@@ -7,14 +7,14 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderName, Method, Response};
+use http::{Method, Response};
 use tollgate_core::{Demand, Unit, policy::settings::Dialect};
 
 use super::{
     body,
     dialect::{self, Target},
     exchange::{Exchange, Incoming, Stop},
-    judged,
+    google, judged,
     ticket::{Outcome, Ticket},
     tries,
 };
@@ -23,14 +23,6 @@ use crate::{
     prices::{self, Rate},
     refusal::{Failure, What},
 };
-
-/// What makes another method of a request's for Google, so that it would pass for one that
-/// costs nothing.
-static METHOD_OVERRIDES: [HeaderName; 3] = [
-    HeaderName::from_static("x-http-method-override"),
-    HeaderName::from_static("x-http-method"),
-    HeaderName::from_static("x-method-override"),
-];
 
 /// What a request that cannot be metered must not be counted in.
 const METERED_UNITS: [Unit; 5] =
@@ -44,12 +36,10 @@ pub(super) async fn answer(
     exchange: &mut Exchange,
     mut incoming: Incoming,
 ) -> Result<Response<Body>, Stop> {
-    exchange.identify(&mut incoming)?;
     if exchange.dialect == Dialect::Gemini {
-        for name in &METHOD_OVERRIDES {
-            incoming.head.headers.remove(name);
-        }
+        google::keep_known(&mut incoming);
     }
+    exchange.identify(&mut incoming)?;
     let (path, query) = incoming.path_and_query();
     let target = match incoming.head.method {
         Method::POST => Target::of(exchange.dialect, path, query).map_err(Failure::from)?,

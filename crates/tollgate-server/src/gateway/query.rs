@@ -1,4 +1,4 @@
-//! A key in a query, as Google's clients may send it.
+//! What stands in a query: a key, as Google's clients may send it, and what is left out.
 
 use std::borrow::Cow;
 
@@ -6,7 +6,8 @@ use percent_encoding::percent_decode_str;
 
 /// The key in the query of a path, if there is one.
 pub(super) fn key(query: Option<&str>) -> Option<Cow<'_, str>> {
-    let (_, value) = pairs(query?).find(|(name, _)| is_key(name))?;
+    let mut pairs = query?.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+    let (_, value) = pairs.find(|(name, _)| is_key(name))?;
     percent_decode_str(value).decode_utf8().ok()
 }
 
@@ -17,12 +18,28 @@ pub(super) fn without_key(path: &str, query: &str) -> String {
     if kept.is_empty() { path.to_owned() } else { format!("{path}?{}", kept.join("&")) }
 }
 
-fn pairs(query: &str) -> impl Iterator<Item = (&str, &str)> {
-    query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+/// A path with those pairs of its query that are kept, and as they are kept; nothing where it
+/// has no query.
+pub(super) fn keeping<'a>(
+    path_and_query: &'a str,
+    keep: impl FnMut(&'a str) -> Option<Cow<'a, str>>,
+) -> Option<String> {
+    let (path, query) = path_and_query.split_once('?')?;
+    let kept: Vec<Cow<'_, str>> = query.split('&').filter_map(keep).collect();
+    Some(if kept.is_empty() { path.to_owned() } else { format!("{path}?{}", kept.join("&")) })
 }
 
-fn is_key(name: &str) -> bool {
-    percent_decode_str(name).eq(b"key".iter().copied())
+/// The name of a parameter as Google reads it; one of the system's may begin with `$`.
+pub(super) fn name(written: &str) -> Cow<'_, [u8]> {
+    let name: Cow<'_, [u8]> = percent_decode_str(written).into();
+    match name.strip_prefix(b"$") {
+        Some(bare) => Cow::Owned(bare.to_vec()),
+        None => name,
+    }
+}
+
+fn is_key(written: &str) -> bool {
+    *name(written) == *b"key"
 }
 
 #[cfg(test)]
@@ -35,6 +52,7 @@ mod tests {
             ("key=a", Some("a"), "/p"),
             ("alt=sse&key=a%2Fb", Some("a/b"), "/p?alt=sse"),
             ("k%65y=a&alt=sse&key=b", Some("a"), "/p?alt=sse"),
+            ("%24key=a&alt=sse&$key=b", Some("a"), "/p?alt=sse"),
             ("keys=a&alt=sse", None, "/p?keys=a&alt=sse"),
             ("key", Some(""), "/p"),
         ] {

@@ -7,7 +7,9 @@ use std::{sync::Arc, time::Duration};
 
 use compact_str::CompactString;
 use tollgate::{AnyStore, Permit, Present, Refused};
-use tollgate_core::{Amounts, NanoUsd, Now, Refusal, Usage, quota::Announced};
+use tollgate_core::{
+    Amounts, NanoUsd, Now, Refusal, Usage, policy::settings::Dialect, quota::Announced,
+};
 use tollgate_meter::{Ending, Lesson, Metered};
 
 use super::{estimate::Pupil, exchange::Exchange};
@@ -35,6 +37,8 @@ struct Held {
     rate: Rate,
     arrived: Now,
     added: Option<Duration>,
+    /// Whether its provider tells the usage of whatever it makes.
+    tells_usage: bool,
     pupil: Option<Pupil>,
     /// What it holds of its provider's guard, and what it tells it at its end.
     pass: Option<Pass>,
@@ -85,6 +89,7 @@ impl Ticket {
             rate,
             arrived: exchange.arrived,
             added: None,
+            tells_usage: exchange.dialect == Dialect::Gemini,
             pupil: None,
             pass: None,
             end: End::Ignored,
@@ -280,6 +285,13 @@ impl Held {
         self.app.lessons.note(&pupil.caller, &self.model, &lesson);
     }
 
+    /// Whether an answer in one piece lacks the usage that it has elsewhere: it did not come
+    /// whole, or somebody has left it out.
+    fn lacks_usage(&self, metered: Metered) -> bool {
+        let makes = self.permit.demand().output_tokens > 0;
+        metered.ending == Ending::Cut || self.tells_usage && makes
+    }
+
     /// What is charged; nothing at all where nothing was sent.
     fn usage(&self, outcome: Outcome) -> Option<Usage> {
         let price = self.rate.price();
@@ -288,7 +300,7 @@ impl Held {
             Outcome::Answered => Amounts::ONE_REQUEST,
             Outcome::Cost(cost) => Amounts { cost, ..Amounts::ONE_REQUEST },
             // The whole answer was made before its first byte came, and its usage comes last.
-            Outcome::Plain(metered) if metered.is_estimated() && metered.ending == Ending::Cut => {
+            Outcome::Plain(metered) if metered.is_estimated() && self.lacks_usage(metered) => {
                 *self.permit.demand()
             }
             Outcome::Plain(metered) | Outcome::Stream(metered) => {

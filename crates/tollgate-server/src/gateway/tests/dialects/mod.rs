@@ -3,6 +3,7 @@
 mod answers;
 mod cuts;
 mod frames;
+mod google;
 mod keys;
 mod paths;
 mod refusals;

@@ -156,6 +156,24 @@ pub(crate) fn strip_keys(headers: &mut HeaderMap) {
     }
 }
 
+/// The same of all headers, where none has a use for what only looks like one.
+pub(crate) fn strip_every_key(headers: &mut HeaderMap) {
+    let bears =
+        |name: &&HeaderName| headers.get_all(*name).iter().any(|value| bears_key(value.as_bytes()));
+    let names: Vec<HeaderName> = headers.keys().filter(bears).cloned().collect();
+    for name in names {
+        headers.remove(name);
+    }
+}
+
+/// Whether a Tollgate key stands somewhere in a text, at the beginning of a word.
+pub(crate) fn bears_key(text: &[u8]) -> bool {
+    let prefix = KEY_PREFIX.as_bytes();
+    let is_prefix = |at: &usize| text[*at..].starts_with(prefix);
+    let begins = |at: usize| at == 0 || !text[at - 1].is_ascii_alphanumeric();
+    (0..text.len()).filter(is_prefix).any(begins)
+}
+
 /// Whether a caller has a key or a name.
 fn is_known(who: &Attributes) -> bool {
     const NAMES: [Attribute; 5] =
@@ -175,7 +193,7 @@ pub(crate) fn key_in(value: &str) -> Option<&str> {
     let value = value.trim();
     let key = match value.strip_prefix(SIGNATURE) {
         Some(parts) => parts.split_once("Credential=")?.1.split(['/', ',']).next()?,
-        None => value.rsplit(' ').next()?,
+        None => value.rsplit([' ', '\t']).next()?,
     };
     key.starts_with(KEY_PREFIX).then_some(key)
 }

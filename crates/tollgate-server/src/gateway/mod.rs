@@ -34,6 +34,7 @@ mod prepared;
 mod provider;
 mod query;
 mod room;
+mod secrets;
 mod slices;
 #[cfg(test)]
 mod tests;

@@ -14,7 +14,7 @@ use super::{
     body,
     dialect::{self, Target},
     exchange::{Exchange, Incoming, Stop},
-    google, judged,
+    google, judged, secrets,
     ticket::{Outcome, Ticket},
     tries,
 };
@@ -40,6 +40,7 @@ pub(super) async fn answer(
         google::keep_known(&mut incoming);
     }
     exchange.identify(&mut incoming)?;
+    secrets::strip(&mut incoming);
     let (path, query) = incoming.path_and_query();
     let target = match incoming.head.method {
         Method::POST => Target::of(exchange.dialect, path, query).map_err(Failure::from)?,

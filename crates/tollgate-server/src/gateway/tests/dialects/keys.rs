@@ -94,3 +94,38 @@ async fn a_key_in_a_query_is_one() {
     running.send(own.ask()).await;
     assert!(provider.request().await.starts_with(&format!("POST {PATH}?alt=sse HTTP")));
 }
+
+#[tokio::test]
+async fn no_provider_sees_a_cookie_or_a_key_wherever_it_stands() {
+    let tab = format!("Bearer\t{KEY}");
+    let protocol = format!("token, {KEY}");
+    let pair = format!("a=b; tollgate_session={KEY}");
+    let path: &'static str = Box::leak(format!("{}&key={KEY}&a=%74g_b", DEEPGRAM.path).into());
+    for (speech, name, value) in [
+        (ANTHROPIC, "authorization", tab.as_str()),
+        (DEEPGRAM, "sec-websocket-protocol", protocol.as_str()),
+        (AZURE, "cookie", pair.as_str()),
+        (BEDROCK, "cookie", "theme=dark"),
+        (Speech { path, ..DEEPGRAM }, "x-other", KEY),
+    ] {
+        let provider = speech.provider().await;
+        let running = before(speech, &provider).await;
+        let known = if name == "authorization" { "x-own" } else { "x-api-key" };
+        let request = speech.ask_with(&[(known, KEY), (name, value), ("x-passes", "astg_x")]);
+        let answer = running.send(request).await;
+        assert_eq!(answer.status, StatusCode::OK, "{name}: {:?}", answer.body);
+        let sent = provider.request().await;
+        assert!(sent.contains("x-passes: astg_x\r\n"), "{sent}");
+        let rest = sent.replace("astg_x", "");
+        let shown = ["tg_", "%74g", "cookie", "sec-websocket", "x-other", "x-own"];
+        assert!(!shown.iter().any(|secret| rest.contains(secret)), "{sent}");
+    }
+    // The second of two keys, the first of which is the caller's own.
+    let path: &'static str = Box::leak(format!("{}?key=mine&key={KEY}", GEMINI.path).into());
+    let speech = Speech { path, ..GEMINI };
+    let provider = speech.provider().await;
+    let running = speech.before(&provider, "").await;
+    assert_eq!(running.send(speech.ask()).await.status, StatusCode::OK);
+    let sent = provider.request().await;
+    assert!(sent.starts_with(&format!("POST {}?key=mine HTTP/1.1\r\n", GEMINI.path)), "{sent}");
+}

@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use foldhash::fast::RandomState;
 use tollgate_core::{
-    Attributes, Demand, Now, Policy, ReservationId, Time, Unit,
+    Attribute, Attributes, Demand, Now, Policy, ReservationId, Time, Unit,
     policy::settings::{self, ModelPrice, PricePerMillion, Unpriced},
 };
 use tollgate_meter::{Price, PriceTable};
@@ -91,6 +91,21 @@ pub(crate) fn counts(policy: &Policy, who: &Attributes, now: Now, units: &[Unit]
     let order = policy.order(ReservationId(0), who, &Demand::ONE_REQUEST, now, Time::MAX);
     let mut charges = order.charges.iter();
     charges.any(|charge| !charge.shadow && units.contains(&charge.unit))
+}
+
+/// Whether a limit that can refuse counts one of these units for a caller, of whatever model.
+pub(crate) fn counts_a_model(policy: &Policy, who: &Attributes, units: &[Unit]) -> bool {
+    let mut limits = policy.limits().iter();
+    limits.any(|limit| {
+        let mut conditions = limit.when.conditions().iter();
+        limit.refuses()
+            && units.contains(&limit.unit)
+            && conditions.all(|(attribute, patterns)| {
+                let value = who.value(attribute);
+                *attribute == Attribute::Model
+                    || value.is_some_and(|value| patterns.iter().any(|it| it.matches(value)))
+            })
+    })
 }
 
 fn price(its: &ModelPrice) -> Price {

@@ -106,7 +106,10 @@ pub(super) fn unanswered(ticket: Ticket, error: &UpstreamError, max_body_bytes: 
 }
 
 fn check_unmetered(exchange: &Exchange, path: &str) -> Result<(), Failure> {
-    if !is_counted(exchange, &METERED_UNITS) {
+    // It may be of any model, whatever its path says.
+    let (policy, who) = (&exchange.live.policy, &exchange.who);
+    if !is_counted(exchange, &METERED_UNITS) && !prices::counts_a_model(policy, who, &METERED_UNITS)
+    {
         return Ok(());
     }
     let path: String = path.chars().take(80).collect();

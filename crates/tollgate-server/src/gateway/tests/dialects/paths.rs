@@ -64,6 +64,30 @@ async fn what_cannot_be_metered_is_refused_where_money_is_counted() {
 }
 
 #[tokio::test]
+async fn what_counts_the_money_of_some_models_refuses_what_may_be_of_any() {
+    let limit =
+        |more: &str| format!("[[limits]]\nname = \"opus\"\nwhen = {{ {more} }}\nusd = \"1/day\"\n");
+    for (more, expected) in [
+        ("model = \"claude-opus-*\"", StatusCode::FORBIDDEN),
+        ("model = \"claude-opus-*\", provider = \"up\"", StatusCode::FORBIDDEN),
+        ("model = \"claude-opus-*\", provider = \"other\"", StatusCode::OK),
+        ("tier = \"gold\"", StatusCode::OK),
+    ] {
+        let provider = ANTHROPIC.provider().await;
+        let running = ANTHROPIC.before(&provider, &limit(more)).await;
+        let answer = ask(&running, Method::POST, "/up/v1/messages/batches").await;
+        assert_eq!(answer.status, expected, "{more}");
+        let free = ask(&running, Method::GET, "/up/v1/messages/batches").await;
+        assert_eq!(free.status, StatusCode::OK, "{more}");
+    }
+    let provider = ANTHROPIC.provider().await;
+    let shadow = format!("{}shadow = true\n", limit("model = \"claude-opus-*\""));
+    let running = ANTHROPIC.before(&provider, &shadow).await;
+    let answer = ask(&running, Method::POST, "/up/v1/messages/batches").await;
+    assert_eq!(answer.status, StatusCode::OK, "what is in shadow refuses nothing");
+}
+
+#[tokio::test]
 async fn no_other_method_is_taken_for_a_free_one() {
     let provider = GEMINI.provider().await;
     let running = GEMINI.before(&provider, PLENTY).await;

@@ -126,11 +126,21 @@ const fn free_posts(dialect: Dialect) -> &'static [&'static str] {
     }
 }
 
+/// What stands before the name of a deployment.
+const DEPLOYMENTS: &str = "/deployments/";
+
 /// The deployment that a path of Azure's is of.
 pub(super) fn deployment(path: &str) -> Option<String> {
-    let (_, rest) = path.split_once("/deployments/")?;
+    let (_, rest) = path.split_once(DEPLOYMENTS)?;
     let name = rest.split('/').next().filter(|name| !name.is_empty())?;
     Some(percent_decode_str(name).decode_utf8().ok()?.into_owned())
+}
+
+/// How many deployments a path of Azure's may be taken to name, whatever it is written like.
+pub(super) fn deployments(path: &str) -> usize {
+    let read = percent_decode_str(path).decode_utf8_lossy().to_ascii_lowercase();
+    let word = DEPLOYMENTS.trim_matches('/');
+    read.split(['/', '\\']).filter(|segment| *segment == word).count()
 }
 
 /// What of a dialect is metered, for people.

@@ -128,12 +128,27 @@ pub(super) async fn scan(
 }
 
 /// The model that the path is of, where paths name deployments.
-pub(super) fn deployment(exchange: &Exchange, incoming: &Incoming) -> Option<String> {
+///
+/// # Errors
+/// When it may name one that is not understood: what the body names is not what is used then.
+pub(super) fn deployment(
+    exchange: &Exchange,
+    incoming: &Incoming,
+) -> Result<Option<String>, Failure> {
+    let (path, _) = incoming.path_and_query();
     if exchange.dialect != Dialect::Azure {
-        return None;
+        return Ok(None);
     }
-    let name = dialect::deployment(incoming.path_and_query().0)?;
-    Some(exchange.provider.deployments.get(&name).cloned().unwrap_or(name))
+    let name = match dialect::deployments(path) {
+        0 => return Ok(None),
+        1 => dialect::deployment(path),
+        _ => None,
+    };
+    let name = name.ok_or_else(|| {
+        let sentence = "The path names no deployment that can be read: write it as `/openai/deployments/NAME/…`.";
+        Failure::new(What::InvalidRequest, sentence.to_owned())
+    })?;
+    Ok(Some(exchange.provider.deployments.get(&name).cloned().unwrap_or(name)))
 }
 
 fn rate(exchange: &Exchange, model: &str) -> Result<Rate, Failure> {

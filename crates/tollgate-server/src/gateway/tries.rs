@@ -71,7 +71,7 @@ pub(super) async fn metered(
     let provider = Arc::clone(&exchange.provider);
     let rest = incoming.rest().to_owned();
     provider.target(&rest)?;
-    let deployment = deployment(exchange, &incoming);
+    let deployment = deployment(exchange, &incoming)?;
     let Incoming { head, body, .. } = incoming;
     let body = body::read(body, provider.max_body_bytes).await?;
     let read = exchange.app.gate.clock().now();

@@ -104,6 +104,28 @@ async fn no_other_method_is_taken_for_a_free_one() {
 }
 
 #[tokio::test]
+async fn a_deployment_that_is_not_understood_is_not_another_model() {
+    let provider = AZURE.provider().await;
+    let running = AZURE.before(&provider, PLENTY).await;
+    let body = r#"{"model":"m","max_tokens":100,"messages":[{"role":"user","content":"hi"}]}"#;
+    for before in [
+        "Deployments/gpt-5/",
+        "deployments%2Fgpt-5/",
+        "%64eployments/gpt-5/",
+        "deployments//",
+        "deployments%2Fgpt-5/deployments/m/",
+    ] {
+        let path: &'static str =
+            Box::leak(format!("/openai/{before}chat/completions").into_boxed_str());
+        let answer = running.send(Speech { path, body, ..AZURE }.ask()).await;
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{path}");
+        let message = answer.json()["error"]["message"].as_str().expect("a message").to_owned();
+        assert!(message.contains("names no deployment"), "{message}");
+    }
+    assert!(provider.is_idle().await);
+}
+
+#[tokio::test]
 async fn what_the_query_leaves_open_is_told_in_the_dialect() {
     let provider = DEEPGRAM.provider().await;
     let running = DEEPGRAM.before(&provider, PLENTY).await;

@@ -113,14 +113,29 @@ pub(super) fn is_free(dialect: Dialect, method: &Method, path: &str) -> bool {
     }
     let path = path.trim_end_matches('/');
     free_posts(dialect).iter().any(|end| path.ends_with(end))
+        || takes_files(dialect) && is_of_files(path)
+}
+
+/// Whether files are kept without a charge.
+const fn takes_files(dialect: Dialect) -> bool {
+    matches!(dialect, Dialect::Openai | Dialect::Azure | Dialect::Anthropic | Dialect::Gemini)
+}
+
+/// Whether a path is that of all files, and not of those of something that costs.
+fn is_of_files(path: &str) -> bool {
+    let is_version = |segment: &str| {
+        segment.strip_prefix('v').is_some_and(|it| it.starts_with(|c: char| c.is_ascii_digit()))
+    };
+    let leads = |segment: &str| matches!(segment, "" | "openai" | "upload") || is_version(segment);
+    path.strip_suffix("/files").is_some_and(|before| before.split('/').all(leads))
 }
 
 /// How paths end that make nothing that is charged for, although something is sent there.
 const fn free_posts(dialect: Dialect) -> &'static [&'static str] {
     match dialect {
-        Dialect::Openai | Dialect::Azure => &["/moderations", "/files", "/input_tokens"],
-        Dialect::Anthropic => &["/count_tokens", "/files"],
-        Dialect::Gemini => &[":countTokens", "/files"],
+        Dialect::Openai | Dialect::Azure => &["/moderations", "/input_tokens"],
+        Dialect::Anthropic => &["/count_tokens"],
+        Dialect::Gemini => &[":countTokens"],
         Dialect::Bedrock => &["/count-tokens"],
         Dialect::Deepgram | Dialect::Http => &[],
     }

@@ -3,9 +3,13 @@
 use http::{Method, Request, StatusCode};
 use http_body_util::Full;
 use serde_json::Value;
+use tollgate_core::policy::settings::Dialect;
 
 use super::{ANTHROPIC, AZURE, BEDROCK, DEEPGRAM, GEMINI, PLENTY, Running, Speech};
-use crate::gateway::tests::{post, running::Answer};
+use crate::gateway::{
+    dialect,
+    tests::{post, running::Answer},
+};
 
 /// Where an error says what it is.
 type What = fn(&Answer) -> Value;
@@ -85,6 +89,32 @@ async fn what_counts_the_money_of_some_models_refuses_what_may_be_of_any() {
     let running = ANTHROPIC.before(&provider, &shadow).await;
     let answer = ask(&running, Method::POST, "/up/v1/messages/batches").await;
     assert_eq!(answer.status, StatusCode::OK, "what is in shadow refuses nothing");
+}
+
+#[test]
+fn files_are_free_and_what_is_made_of_them_is_not() {
+    let is_free = |dialect, path| dialect::is_free(dialect, &Method::POST, path);
+    for (dialect, path) in [
+        (Dialect::Openai, "/v1/files"),
+        (Dialect::Openai, "/files/"),
+        (Dialect::Azure, "/openai/files"),
+        (Dialect::Azure, "/openai/v1/files"),
+        (Dialect::Anthropic, "/v1/files"),
+        (Dialect::Gemini, "/upload/v1beta/files"),
+        (Dialect::Gemini, "/v1beta/files"),
+    ] {
+        assert!(is_free(dialect, path), "{path}");
+    }
+    for (dialect, path) in [
+        (Dialect::Openai, "/v1/vector_stores/vs_1/files"),
+        (Dialect::Openai, "/v1/vector_stores/v1/files"),
+        (Dialect::Azure, "/openai/v1/containers/c/files"),
+        (Dialect::Gemini, "/v1beta/corpora/files"),
+        (Dialect::Anthropic, "/v1/profiles"),
+        (Dialect::Bedrock, "/v1/files"),
+    ] {
+        assert!(!is_free(dialect, path), "{path}");
+    }
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 //! it does.
 //!
 //! What is signed: the method, the path and the query as they are sent, the host, the type of
-//! the body and all headers of AWS's own, and the body's hash.
+//! the body and all headers of AWS's own that nobody changes on the way, and the body's hash.
 
 use std::fmt::Write as _;
 
@@ -40,8 +40,11 @@ const DATE: &str = "x-amz-date";
 /// It would have to be right; where it is left out, the hash that is signed holds alone.
 const CONTENT_HASH: &str = "x-amz-content-sha256";
 
-/// Headers of AWS's own, all of which must be signed.
+/// Headers of AWS's own, all of which must be signed but for one.
 const OWN: &str = "x-amz";
+
+/// The one that whoever passes a request on may change.
+const TRACE: &str = "x-amzn-trace-id";
 
 /// What is not encoded in a path.
 const PATH: &AsciiSet =
@@ -139,7 +142,8 @@ impl Signer {
 
 /// The headers that are signed, a line for each, and their names.
 fn canonical_headers(headers: &HeaderMap, host: &HeaderValue) -> (String, String) {
-    let signed = |name: &str| name.starts_with(OWN) || name == CONTENT_TYPE.as_str();
+    let signed =
+        |name: &str| name.starts_with(OWN) && name != TRACE || name == CONTENT_TYPE.as_str();
     let own = headers.keys().map(http::HeaderName::as_str).filter(|name| signed(name));
     let mut names: Vec<&str> = own.chain([HOST.as_str()]).collect();
     names.sort_unstable();

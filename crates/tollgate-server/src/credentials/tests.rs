@@ -93,6 +93,15 @@ fn signatures_are_those_of_the_published_examples_and_of_the_official_client() {
 }
 
 #[test]
+fn what_proxies_change_is_not_signed() {
+    let mut traced = headers(POST.headers);
+    traced.insert("x-amzn-trace-id", HeaderValue::from_static("Root=1-67891233-abcdef012345"));
+    let made = sign(&POST, traced);
+    assert_eq!(made["authorization"], sign(&POST, headers(POST.headers))["authorization"]);
+    assert!(made.contains_key("x-amzn-trace-id"), "it passes all the same");
+}
+
+#[test]
 fn a_callers_own_signature_is_dropped() {
     let own = [
         ("authorization", "AWS4-HMAC-SHA256 Credential=AKIDMINE/x"),

@@ -66,7 +66,7 @@ pub(super) const MIN_SLICE: u64 = 16;
 const LONG_TEXT_BYTES: usize = 32 * 1024;
 
 /// Half of all answers are longer than what a stream begins with at least.
-const HALF: f64 = 0.5;
+pub(super) const HALF: f64 = 0.5;
 
 /// What plans are made of, beside what was learned.
 #[derive(Debug)]

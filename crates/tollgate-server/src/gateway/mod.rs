@@ -7,8 +7,9 @@
 //!
 //! What is charged: a request that never reached its provider, nothing; an error that the
 //! provider answered with, the request but no tokens; an answer, what the provider told of
-//! it or else what its bytes make likely; a request of which no answer is known, all that
-//! was reserved, since the provider may have worked on it.
+//! it or else what its bytes make likely; one whose bytes tell little, what was reserved, or
+//! what is usual of a model that thinks unseen and whose stream was left; a request of which no
+//! answer is known, all that was reserved, since the provider may have worked on it.
 
 mod application;
 mod aside;

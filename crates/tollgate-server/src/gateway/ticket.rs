@@ -12,7 +12,10 @@ use tollgate_core::{
 };
 use tollgate_meter::{Ending, Lesson, Metered};
 
-use super::{estimate::Pupil, exchange::Exchange};
+use super::{
+    estimate::{HALF, Pupil},
+    exchange::Exchange,
+};
 use crate::{
     app::App,
     cache::Whole,
@@ -39,6 +42,8 @@ struct Held {
     added: Option<Duration>,
     /// Whether its provider tells the usage of whatever it makes.
     tells_usage: bool,
+    /// Whether it streams what its model shows, and not all that it makes.
+    hides: bool,
     pupil: Option<Pupil>,
     /// What it holds of its provider's guard, and what it tells it at its end.
     pass: Option<Pass>,
@@ -90,6 +95,7 @@ impl Ticket {
             arrived: exchange.arrived,
             added: None,
             tells_usage: exchange.dialect == Dialect::Gemini,
+            hides: false,
             pupil: None,
             pass: None,
             end: End::Ignored,
@@ -184,6 +190,13 @@ impl Ticket {
     pub(super) fn tell_whole(&mut self, whole: Whole) {
         if let Some(held) = &mut self.0 {
             held.whole = Some(whole);
+        }
+    }
+
+    /// Notes that not all that its model makes is seen while it comes.
+    pub(super) fn note_hiding(&mut self) {
+        if let Some(held) = &mut self.0 {
+            held.hides = true;
         }
     }
 
@@ -292,6 +305,14 @@ impl Held {
         metered.ending == Ending::Cut || self.tells_usage && makes
     }
 
+    /// What answers of its model usually make; what is reserved where nobody knows.
+    fn usual_output(&self) -> u64 {
+        let (reserved, model) = (self.permit.demand().output_tokens, self.model.as_str());
+        let caller = self.pupil.as_ref().map_or("", |pupil| pupil.caller.as_str());
+        let usual = self.app.lessons.ask(model, |learned| learned.output(caller, model, HALF));
+        usual.map_or(reserved, |usual| usual.min(reserved))
+    }
+
     /// What is charged; nothing at all where nothing was sent.
     fn usage(&self, outcome: Outcome) -> Option<Usage> {
         let price = self.rate.price();
@@ -309,6 +330,9 @@ impl Held {
                     // Of two estimates of its input, the one that is reserved.
                     let reserved = self.permit.demand().input_tokens;
                     counts.input_tokens = counts.input_tokens.min(reserved);
+                    if self.hides && metered.ending == Ending::Cut {
+                        counts.output_tokens = counts.output_tokens.max(self.usual_output());
+                    }
                 }
                 counts.usage(price)
             }

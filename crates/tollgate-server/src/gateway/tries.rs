@@ -20,7 +20,7 @@ use super::{
     cached::{self, Found, Keeper},
     candidates::{self, Candidate},
     dialect::{Request, Target},
-    estimate::Plan,
+    estimate::{How, Plan},
     exchange::{Exchange, Incoming, Stop},
     forward::ProviderBody,
     judged::{self, Judged},
@@ -223,8 +223,11 @@ impl Try<'_> {
 
     async fn send(mut self, prepared: Prepared, mut ticket: Ticket) -> Result<Tried, Stop> {
         let mut plan = prepared.planner.latest();
-        ticket.teach(plan.pupil.take());
         let Prepared { request, rate, uri, body, .. } = prepared;
+        if plan.pupil.is_some() && request.scan().stream && plan.how == How::Whole {
+            ticket.note_hiding();
+        }
+        ticket.teach(plan.pupil.take());
         let body = match plan.clamped() {
             Some(most) => request.clamped_body(&body, most),
             None => request.upstream_body(body),

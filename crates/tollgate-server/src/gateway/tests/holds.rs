@@ -170,6 +170,32 @@ async fn a_model_that_thinks_reserves_what_it_may_think() {
 }
 
 #[tokio::test]
+async fn who_leaves_a_model_that_thinks_pays_what_it_usually_makes() {
+    let steps = vec![Step::Send(stream_head()), Step::Send(chunk(EVENT)), Step::Hang];
+    let provider = Provider::doing(steps).await;
+    let priced = "[prices.models.o3-x]\ninput = \"1\"\noutput = \"2\"\n";
+    let thinking = STREAM.replace("\"m\"", "\"o3-x\"");
+    // What is reserved, where nothing is known.
+    for (known, expected) in [(0, 100..101), (20, 40..48)] {
+        let running = before(&provider, 900_000_000, priced).await;
+        let lesson = tollgate_meter::Lesson {
+            output_tokens: 40,
+            hidden_tokens: 39,
+            ..tollgate_meter::Lesson::default()
+        };
+        (0..known).for_each(|_| running.app.lessons.note("", "o3-x", &lesson));
+        let mut answer = running.begin(post("/up/v1/chat/completions", thinking.clone())).await;
+        answer.body_mut().frame().await.expect("a frame").expect("no error");
+        drop(answer);
+        provider.closed().await;
+        while running.used() == (0, 0, 0) {
+            tokio::task::yield_now().await;
+        }
+        assert!(expected.contains(&running.used().1), "{:?}", running.used());
+    }
+}
+
+#[tokio::test]
 async fn answers_teach_what_the_next_will_use() {
     let provider = Provider::events(&answer(40)).await;
     let running = before(&provider, 900_000_000, "").await;

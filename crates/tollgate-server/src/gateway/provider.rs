@@ -61,16 +61,17 @@ async fn unmetered(exchange: &mut Exchange, incoming: Incoming) -> Result<Respon
     let provider = Arc::clone(&exchange.provider);
     let target = provider.target(incoming.rest())?;
     let Incoming { head, body, .. } = incoming;
-    let (body, entry) = if provider.signs(&exchange.entry) {
-        let body = body::read(body, provider.max_body_bytes).await?;
-        let entry = exchange.signed_entry(&body).await;
-        (net::full(body), entry)
+    let (body, whole) = if provider.signs(&exchange.entry) {
+        let whole = body::read(body, provider.max_body_bytes).await?;
+        (net::full(whole.clone()), whole)
     } else {
-        (body::bounded(body, provider.max_body_bytes)?, exchange.entry.clone())
+        (body::bounded(body, provider.max_body_bytes)?, Bytes::new())
     };
     let pass = exchange.pass("")?;
     let mut ticket = exchange.admit(Demand::ONE_REQUEST, "".into(), Rate::Free).await?;
     ticket.guard(pass);
+    // A signature is good for minutes, and a turn may take longer to come.
+    let entry = exchange.signed_entry(&whole).await;
     let response = match Arc::clone(&provider).send(head, target, body, entry).await {
         Ok(response) => response,
         Err(error) => {

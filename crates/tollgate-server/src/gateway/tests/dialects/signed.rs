@@ -1,11 +1,17 @@
 //! Requests to Bedrock are signed for it, and nothing of a caller's signature goes on.
 
+use std::{sync::Arc, time::Duration};
+
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri};
 use http_body_util::Full;
+use tokio::sync::Semaphore;
 use tollgate_core::Time;
 
-use super::{BEDROCK, Provider, Running, Speech};
-use crate::credentials::{Payload, Signer};
+use super::{BEDROCK, Provider, Running, Speech, Step};
+use crate::{
+    credentials::{Payload, Signer},
+    gateway::tests::provider::response,
+};
 
 const AWS: &str = "aws = { access_key_id = \"env:ID\", secret_access_key = \"env:SECRET\", region = \"us-east-1\" }\n";
 const ENVIRONMENT: [(&str, &str); 2] = [("ID", "AKIDEXAMPLE"), ("SECRET", "wJalrXUtnFEMI/K7MDENG")];
@@ -74,6 +80,33 @@ async fn what_is_not_metered_is_signed_as_well() {
     let sent = provider.request().await;
     assert!(sent.ends_with("\r\n\r\n{\"input\":{}}"), "{sent}");
     assert_signed(&sent, &running);
+}
+
+#[tokio::test]
+async fn what_waits_is_signed_when_its_turn_comes() {
+    let go = Arc::new(Semaphore::new(0));
+    let answer = response("HTTP/1.1 200 OK", "{}");
+    let provider = Provider::doing(vec![Step::Hold(Arc::clone(&go)), Step::Send(answer)]).await;
+    let slot = "[[limits]]\nname = \"slot\"\nconcurrency = 1\nqueue = { size = 1 }\n";
+    let running =
+        Arc::new(BEDROCK.before_in(&provider, &format!("{AWS}{slot}"), &ENVIRONMENT).await);
+    let ask = || {
+        let running = Arc::clone(&running);
+        let request = Request::get("/up/async-invoke").body(Full::default()).expect("a request");
+        tokio::spawn(async move { running.send(request).await.status })
+    };
+    let first = ask();
+    assert!(provider.request().await.contains("x-amz-date: 20261122T080000Z\r\n"));
+    let second = ask();
+    while running.app.gate.waiting() == 0 {
+        tokio::task::yield_now().await;
+    }
+    running.advance(Duration::from_secs(5));
+    go.add_permits(2);
+    assert_eq!(first.await.expect("an answer"), StatusCode::OK);
+    assert_eq!(second.await.expect("an answer"), StatusCode::OK);
+    let sent = provider.request().await;
+    assert!(sent.contains("x-amz-date: 20261122T080005Z\r\n"), "{sent}");
 }
 
 #[tokio::test]

@@ -37,6 +37,7 @@ mod tally;
 #[cfg(test)]
 mod testing;
 mod text;
+pub mod tier;
 mod tokenizer;
 mod told;
 mod top_level;

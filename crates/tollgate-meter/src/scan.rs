@@ -15,6 +15,8 @@ pub struct Scan {
     pub choices: u64,
     /// How much audio it sends, where audio is what is charged.
     pub audio: Option<Audio>,
+    /// The member that asks for a tier of service which costs more than the model's price says.
+    pub dearer: Option<&'static str>,
 }
 
 /// How much audio a request sends, before anyone has heard it.
@@ -79,6 +81,9 @@ pub enum ScanError {
     /// A member asks for what the answer would not tell the use of.
     #[error("What `{0}` asks for cannot be metered; leave it out.")]
     Unmetered(&'static str),
+    /// A member asks for what costs more than the model's price says.
+    #[error("What `{0}` asks for cannot be priced yet, and money is counted here; leave it out.")]
+    Unpriced(&'static str),
     /// A member is of another type than it must be.
     #[error("`{member}` must be {wanted}.")]
     WrongType {
@@ -123,6 +128,7 @@ impl ScanError {
             | Self::AmbiguousQuery(member)
             | Self::Missing(member)
             | Self::Unmetered(member)
+            | Self::Unpriced(member)
             | Self::WrongType { member, .. }
             | Self::OutOfRange { member, .. } => Some(member),
             Self::NoModel | Self::NoModelInQuery | Self::BadModel => Some("model"),

@@ -16,6 +16,7 @@ use crate::{
     ruler::{Role, Ruler, Words},
     stream::frames::Frames,
     tally::Tally,
+    tier,
 };
 
 /// The endpoints whose requests are metered.
@@ -32,7 +33,7 @@ pub struct Request {
     pub scan: Scan,
 }
 
-pub(crate) const NAMES: [&str; 10] = [
+pub(crate) const NAMES: [&str; 13] = [
     "model",
     "stream",
     "max_tokens",
@@ -43,6 +44,9 @@ pub(crate) const NAMES: [&str; 10] = [
     "output_config",
     "mcp_servers",
     "thinking",
+    "service_tier",
+    "speed",
+    "inference_geo",
 ];
 
 /// What the members of messages are. The largest image that any model takes is about 4,800
@@ -81,6 +85,7 @@ pub fn scan(endpoint: Endpoint, body: &[u8]) -> Result<Request, ScanError> {
         max_output_tokens: Some(max_output_tokens),
         choices: 1,
         audio: None,
+        dearer: tier::dearer(&raw)?,
     };
     Ok(Request { scan })
 }

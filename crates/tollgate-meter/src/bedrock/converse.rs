@@ -2,16 +2,18 @@
 
 use serde_json::value::RawValue;
 
+use super::invoke::Asked;
 use crate::{
     Input, MAX_OUTPUT_TOKENS, ScanError,
     members::Raw,
     ruler::{Role, Ruler, Words},
+    tier,
 };
 
 /// A body's members.
 pub(super) type Body<'a> = Raw<'a, { NAMES.len() }>;
 
-pub(super) const NAMES: [&str; 7] = [
+pub(super) const NAMES: [&str; 9] = [
     "messages",
     "system",
     "inferenceConfig",
@@ -19,6 +21,8 @@ pub(super) const NAMES: [&str; 7] = [
     "outputConfig",
     "promptVariables",
     "additionalModelRequestFields",
+    "serviceTier",
+    "performanceConfig",
 ];
 
 /// Members that bound the output, in the words of all models: here and in what is passed on
@@ -40,8 +44,13 @@ pub(super) const WORDS: Words =
 /// What the provider tells the model about tools.
 const TOOLS: Input = Input { bound: 1_000, likely: 350, fixed: 1_000, is_open: false };
 
+/// What a body asks for.
+pub(super) fn asked(raw: &Body<'_>, ruler: Ruler) -> Result<Asked, ScanError> {
+    Ok(Asked { input: input(raw, ruler)?, most: most(raw)?, dearer: tier::dearer(raw)? })
+}
+
 /// The size of what a body sends.
-pub(super) fn input(raw: &Body<'_>, ruler: Ruler) -> Result<Input, ScanError> {
+fn input(raw: &Body<'_>, ruler: Ruler) -> Result<Input, ScanError> {
     let is_kept = raw.value("promptVariables").is_some();
     let mut input = match raw.value("messages") {
         Some(messages) => ruler.messages("messages", messages)?,
@@ -61,7 +70,7 @@ pub(super) fn input(raw: &Body<'_>, ruler: Ruler) -> Result<Input, ScanError> {
 }
 
 /// The most tokens that the model may make. Of several members the largest: any may be obeyed.
-pub(super) fn most(raw: &Body<'_>) -> Result<Option<u64>, ScanError> {
+fn most(raw: &Body<'_>) -> Result<Option<u64>, ScanError> {
     let config = nested("inferenceConfig", raw.value("inferenceConfig"))?;
     let passed_on = raw.value("additionalModelRequestFields");
     let passed_on = nested("additionalModelRequestFields", passed_on)?;

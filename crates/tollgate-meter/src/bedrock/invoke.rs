@@ -4,13 +4,22 @@ use super::{
     converse::{self, nested},
     families::Family,
 };
-use crate::{Input, MAX_OUTPUT_TOKENS, ScanError, anthropic, members::Raw, ruler::Ruler};
+use crate::{Input, MAX_OUTPUT_TOKENS, ScanError, anthropic, members::Raw, ruler::Ruler, tier};
 
-/// What a body asks for: how much it sends, and how much may be made.
-pub(super) type Asked = (Input, Option<u64>);
+/// What a body asks for.
+#[derive(Debug)]
+pub(super) struct Asked {
+    /// How much it sends.
+    pub(super) input: Input,
+    /// How much may be made.
+    pub(super) most: Option<u64>,
+    /// The member that asks for a dearer tier.
+    pub(super) dearer: Option<&'static str>,
+}
 
-/// Members that bound the output, of all other families; and those that hold one.
-const NAMES: [&str; 9] = [
+/// Members that bound the output, of all other families; those that hold one; and one of a
+/// tier.
+const NAMES: [&str; 10] = [
     "max_tokens",
     "max_new_tokens",
     "max_completion_tokens",
@@ -20,7 +29,11 @@ const NAMES: [&str; 9] = [
     "inferenceConfig",
     "textGenerationConfig",
     "generationConfig",
+    "service_tier",
 ];
+
+/// So many of them, the first, bound it themselves.
+const MAXIMA: usize = 6;
 
 /// Those that hold one.
 const CONFIGS: [&str; 3] = ["inferenceConfig", "textGenerationConfig", "generationConfig"];
@@ -39,26 +52,25 @@ pub(super) fn asked(
         Family::Anthropic => {
             let raw = Raw::parse(&anthropic::NAMES, body)?;
             let most = anthropic::most(&raw)?.ok_or(ScanError::Missing("max_tokens"))?;
-            Ok((anthropic::input(&raw, ruler(&anthropic::WORDS))?, Some(most)))
+            let input = anthropic::input(&raw, ruler(&anthropic::WORDS))?;
+            Ok(Asked { input, most: Some(most), dearer: tier::dearer(&raw)? })
         }
         Family::Nova => {
             let raw = Raw::parse(&converse::NAMES, body)?;
-            Ok((converse::input(&raw, ruler(&converse::WORDS))?, converse::most(&raw)?))
+            converse::asked(&raw, ruler(&converse::WORDS))
         }
         Family::Embedding | Family::Other => {
             let raw = Raw::parse(&NAMES, body)?;
             // Its shape is not known, so all of it is taken for text.
             let input = Input::text(body.len() as u64);
             let mut most = None;
-            for member in NAMES {
-                let told = if CONFIGS.contains(&member) {
-                    nested(member, raw.value(member))?
-                } else {
-                    raw.count(member, 0, MAX_OUTPUT_TOKENS)?
-                };
-                most = most.max(told);
+            for member in &NAMES[..MAXIMA] {
+                most = most.max(raw.count(member, 0, MAX_OUTPUT_TOKENS)?);
             }
-            Ok((input, most))
+            for member in CONFIGS {
+                most = most.max(nested(member, raw.value(member))?);
+            }
+            Ok(Asked { input, most, dearer: tier::dearer(&raw)? })
         }
     }
 }

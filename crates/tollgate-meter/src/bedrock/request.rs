@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::{
     converse,
     families::Family,
-    invoke,
+    invoke::{self, Asked},
     stream::{Converse, Invoke},
     usage,
 };
@@ -61,12 +61,12 @@ pub fn scan(target: &Target, body: &[u8]) -> Result<Request, ScanError> {
     let operation = target.operation;
     let model = members::checked_model(target.model.clone())?;
     let family = Family::of(&model);
-    let (input, max_output_tokens) = asked(operation, family, members::text(body)?, None)?;
+    let Asked { input, most, dearer } = asked(operation, family, members::text(body)?, None)?;
     // A prompt that is kept is sent with the body.
     let input = input.or_open(model.contains(":prompt/"));
     let stream = matches!(operation, Operation::ConverseStream | Operation::InvokeStream);
     let choices = u64::from(family != Family::Embedding);
-    let scan = Scan { model, stream, input, max_output_tokens, choices, audio: None };
+    let scan = Scan { model, stream, input, max_output_tokens: most, choices, audio: None, dearer };
     Ok(Request { operation, scan, family })
 }
 
@@ -75,14 +75,14 @@ fn asked(
     family: Family,
     body: &str,
     tokenizer: Option<Tokenizer>,
-) -> Result<invoke::Asked, ScanError> {
+) -> Result<Asked, ScanError> {
     if !operation.is_converse() {
         return invoke::asked(family, body, tokenizer);
     }
     let raw = Raw::parse(&converse::NAMES, body)?;
     let ruler = Ruler::of(&converse::WORDS);
     let ruler = tokenizer.map_or(ruler, |tokenizer| ruler.with(tokenizer));
-    Ok((converse::input(&raw, ruler)?, converse::most(&raw)?))
+    converse::asked(&raw, ruler)
 }
 
 impl Operation {
@@ -131,8 +131,8 @@ impl AnyRequest for Request {
     fn count_input(&mut self, body: &[u8], tokenizer: Tokenizer) {
         let text = members::text(body);
         let asked = text.and_then(|text| asked(self.operation, self.family, text, Some(tokenizer)));
-        if let Ok((input, _)) = asked {
-            self.scan.input = input.within(self.scan.input).or_open(self.scan.input.is_open);
+        if let Ok(asked) = asked {
+            self.scan.input = asked.input.within(self.scan.input).or_open(self.scan.input.is_open);
         }
     }
 

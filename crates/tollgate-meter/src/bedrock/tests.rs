@@ -121,6 +121,35 @@ fn an_invocation_is_read_by_the_family_of_its_model() {
 }
 
 #[test]
+fn a_dearer_tier_is_seen_in_a_body_of_every_family() {
+    let tier = r#""service_tier":"priority""#;
+    for (model, operation, body, member) in [
+        (
+            "m",
+            Operation::Converse,
+            r#"{"messages":[],"performanceConfig":{"latency":"optimized"}}"#.to_owned(),
+            "performanceConfig",
+        ),
+        (
+            "amazon.nova-pro-v1:0",
+            Operation::Invoke,
+            r#"{"messages":[],"serviceTier":{"type":"priority"}}"#.to_owned(),
+            "serviceTier",
+        ),
+        (
+            "anthropic.claude",
+            Operation::Invoke,
+            r#"{"messages":[],"max_tokens":1,"speed":"fast"}"#.to_owned(),
+            "speed",
+        ),
+        ("openai.gpt-oss-20b-1:0", Operation::Invoke, format!("{{{tier}}}"), "service_tier"),
+    ] {
+        let request = ask(model, operation, &body).expect(model);
+        assert_eq!(request.scan.dearer, Some(member), "{model}");
+    }
+}
+
+#[test]
 fn a_maximum_is_lowered_or_set() {
     let request = converse("").expect("a request");
     for (body, expected) in [

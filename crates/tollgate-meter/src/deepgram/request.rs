@@ -67,6 +67,7 @@ pub fn scan(
         max_output_tokens: None,
         choices: 0,
         audio: Some(audio.times(if target.by_channel { channels } else { 1 })),
+        dearer: None,
     };
     Ok(Request { scan, by_channel: target.by_channel })
 }

@@ -14,6 +14,7 @@ use crate::{
     ruler::{Role, Ruler, Words},
     stream::frames::Frames,
     tally::Tally,
+    tier,
 };
 
 /// The most candidates that a request may ask for.
@@ -52,7 +53,7 @@ pub struct Request {
 }
 
 /// Each may be written in either of two ways.
-const NAMES: [&str; 12] = [
+const NAMES: [&str; 14] = [
     "contents",
     "content",
     "requests",
@@ -65,6 +66,8 @@ const NAMES: [&str; 12] = [
     "generation_config",
     "cachedContent",
     "cached_content",
+    "serviceTier",
+    "service_tier",
 ];
 
 const CONFIG: [&str; 4] =
@@ -103,6 +106,7 @@ pub fn scan(target: &Target, body: &[u8]) -> Result<Request, ScanError> {
         max_output_tokens: config.most()?,
         choices: if target.method == Method::Embed { 0 } else { config.candidates()? },
         audio: None,
+        dearer: tier::dearer(&raw)?,
     };
     Ok(Request { method: target.method, scan })
 }

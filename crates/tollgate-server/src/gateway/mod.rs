@@ -40,6 +40,7 @@ mod slices;
 #[cfg(test)]
 mod tests;
 mod ticket;
+mod tier;
 mod tries;
 mod visit;
 

@@ -18,6 +18,7 @@ use super::{
     exchange::{Exchange, Incoming},
     planner::Planner,
     provider::is_counted,
+    tier,
 };
 use crate::{
     prices::Rate,
@@ -86,6 +87,7 @@ pub(super) async fn prepare(
     }
     exchange.who.set(Attribute::Model, model.clone());
     let rate = rate(exchange, &model)?;
+    tier::check(exchange, request.scan(), &asked.head.headers)?;
     let (request, planned) = estimate::plan(exchange, request, &body, rate.price()).await?;
     let planner = Arc::new(Planner::new(&exchange.app, &rate, planned));
     let uri = provider.target(&rest)?;

@@ -3,7 +3,7 @@
 use serde_json::value::RawValue;
 
 use super::{Endpoint, MAX_CHOICES};
-use crate::{Input, MAX_OUTPUT_TOKENS, ScanError, members::Raw, ruler::Ruler};
+use crate::{Input, MAX_OUTPUT_TOKENS, ScanError, members::Raw, ruler::Ruler, tier};
 
 /// What the members of a body say.
 pub(super) struct Members<'a> {
@@ -30,7 +30,7 @@ pub(super) enum Options<'a> {
     },
 }
 
-const NAMES: [&str; 14] = [
+const NAMES: [&str; 15] = [
     "model",
     "stream",
     "stream_options",
@@ -45,6 +45,7 @@ const NAMES: [&str; 14] = [
     "tools",
     "functions",
     "response_format",
+    "service_tier",
 ];
 
 impl<'a> Members<'a> {
@@ -85,6 +86,11 @@ impl<'a> Members<'a> {
 
     pub(super) fn model(&self) -> Result<String, ScanError> {
         self.raw.model()
+    }
+
+    /// The member that asks for a dearer tier.
+    pub(super) fn dearer(&self) -> Result<Option<&'static str>, ScanError> {
+        tier::dearer(&self.raw)
     }
 
     /// The members that bound the output, as they are written; `null` bounds nothing.

@@ -77,6 +77,7 @@ fn scanned(endpoint: Endpoint, model: Option<&str>, body: &[u8]) -> Result<Reque
         max_output_tokens: members.max_output_tokens(endpoint)?,
         choices: members.choices(endpoint)?,
         audio: None,
+        dearer: members.dearer()?,
     };
     Ok(Request { endpoint, scan, usage_asked: stream && edit.is_none(), edit })
 }

@@ -15,6 +15,7 @@ use crate::{
     ruler::{Role, Ruler, Words},
     stream::frames::Frames,
     tally::Tally,
+    tier,
 };
 
 /// A request that was understood.
@@ -24,7 +25,7 @@ pub struct Request {
     pub scan: Scan,
 }
 
-const NAMES: [&str; 12] = [
+const NAMES: [&str; 13] = [
     "model",
     "stream",
     "max_output_tokens",
@@ -37,6 +38,7 @@ const NAMES: [&str; 12] = [
     "conversation",
     "prompt",
     "background",
+    "service_tier",
 ];
 
 /// What the members of input items are.
@@ -77,6 +79,7 @@ pub fn scan(body: &[u8]) -> Result<Request, ScanError> {
         max_output_tokens: raw.count("max_output_tokens", 1, MAX_OUTPUT_TOKENS)?,
         choices: 1,
         audio: None,
+        dearer: tier::dearer(&raw)?,
     };
     Ok(Request { scan })
 }

@@ -69,6 +69,7 @@ fn scanned(named: Option<&str>, content_type: &str, body: &[u8]) -> Result<Reque
         max_output_tokens: None,
         choices: u64::from(!is_by_duration),
         audio: Some(audio),
+        dearer: None,
     };
     Ok(Request { scan })
 }

@@ -8,6 +8,7 @@ mod keys;
 mod paths;
 mod refusals;
 mod signed;
+mod tiers;
 
 use bytes::Bytes;
 use http::Request;

@@ -37,6 +37,7 @@ mod tally;
 #[cfg(test)]
 mod testing;
 mod text;
+mod thinking;
 pub mod tier;
 mod tokenizer;
 mod told;

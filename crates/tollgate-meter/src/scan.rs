@@ -17,6 +17,8 @@ pub struct Scan {
     pub audio: Option<Audio>,
     /// The member that asks for a tier of service which costs more than the model's price says.
     pub dearer: Option<&'static str>,
+    /// Whether it asks the model to think, so that what is made need not be what is sent.
+    pub thinks: bool,
 }
 
 /// How much audio a request sends, before anyone has heard it.

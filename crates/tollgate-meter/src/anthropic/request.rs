@@ -16,7 +16,7 @@ use crate::{
     ruler::{Role, Ruler, Words},
     stream::frames::Frames,
     tally::Tally,
-    tier,
+    thinking, tier,
 };
 
 /// The endpoints whose requests are metered.
@@ -86,6 +86,7 @@ pub fn scan(endpoint: Endpoint, body: &[u8]) -> Result<Request, ScanError> {
         choices: 1,
         audio: None,
         dearer: tier::dearer(&raw)?,
+        thinks: thinking::asked(&raw),
     };
     Ok(Request { scan })
 }

@@ -34,6 +34,8 @@ fn a_request_tells_what_it_asks_for() {
     assert_eq!(bound(r#","system":[{"type":"text","text":"be kind"}]"#), 18 + 7 + 8);
     let tools = r#"[{"name":"f","input_schema":{}}]"#;
     assert_eq!(bound(&format!(r#","tools":{tools}"#)), 18 + tools.len() as u64 + 1_000);
+    let thinking = message_with(r#","thinking":{"type":"enabled","budget_tokens":9}"#);
+    assert!(thinking.expect("a request").scan.thinks && !scan.thinks);
 }
 
 #[test]

@@ -7,13 +7,13 @@ use crate::{
     Input, MAX_OUTPUT_TOKENS, ScanError,
     members::Raw,
     ruler::{Role, Ruler, Words},
-    tier,
+    thinking, tier,
 };
 
 /// A body's members.
 pub(super) type Body<'a> = Raw<'a, { NAMES.len() }>;
 
-pub(super) const NAMES: [&str; 9] = [
+pub(super) const NAMES: [&str; 10] = [
     "messages",
     "system",
     "inferenceConfig",
@@ -23,6 +23,7 @@ pub(super) const NAMES: [&str; 9] = [
     "additionalModelRequestFields",
     "serviceTier",
     "performanceConfig",
+    "reasoningConfig",
 ];
 
 /// Members that bound the output, in the words of all models: here and in what is passed on
@@ -46,7 +47,9 @@ const TOOLS: Input = Input { bound: 1_000, likely: 350, fixed: 1_000, is_open: f
 
 /// What a body asks for.
 pub(super) fn asked(raw: &Body<'_>, ruler: Ruler) -> Result<Asked, ScanError> {
-    Ok(Asked { input: input(raw, ruler)?, most: most(raw)?, dearer: tier::dearer(raw)? })
+    let passed_on = raw.value("additionalModelRequestFields");
+    let thinks = thinking::asked(raw) || thinking::asked_in(passed_on);
+    Ok(Asked { input: input(raw, ruler)?, most: most(raw)?, dearer: tier::dearer(raw)?, thinks })
 }
 
 /// The size of what a body sends.

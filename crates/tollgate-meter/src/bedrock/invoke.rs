@@ -4,7 +4,9 @@ use super::{
     converse::{self, nested},
     families::Family,
 };
-use crate::{Input, MAX_OUTPUT_TOKENS, ScanError, anthropic, members::Raw, ruler::Ruler, tier};
+use crate::{
+    Input, MAX_OUTPUT_TOKENS, ScanError, anthropic, members::Raw, ruler::Ruler, thinking, tier,
+};
 
 /// What a body asks for.
 #[derive(Debug)]
@@ -15,11 +17,13 @@ pub(super) struct Asked {
     pub(super) most: Option<u64>,
     /// The member that asks for a dearer tier.
     pub(super) dearer: Option<&'static str>,
+    /// Whether the model is asked to think.
+    pub(super) thinks: bool,
 }
 
-/// Members that bound the output, of all other families; those that hold one; and one of a
-/// tier.
-const NAMES: [&str; 10] = [
+/// Members that bound the output, of all other families; those that hold one; and those
+/// of tiers and of thinking.
+const NAMES: [&str; 14] = [
     "max_tokens",
     "max_new_tokens",
     "max_completion_tokens",
@@ -30,6 +34,10 @@ const NAMES: [&str; 10] = [
     "textGenerationConfig",
     "generationConfig",
     "service_tier",
+    "thinking",
+    "reasoning",
+    "reasoning_effort",
+    "reasoning_config",
 ];
 
 /// So many of them, the first, bound it themselves.
@@ -53,7 +61,8 @@ pub(super) fn asked(
             let raw = Raw::parse(&anthropic::NAMES, body)?;
             let most = anthropic::most(&raw)?.ok_or(ScanError::Missing("max_tokens"))?;
             let input = anthropic::input(&raw, ruler(&anthropic::WORDS))?;
-            Ok(Asked { input, most: Some(most), dearer: tier::dearer(&raw)? })
+            let thinks = thinking::asked(&raw);
+            Ok(Asked { input, most: Some(most), dearer: tier::dearer(&raw)?, thinks })
         }
         Family::Nova => {
             let raw = Raw::parse(&converse::NAMES, body)?;
@@ -70,7 +79,8 @@ pub(super) fn asked(
             for member in CONFIGS {
                 most = most.max(nested(member, raw.value(member))?);
             }
-            Ok(Asked { input, most, dearer: tier::dearer(&raw)? })
+            let thinks = thinking::asked(&raw);
+            Ok(Asked { input, most, dearer: tier::dearer(&raw)?, thinks })
         }
     }
 }

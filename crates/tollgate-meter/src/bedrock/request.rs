@@ -61,12 +61,22 @@ pub fn scan(target: &Target, body: &[u8]) -> Result<Request, ScanError> {
     let operation = target.operation;
     let model = members::checked_model(target.model.clone())?;
     let family = Family::of(&model);
-    let Asked { input, most, dearer } = asked(operation, family, members::text(body)?, None)?;
+    let Asked { input, most, dearer, thinks } =
+        asked(operation, family, members::text(body)?, None)?;
     // A prompt that is kept is sent with the body.
     let input = input.or_open(model.contains(":prompt/"));
     let stream = matches!(operation, Operation::ConverseStream | Operation::InvokeStream);
     let choices = u64::from(family != Family::Embedding);
-    let scan = Scan { model, stream, input, max_output_tokens: most, choices, audio: None, dearer };
+    let scan = Scan {
+        model,
+        stream,
+        input,
+        max_output_tokens: most,
+        choices,
+        audio: None,
+        dearer,
+        thinks,
+    };
     Ok(Request { operation, scan, family })
 }
 

@@ -150,6 +150,32 @@ fn a_dearer_tier_is_seen_in_a_body_of_every_family() {
 }
 
 #[test]
+fn thinking_is_seen_in_a_body_of_every_family() {
+    let thinks = |model, operation, members: &str| {
+        let body = format!(r#"{{"messages":[],"max_tokens":1{members}}}"#);
+        ask(model, operation, &body).expect(model).scan.thinks
+    };
+    let thinking = r#","thinking":{"type":"adaptive"}"#;
+    for (model, operation, members) in [
+        (
+            "m",
+            Operation::Converse,
+            r#","additionalModelRequestFields":{"thinking":{"type":"adaptive"}}"#,
+        ),
+        (
+            "amazon.nova-2-lite-v1:0",
+            Operation::Invoke,
+            r#","additionalModelRequestFields":{"reasoningConfig":{"type":"enabled"}}"#,
+        ),
+        (CLAUDE, Operation::Invoke, thinking),
+        (META, Operation::Invoke, thinking),
+    ] {
+        assert!(thinks(model, operation, members), "{model}");
+        assert!(!thinks(model, operation, ""), "{model}");
+    }
+}
+
+#[test]
 fn a_maximum_is_lowered_or_set() {
     let request = converse("").expect("a request");
     for (body, expected) in [

@@ -68,6 +68,7 @@ pub fn scan(
         choices: 0,
         audio: Some(audio.times(if target.by_channel { channels } else { 1 })),
         dearer: None,
+        thinks: false,
     };
     Ok(Request { scan, by_channel: target.by_channel })
 }

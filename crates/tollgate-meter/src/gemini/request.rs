@@ -14,7 +14,7 @@ use crate::{
     ruler::{Role, Ruler, Words},
     stream::frames::Frames,
     tally::Tally,
-    tier,
+    thinking, tier,
 };
 
 /// The most candidates that a request may ask for.
@@ -70,8 +70,14 @@ const NAMES: [&str; 14] = [
     "service_tier",
 ];
 
-const CONFIG: [&str; 4] =
-    ["maxOutputTokens", "max_output_tokens", "candidateCount", "candidate_count"];
+const CONFIG: [&str; 6] = [
+    "maxOutputTokens",
+    "max_output_tokens",
+    "candidateCount",
+    "candidate_count",
+    "thinkingConfig",
+    "thinking_config",
+];
 
 /// What the members of contents are. A large image is cut into tiles of 258 tokens.
 const WORDS: Words =
@@ -107,6 +113,7 @@ pub fn scan(target: &Target, body: &[u8]) -> Result<Request, ScanError> {
         choices: if target.method == Method::Embed { 0 } else { config.candidates()? },
         audio: None,
         dearer: tier::dearer(&raw)?,
+        thinks: config.thinks(),
     };
     Ok(Request { method: target.method, scan })
 }
@@ -173,6 +180,10 @@ impl<'a> Config<'a> {
         either(raw, "maxOutputTokens", "max_output_tokens")?;
         let most = |name| raw.count(name, 1, MAX_OUTPUT_TOKENS);
         Ok(most("maxOutputTokens")?.or(most("max_output_tokens")?))
+    }
+
+    fn thinks(&self) -> bool {
+        self.0.as_ref().is_some_and(thinking::asked)
     }
 
     fn candidates(&self) -> Result<u64, ScanError> {

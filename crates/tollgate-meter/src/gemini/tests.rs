@@ -70,6 +70,8 @@ fn a_request_tells_what_it_asks_for() {
     assert_eq!(bound(r#","systemInstruction":{"parts":[{"text":"be kind"}]}"#), 26 + 16 + 7);
     let one = scan_of(r#"{"contents":{"parts":{"text":"hi"}}}"#);
     assert_eq!(one.scan.input.bound, 8 + 8 + 8 + 2, "one content needs no array");
+    let thinking = generate(r#","generationConfig":{"thinkingConfig":{"thinkingLevel":"low"}}"#);
+    assert!(thinking.expect("a request").scan.thinks && !scan.thinks);
 }
 
 fn scan_of(body: &str) -> Request {

@@ -63,6 +63,13 @@ const MARGIN_PERCENT: u64 = 80;
 /// Answers that show all they make before a model is believed to do so.
 const HIDING: u8 = 100;
 
+impl Model {
+    /// One of which nothing is known but its name.
+    fn named(model: &str) -> Self {
+        Self { hides_for: if is_thinker(model) { HIDING } else { 0 }, ..Self::default() }
+    }
+}
+
 impl Default for Learned {
     fn default() -> Self {
         Self { outputs: Recent::new(MAX_PAIRS), models: Recent::new(MAX_MODELS) }
@@ -73,9 +80,11 @@ impl Learned {
     /// Takes note of what an answer used.
     pub fn note(&mut self, caller: &str, model: &str, lesson: &Lesson) {
         if lesson.output_tokens > 0 {
-            self.outputs.entry((caller.into(), model.into())).note(lesson.output_tokens);
+            self.outputs
+                .entry((caller.into(), model.into()), Sketch::default)
+                .note(lesson.output_tokens);
         }
-        let known = self.models.entry(model.into());
+        let known = self.models.entry(model.into(), || Model::named(model));
         if lesson.output_tokens > 0 {
             known.output.note(lesson.output_tokens);
         }
@@ -170,6 +179,11 @@ mod tests {
         assert!(!taught(&ENGLISH, 1).hides("m"));
         let fresh = Learned::default();
         assert!(fresh.hides("o3-mini") && !fresh.hides("gpt-4o"));
+        let mut named = Learned::default();
+        (1..HIDING).for_each(|_| named.note("ann", "o3-mini", &ENGLISH));
+        assert!(named.hides("o3-mini"), "a few answers without a thought say little");
+        named.note("ann", "o3-mini", &ENGLISH);
+        assert!(!named.hides("o3-mini"));
         let mut changed = taught(&thinking, 1);
         (0..HIDING).for_each(|_| changed.note("ann", "m", &ENGLISH));
         assert!(!changed.hides("m"));

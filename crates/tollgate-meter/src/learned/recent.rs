@@ -13,7 +13,7 @@ pub(super) struct Recent<K, V> {
     half: usize,
 }
 
-impl<K: Hash + Eq, V: Default> Recent<K, V> {
+impl<K: Hash + Eq, V> Recent<K, V> {
     /// Keeps at most so many.
     pub(super) fn new(most: usize) -> Self {
         Self { young: HashMap::default(), old: HashMap::default(), half: most.div_ceil(2) }
@@ -23,13 +23,13 @@ impl<K: Hash + Eq, V: Default> Recent<K, V> {
         self.young.get(key).or_else(|| self.old.get(key))
     }
 
-    /// The value of a key, young again or new.
-    pub(super) fn entry(&mut self, key: K) -> &mut V {
+    /// The value of a key, young again or made anew.
+    pub(super) fn entry(&mut self, key: K, fresh: impl FnOnce() -> V) -> &mut V {
         if !self.young.contains_key(&key) && self.young.len() >= self.half {
             self.old = std::mem::take(&mut self.young);
         }
         let before = self.old.remove(&key);
-        self.young.entry(key).or_insert_with(|| before.unwrap_or_default())
+        self.young.entry(key).or_insert_with(|| before.unwrap_or_else(fresh))
     }
 
     #[cfg(test)]
@@ -46,8 +46,8 @@ mod tests {
     fn it_keeps_what_is_used_and_never_more_than_its_bound() {
         let mut recent = Recent::<u32, u32>::new(10);
         for key in 0..1_000 {
-            *recent.entry(key) += 1;
-            *recent.entry(u32::MAX) += 1;
+            *recent.entry(key, || 0) += 1;
+            *recent.entry(u32::MAX, || 0) += 1;
             assert!(recent.len() <= 10);
         }
         assert_eq!(recent.find(&u32::MAX), Some(&1_000));

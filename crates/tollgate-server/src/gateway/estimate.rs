@@ -35,7 +35,7 @@ pub(super) struct Plan {
 /// How a request is held to what it reserved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum How {
-    /// It cannot use more.
+    /// It asks for no more: it cannot use more, or what it uses cannot be seen in time.
     Whole,
     /// It asks for more; where not even the first slice fits, it begins with this.
     Slices { least: u64 },
@@ -164,7 +164,7 @@ fn output(
         };
         return (whole, how);
     }
-    if most.is_some() && learned.hides(&scan.model) {
+    if scan.thinks || learned.hides(&scan.model) {
         return (whole, How::Whole);
     }
     let usual = |share| learned.output(caller, &scan.model, share);

@@ -3,7 +3,7 @@
 use serde_json::value::RawValue;
 
 use super::{Endpoint, MAX_CHOICES};
-use crate::{Input, MAX_OUTPUT_TOKENS, ScanError, members::Raw, ruler::Ruler, tier};
+use crate::{Input, MAX_OUTPUT_TOKENS, ScanError, members::Raw, ruler::Ruler, thinking, tier};
 
 /// What the members of a body say.
 pub(super) struct Members<'a> {
@@ -30,7 +30,7 @@ pub(super) enum Options<'a> {
     },
 }
 
-const NAMES: [&str; 15] = [
+const NAMES: [&str; 18] = [
     "model",
     "stream",
     "stream_options",
@@ -46,6 +46,9 @@ const NAMES: [&str; 15] = [
     "functions",
     "response_format",
     "service_tier",
+    "thinking",
+    "reasoning",
+    "reasoning_effort",
 ];
 
 impl<'a> Members<'a> {
@@ -91,6 +94,11 @@ impl<'a> Members<'a> {
     /// The member that asks for a dearer tier.
     pub(super) fn dearer(&self) -> Result<Option<&'static str>, ScanError> {
         tier::dearer(&self.raw)
+    }
+
+    /// Whether the model is asked to think.
+    pub(super) fn thinks(&self) -> bool {
+        thinking::asked(&self.raw)
     }
 
     /// The members that bound the output, as they are written; `null` bounds nothing.

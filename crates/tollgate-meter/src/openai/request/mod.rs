@@ -78,6 +78,7 @@ fn scanned(endpoint: Endpoint, model: Option<&str>, body: &[u8]) -> Result<Reque
         choices: members.choices(endpoint)?,
         audio: None,
         dearer: members.dearer()?,
+        thinks: members.thinks(),
     };
     Ok(Request { endpoint, scan, usage_asked: stream && edit.is_none(), edit })
 }

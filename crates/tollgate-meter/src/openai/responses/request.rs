@@ -15,7 +15,7 @@ use crate::{
     ruler::{Role, Ruler, Words},
     stream::frames::Frames,
     tally::Tally,
-    tier,
+    thinking, tier,
 };
 
 /// A request that was understood.
@@ -25,7 +25,7 @@ pub struct Request {
     pub scan: Scan,
 }
 
-const NAMES: [&str; 13] = [
+const NAMES: [&str; 14] = [
     "model",
     "stream",
     "max_output_tokens",
@@ -39,6 +39,7 @@ const NAMES: [&str; 13] = [
     "prompt",
     "background",
     "service_tier",
+    "reasoning",
 ];
 
 /// What the members of input items are.
@@ -80,6 +81,7 @@ pub fn scan(body: &[u8]) -> Result<Request, ScanError> {
         choices: 1,
         audio: None,
         dearer: tier::dearer(&raw)?,
+        thinks: thinking::asked(&raw),
     };
     Ok(Request { scan })
 }

@@ -42,6 +42,8 @@ fn a_request_tells_what_it_asks_for() {
     assert_eq!(bound(image), 8 + 8 + 8 + 50_000);
     let mut counted = response(r#","input":"What is the capital of France?""#).expect("a request");
     let body = br#"{"model":"gpt-5-mini","input":"What is the capital of France?"}"#;
+    assert!(response(r#","input":"hi","reasoning":{"effort":"low"}"#).expect("one").scan.thinks);
+    assert!(!counted.scan.thinks);
     counted.count_input(body, Tokenizer::O200k);
     assert_eq!(counted.scan.input.bound, Tokenizer::O200k.count("What is the capital of France?"));
 }

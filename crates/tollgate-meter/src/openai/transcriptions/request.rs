@@ -70,6 +70,7 @@ fn scanned(named: Option<&str>, content_type: &str, body: &[u8]) -> Result<Reque
         choices: u64::from(!is_by_duration),
         audio: Some(audio),
         dearer: None,
+        thinks: false,
     };
     Ok(Request { scan })
 }

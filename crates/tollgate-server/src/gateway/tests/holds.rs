@@ -167,6 +167,19 @@ async fn a_model_that_thinks_reserves_what_it_may_think() {
     let thinking = STREAM.replace("\"m\"", "\"o3-x\"");
     assert_eq!(running.chat(STREAM).await.status, StatusCode::OK);
     assert_eq!(running.chat(&thinking).await.status, StatusCode::TOO_MANY_REQUESTS);
+    let asked = STREAM.replace("\"m\"", "\"m\",\"reasoning_effort\":\"high\"");
+    assert_eq!(running.chat(&asked).await.status, StatusCode::TOO_MANY_REQUESTS);
+}
+
+#[tokio::test]
+async fn a_model_that_thinks_and_has_no_maximum_reserves_what_is_assumed() {
+    let provider = Provider::events(&answer(10)).await;
+    let priced = "[prices.models.gemini-3-x]\ninput = \"1\"\noutput = \"2\"\n";
+    let thinking = STREAM.replace("\"m\",\"max_tokens\":100", "\"gemini-3-x\"");
+    let running = before(&provider, budget(4_096) - 1, priced).await;
+    assert_eq!(running.chat(&thinking).await.status, StatusCode::TOO_MANY_REQUESTS);
+    let running = before(&provider, budget(4_096), priced).await;
+    assert_eq!(running.chat(&thinking).await.status, StatusCode::OK);
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::usage;
 use crate::{
     AnyRequest, Audio, Gauge, Input, PlainMeter, Scan, ScanError, StreamMeter, Tokenizer,
-    audio::Samples,
+    audio::{self, Samples, Wav},
     members,
     sse::Event,
     stream::{Events, Fate, frames::Frames},
@@ -56,10 +56,15 @@ pub fn scan(
     content_type: Option<&str>,
     body: &[u8],
 ) -> Result<Request, ScanError> {
-    let is_link = content_type.is_some_and(is_json) || body.trim_ascii_start().starts_with(b"{");
-    let channels = target.channels.or_else(|| Some(Samples::of_wav(body)?.channels));
-    let channels = channels.unwrap_or(ASSUMED_CHANNELS).clamp(1, MAX_CHANNELS);
-    let audio = if is_link { Audio::unseen() } else { Audio::of_file(body, target.samples) };
+    let audio = if content_type.is_some_and(is_json) {
+        Audio::unseen()
+    } else if body.trim_ascii_start().starts_with(b"{") {
+        // A link, or samples of which the first is as large.
+        Audio::of_file(body, target.samples).or_unseen()
+    } else {
+        Audio::of_file(body, target.samples)
+    };
+    let channels = channels(target, body);
     let scan = Scan {
         model: members::checked_model(target.model.clone())?,
         stream: false,
@@ -71,6 +76,16 @@ pub fn scan(
         thinks: false,
     };
     Ok(Request { scan, by_channel: target.by_channel })
+}
+
+/// How many channels there may be: as the query or the file says, whichever are more.
+fn channels(target: &Target, body: &[u8]) -> u64 {
+    let own = match Wav::of(body) {
+        Some(Wav { channels, .. }) => channels,
+        None if audio::is_contained(body) || target.channels.is_none() => ASSUMED_CHANNELS,
+        None => 1,
+    };
+    own.max(target.channels.unwrap_or(1)).clamp(1, MAX_CHANNELS)
 }
 
 impl Target {
@@ -92,7 +107,7 @@ impl Target {
         let channels = channels.and_then(|count| count.parse().ok());
         Ok(Some(Self {
             model: model.filter(|name| !name.is_empty()).ok_or(ScanError::NoModelInQuery)?,
-            by_channel: multichannel.is_some_and(|flag| flag == "true"),
+            by_channel: multichannel.is_some_and(|flag| flag != "false"),
             samples: samples(encoding.as_deref(), sample_rate.as_deref(), channels),
             channels,
         }))
@@ -129,9 +144,9 @@ fn samples(encoding: Option<&str>, rate: Option<&str>, channels: Option<u64>) ->
         "mulaw" | "alaw" => 1,
         _ => return None,
     };
-    let rate: u32 = rate?.parse().ok().filter(|rate| *rate > 0)?;
+    let rate: u64 = rate?.parse().ok().filter(|rate| *rate > 0)?;
     let channels = channels.unwrap_or(1).clamp(1, MAX_CHANNELS);
-    Some(Samples { bytes_per_second: u64::from(rate) * bytes * channels, channels })
+    Some(Samples { bytes_per_second: rate.min(Samples::MAX_RATE) * bytes * channels })
 }
 
 fn is_json(content_type: &str) -> bool {

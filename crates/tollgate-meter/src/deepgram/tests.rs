@@ -56,9 +56,46 @@ fn the_audio_is_as_long_as_its_bytes_say() {
     let raw = "model=m&encoding=linear16&sample_rate=16000&channels=2";
     assert_eq!(audio(raw, &[0; 64_000]), exact(1_000));
     assert_eq!(audio(&format!("{raw}&multichannel=true"), &[0; 64_000]), exact(2_000));
-    assert_eq!(audio("model=m", br#"{"url":"https://example.com/a.mp3"}"#).bound_millis, None);
+    let link = br#"{"url":"https://example.com/a.mp3"}"#;
+    assert_eq!(audio("model=m", link), Audio { likely_millis: 300_000, bound_millis: None });
     let asked = request("model=m", b"").scan;
     assert_eq!((asked.stream, asked.output_bound(), asked.input.bound), (false, Some(0), 0));
+}
+
+#[test]
+fn the_caller_does_not_say_how_long_its_audio_is() {
+    let audio = |query: &str, body: &[u8]| request(query, body).scan.audio.expect("audio");
+    let bound = |query: &str, body: &[u8]| audio(query, body).bound_millis;
+    let fast = "model=m&encoding=linear32&sample_rate=4000000000&channels=20";
+    let mp3 = [&b"ID3\x04"[..], &[0; 74_996]].concat();
+    assert_eq!(bound(fast, &mp3), Some(100_000), "a container says itself what is in it");
+    let most = 384_000 * 4 * 20;
+    assert_eq!(bound(fast, &vec![0; most]), Some(1_000), "no rate is higher");
+    let brace = [&b"{"[..], &[0; 749_999]].concat();
+    let either = Audio { likely_millis: 1_000_000, bound_millis: None };
+    assert_eq!(audio("model=m", &brace), either, "it need not be a link");
+    let json = scan(&target("model=m").expect("one"), Some("application/json"), &brace);
+    assert_eq!(json.expect("a link").scan.audio, Some(Audio::unseen()));
+}
+
+#[test]
+fn every_channel_counts_that_may_be_transcribed() {
+    let millis = |query: &str, body: &[u8]| {
+        let each = request(query, body).scan.audio.expect("audio");
+        let whole = request("model=m", body).scan.audio.expect("audio");
+        each.likely_millis / whole.likely_millis
+    };
+    let mut wav = b"RIFF\0\0\0\0WAVEfmt \x10\0\0\0\x01\0\x04\0".to_vec();
+    wav.resize(16_000, 0);
+    for flag in ["true", "True", "1", ""] {
+        assert_eq!(millis(&format!("model=m&multichannel={flag}"), &wav), 4, "{flag}");
+    }
+    assert_eq!(millis("model=m&multichannel=false", &wav), 1);
+    assert_eq!(millis("model=m&multichannel=true&channels=1", &wav), 4);
+    assert_eq!(millis("model=m&multichannel=true&channels=6", &wav), 6);
+    let ogg = [&b"OggS"[..], &[0; 15_996]].concat();
+    assert_eq!(millis("model=m&multichannel=true&channels=1", &ogg), 2, "nobody knows");
+    assert_eq!(millis("model=m&multichannel=true&channels=1", &[0; 16_000]), 1);
 }
 
 #[test]

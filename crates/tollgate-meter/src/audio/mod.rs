@@ -1,5 +1,11 @@
 //! How long audio is: as providers tell it, and as far as its bytes say.
 
+mod container;
+mod wav;
+
+pub(crate) use container::begins as is_contained;
+pub(crate) use wav::Wav;
+
 use crate::{Audio, told::MAX_TOLD_MILLIS};
 
 /// Bytes of a millisecond of what most files are: 128 kbit/s.
@@ -16,15 +22,15 @@ const UNSEEN_MILLIS: u64 = 300_000;
 pub(crate) struct Samples {
     /// Bytes of a second, all channels together.
     pub(crate) bytes_per_second: u64,
-    /// How many channels there are.
-    pub(crate) channels: u64,
 }
 
 impl Audio {
-    /// That of a file. What begins as a WAV file says itself how long it is.
+    /// That of a file, whose samples may be known. What begins as a container says itself what
+    /// is in it, whatever else is said; of these a WAV file says how long it is.
     pub(crate) fn of_file(file: &[u8], known: Option<Samples>) -> Self {
         let bytes = file.len() as u64;
-        match known.or_else(|| Samples::of_wav(file)) {
+        let known = known.filter(|_| !is_contained(file));
+        match known.or_else(|| Wav::of(file)?.samples) {
             Some(samples) => {
                 let millis = bytes.saturating_mul(1000).div_ceil(samples.bytes_per_second.max(1));
                 Self { likely_millis: millis, bound_millis: Some(millis) }
@@ -41,6 +47,12 @@ impl Audio {
         Self { likely_millis: UNSEEN_MILLIS, bound_millis: None }
     }
 
+    /// This, or what the provider fetches itself: nobody knows which.
+    pub(crate) fn or_unseen(self) -> Self {
+        let most = self.bound_millis.unwrap_or(self.likely_millis);
+        Self { likely_millis: most.max(UNSEEN_MILLIS), bound_millis: None }
+    }
+
     /// So many times as much.
     pub(crate) fn times(self, factor: u64) -> Self {
         Self {
@@ -51,14 +63,8 @@ impl Audio {
 }
 
 impl Samples {
-    /// What the head of a WAV file says.
-    pub(crate) fn of_wav(file: &[u8]) -> Option<Self> {
-        let is_wav = file.starts_with(b"RIFF") && file.get(8..16) == Some(b"WAVEfmt ");
-        let channels = u16::from_le_bytes(file.get(22..24)?.try_into().ok()?);
-        let rate = u32::from_le_bytes(file.get(28..32)?.try_into().ok()?);
-        let (channels, bytes_per_second) = (u64::from(channels), u64::from(rate));
-        (is_wav && bytes_per_second > 0).then_some(Self { bytes_per_second, channels })
-    }
+    /// The highest rate of samples that is believed.
+    pub(crate) const MAX_RATE: u64 = 384_000;
 }
 
 /// Milliseconds of a number of seconds as JSON writes it, rounded up; nothing for what is
@@ -104,16 +110,17 @@ mod tests {
     }
 
     #[test]
-    fn a_wav_file_says_how_long_it_is() {
-        let mut file = b"RIFF\0\0\0\0WAVEfmt \x10\0\0\0\x01\0\x02\0".to_vec();
-        file.extend_from_slice(&16_000_u32.to_le_bytes());
-        file.extend_from_slice(&64_000_u32.to_le_bytes());
-        assert_eq!(Samples::of_wav(&file), Some(Samples { bytes_per_second: 64_000, channels: 2 }));
+    fn a_wav_file_says_how_long_it_is_where_it_can_be_believed() {
+        let mut file = wav::tests::head(1, 2, 16, 64_000);
         file.resize(64_000, 0);
         let two = Audio { likely_millis: 1_000, bound_millis: Some(1_000) };
         assert_eq!(Audio::of_file(&file, None), two);
-        let other = Audio { likely_millis: 1_000, bound_millis: Some(21_334) };
-        assert_eq!(Audio::of_file(&[0; 16_000], None), other);
-        assert_eq!(Samples::of_wav(b"RIFF\0\0\0\0WAVEfmt "), None);
+        let claimed = Some(Samples { bytes_per_second: 1_000_000 });
+        assert_eq!(Audio::of_file(&file, claimed), two, "the file itself says otherwise");
+        assert_eq!(Audio::of_file(&[0; 1_000_000], claimed), two);
+        let unknown = Audio { likely_millis: 4_000, bound_millis: Some(85_334) };
+        let mut file = wav::tests::head(1, 2, 16, 4_000_000_000);
+        file.resize(64_000, 0);
+        assert_eq!(Audio::of_file(&file, None), unknown);
     }
 }

@@ -47,6 +47,14 @@ impl Audio {
         Self { likely_millis: UNSEEN_MILLIS, bound_millis: None }
     }
 
+    /// Milliseconds that it is taken for where nobody tells: as many times what is likely as
+    /// the most is times that.
+    pub(crate) fn middle_millis(self) -> u64 {
+        let most = self.bound_millis.unwrap_or(self.likely_millis);
+        let middle = (u128::from(self.likely_millis) * u128::from(most)).isqrt();
+        u64::try_from(middle).unwrap_or(most)
+    }
+
     /// This, or what the provider fetches itself: nobody knows which.
     pub(crate) fn or_unseen(self) -> Self {
         let most = self.bound_millis.unwrap_or(self.likely_millis);

@@ -30,6 +30,9 @@ pub struct PlainMeter {
     /// The most tokens that the model could make; 0 where it makes none.
     output_bound: Option<u64>,
     likely_millis: u64,
+    /// Milliseconds of audio where a whole answer is plain text, which tells none.
+    text_millis: Option<u64>,
+    is_whole: bool,
     usage: TopLevel,
     read: fn(&[u8]) -> Told,
     head: Head,
@@ -48,11 +51,19 @@ impl PlainMeter {
             input: scan.input,
             output_bound: scan.output_bound(),
             likely_millis: scan.audio.map_or(0, |audio| audio.likely_millis),
+            text_millis: None,
+            is_whole: false,
             usage: TopLevel::new(member, MAX_USAGE_BYTES),
             read,
             head: Head::default(),
             bytes: 0,
         }
+    }
+
+    /// The same, where a whole answer is plain text and the audio is taken to be so long.
+    pub(crate) const fn of_text(mut self, millis: u64) -> Self {
+        self.text_millis = Some(millis);
+        self
     }
 
     /// Takes note of a header of the answer, its name in lower case: some providers tell
@@ -75,6 +86,11 @@ impl PlainMeter {
         self.usage.push(chunk);
     }
 
+    /// The answer has come to its end, as whoever carried it says.
+    pub const fn finish(&mut self) {
+        self.is_whole = true;
+    }
+
     /// What is metered so far; final after the last byte.
     pub fn metered(&self) -> Metered {
         let told = match self.usage.value() {
@@ -85,15 +101,21 @@ impl PlainMeter {
         // The body tells more than the head, where it tells anything.
         let told = if matches!(told, Told::Counts(_)) { told } else { self.head.told(self, told) };
         let (counts, basis) = told.or(self.estimate());
-        let ending = if self.usage.is_complete() { Ending::Complete } else { Ending::Cut };
+        let is_complete = self.usage.is_complete() || self.whole_text().is_some();
+        let ending = if is_complete { Ending::Complete } else { Ending::Cut };
         Metered { counts, basis, ending, text_bytes: 0 }
+    }
+
+    fn whole_text(&self) -> Option<u64> {
+        self.text_millis.filter(|_| self.is_whole)
     }
 
     /// All that has come is taken for text, its JSON included.
     fn estimate(&self) -> Counts {
         let tokens = self.bytes.div_ceil(Input::BYTES_PER_TOKEN);
         let output = self.output_bound.map_or(tokens, |bound| tokens.min(bound));
-        Counts { millis: self.likely_millis, ..Counts::tokens(self.input.likely, output) }
+        let millis = self.whole_text().unwrap_or(self.likely_millis);
+        Counts { millis, ..Counts::tokens(self.input.likely, output) }
     }
 }
 

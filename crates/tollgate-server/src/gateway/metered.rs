@@ -88,11 +88,17 @@ impl Plain {
                     self.meter.push(data);
                 }
                 if self.body.is_end_stream() {
-                    self.conclude();
+                    self.finish();
                 }
             }
-            None => self.conclude(),
+            None => self.finish(),
         }
+    }
+
+    /// Its answer came to its end.
+    fn finish(&mut self) {
+        self.meter.finish();
+        self.conclude();
     }
 
     fn conclude(&mut self) {
@@ -122,7 +128,7 @@ impl Body for Plain {
                 }
                 // Nobody need ask again who knows the length.
                 if this.body.is_end_stream() {
-                    this.conclude();
+                    this.finish();
                 }
             }
             Some(Err(_)) => {
@@ -131,7 +137,7 @@ impl Body for Plain {
                 }
                 this.conclude();
             }
-            None => this.conclude(),
+            None => this.finish(),
         }
         Poll::Ready(frame)
     }

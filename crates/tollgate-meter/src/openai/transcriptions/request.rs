@@ -13,10 +13,15 @@ use crate::{
 pub struct Request {
     /// What it asks for.
     pub scan: Scan,
+    /// Whether the answer is plain text, which does not tell how long the audio was.
+    is_silent: bool,
 }
 
 /// Fields that decide what is charged; of the file there must be one as well.
-const NAMES: [&str; 4] = ["model", "stream", "prompt", "file"];
+const NAMES: [&str; 5] = ["model", "stream", "prompt", "file", "response_format"];
+
+/// Formats of answers that are plain text.
+const TEXTS: [&[u8]; 3] = [b"text", b"srt", b"vtt"];
 
 /// Models that are charged by duration, by the start of their names.
 const BY_DURATION: &str = "whisper";
@@ -44,7 +49,7 @@ pub fn scan_of(model: &str, content_type: &str, body: &[u8]) -> Result<Request, 
 }
 
 fn scanned(named: Option<&str>, content_type: &str, body: &[u8]) -> Result<Request, ScanError> {
-    let [model, stream, prompt, file] = fields(content_type, body)?;
+    let [model, stream, prompt, file, format] = fields(content_type, body)?;
     let model = match named {
         Some(named) => named,
         None => text(model.ok_or(ScanError::NoModel)?, "model")?,
@@ -72,7 +77,8 @@ fn scanned(named: Option<&str>, content_type: &str, body: &[u8]) -> Result<Reque
         dearer: None,
         thinks: false,
     };
-    Ok(Request { scan })
+    let is_silent = is_by_duration && format.is_some_and(|format| TEXTS.contains(&format));
+    Ok(Request { scan, is_silent })
 }
 
 /// Audio in tokens.
@@ -113,7 +119,11 @@ impl AnyRequest for Request {
     }
 
     fn plain_meter(&self) -> PlainMeter {
-        PlainMeter::of(&self.scan, "usage", usage::read)
+        let meter = PlainMeter::of(&self.scan, "usage", usage::read);
+        match self.scan.audio {
+            Some(audio) if self.is_silent => meter.of_text(audio.middle_millis()),
+            _ => meter,
+        }
     }
 
     fn stream_meter(&self, gauge: Gauge) -> StreamMeter {

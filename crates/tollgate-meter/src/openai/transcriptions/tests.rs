@@ -145,6 +145,31 @@ fn an_answer_tells_seconds_or_tokens() {
 }
 
 #[test]
+fn a_whole_answer_in_plain_text_is_charged_more_than_is_likely_and_less_than_could_be() {
+    let ends = |model, format, is_whole| {
+        let body = form(&[("model", model), ("response_format", format)], 16_000);
+        let mut meter = scan(TYPE, &body).expect("a request").plain_meter();
+        meter.push(b"hello {\"usage\":");
+        if is_whole {
+            meter.finish();
+        }
+        let metered = meter.metered();
+        assert_eq!(metered.basis, Basis::Missing);
+        (metered.ending, metered.counts.millis)
+    };
+    for format in ["text", "srt", "vtt"] {
+        // 1 s at 128 kbit/s, 21 s at 6 kbit/s.
+        assert_eq!(ends("whisper-1", format, true), (Ending::Complete, 4_618));
+        assert_eq!(ends("whisper-1", format, false), (Ending::Cut, 1_000));
+        assert_eq!(ends("gpt-4o-transcribe", format, true), (Ending::Cut, 1_000));
+    }
+    assert_eq!(ends("whisper-1", "json", true), (Ending::Cut, 1_000));
+    let twice =
+        form(&[("response_format", "json"), ("response_format", "text"), ("model", "m")], 3);
+    assert_eq!(scan(TYPE, &twice), Err(ScanError::Ambiguous("response_format")));
+}
+
+#[test]
 fn a_stream_is_metered() {
     let request = request("gpt-4o-transcribe");
     let metered = every_split(&request, STREAM.as_bytes());

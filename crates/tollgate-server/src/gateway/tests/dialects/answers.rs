@@ -1,9 +1,11 @@
 //! Answers pass as they came, whole and streamed, and are charged to the nano-dollar.
 
 use http::StatusCode;
+use http_body_util::BodyExt;
 
 use super::{
     ALL, ANTHROPIC, AZURE, BEDROCK, DEEPGRAM, GEMINI, PLENTY, Provider, RESPONSES, Speech, Step,
+    TRANSCRIPTION,
 };
 use crate::gateway::tests::provider::response;
 
@@ -42,6 +44,24 @@ async fn an_answer_passes_as_it_came_and_is_charged_exactly() {
             assert!(sent.ends_with(&format!("\r\n\r\n{body}")), "as it came: {sent}");
             assert!(sent.contains("anthropic-version: 2023-06-01\r\n"), "{sent}");
         }
+    }
+}
+
+#[tokio::test]
+async fn a_whole_transcription_in_plain_text_is_not_charged_as_one_that_was_cut() {
+    let format = "--b\r\ncontent-disposition: form-data; name=\"response_format\"\r\n\r\nsrt\r\n";
+    let body: &'static str = format!("{format}{}", TRANSCRIPTION.body).leak();
+    let asked = Speech { body, ..TRANSCRIPTION };
+    for (length, is_cut) in [(5, false), (50, true)] {
+        let head = format!("content-type: text/plain\r\ncontent-length: {length}\r\n");
+        let head = format!("HTTP/1.1 200 OK\r\n{head}connection: close\r\n\r\nhello");
+        let provider = Provider::doing(vec![Step::Send(head.into_bytes())]).await;
+        let running = asked.before(&provider, PLENTY).await;
+        let answer = running.begin(asked.ask()).await;
+        assert_eq!(answer.into_body().collect().await.is_err(), is_cut);
+        // 22 bytes of audio: 2 ms are likely, 30 ms the most, 7 ms between them.
+        let cost = if is_cut { 3_000 } else { 700 };
+        assert_eq!(running.used(), (0, 0, cost), "{length}");
     }
 }
 

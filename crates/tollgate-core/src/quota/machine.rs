@@ -141,13 +141,13 @@ impl Quota {
         self.left.iter().enumerate().filter_map(when).max().filter(|when| *when > now)
     }
 
-    /// Forgets what all numbers contain; what was sent long ago, where there are none.
+    /// Forgets what all numbers contain; where there are none, what the first ones will contain.
     fn forget(&mut self, now: Time) {
         let oldest = self.left.iter().flatten().map(|left| left.basis).min();
-        let basis = oldest.unwrap_or_else(|| now.before(MEMORY));
-        self.log.forget(basis);
+        let awaited = || self.log.oldest_unanswered(PATIENCE, now);
+        self.log.forget(oldest.or_else(awaited).unwrap_or(now));
     }
 }
 
-/// How long requests are remembered while the provider announces nothing.
-const MEMORY: std::time::Duration = std::time::Duration::from_secs(60);
+/// How long those are waited for that are remembered together, while nothing is announced.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);

@@ -110,10 +110,22 @@ impl Log {
         at.after(self.grace) <= basis
     }
 
-    /// Forgets what all numbers contain that were made for requests sent at `basis` or later.
+    /// Forgets what all numbers contain that were made for requests sent at `basis` or later:
+    /// from the oldest on, as far as that goes without looking through all.
     pub(super) fn forget(&mut self, basis: Time) {
-        let grace = self.grace;
-        self.entries.retain(|entry| entry.counted_by(grace) > basis);
+        while self.entries.front().is_some_and(|entry| entry.counted_by(self.grace) <= basis) {
+            self.entries.pop_front();
+        }
+    }
+
+    /// When the oldest request was sent whose answer may tell numbers yet. Which of those that
+    /// are taken together were answered is not known, so they are waited for no longer than this.
+    pub(super) fn oldest_unanswered(&self, patience: Duration, now: Time) -> Option<Time> {
+        let is_awaited = |entry: &&Entry| match entry.several {
+            true => entry.at.after(patience) > now,
+            false => entry.answered.is_none(),
+        };
+        self.entries.iter().find(is_awaited).map(|entry| entry.at)
     }
 
     pub(super) fn len(&self) -> usize {

@@ -7,6 +7,10 @@ import urllib.request
 
 from process import BINARY, Process, ready
 
+# What a provider answers is the client's to mind here: the gateway does not try again by itself,
+# wait for the provider, or keep away from it.
+CALM = ', breaker = { mode = "observe" }, retry = { attempts = 1 }, learn = { announced = false }'
+
 POLICY = """
 [server]
 listen = "127.0.0.1:0"
@@ -16,15 +20,18 @@ admin_listen = "127.0.0.1:0"
 trust_headers = true
 
 [providers]
-openai = {{ dialect = "openai", base_url = "{upstream}/v1", api_key = "env:UPSTREAM_KEY" }}
-azure = {{ dialect = "azure", base_url = "{upstream}", api_key = "env:UPSTREAM_KEY" }}
-anthropic = {{ dialect = "anthropic", base_url = "{upstream}", api_key = "env:UPSTREAM_KEY" }}
-gemini = {{ dialect = "gemini", base_url = "{upstream}", api_key = "env:UPSTREAM_KEY" }}
-deepgram = {{ dialect = "deepgram", base_url = "{upstream}", api_key = "env:UPSTREAM_KEY" }}
+openai = {{ dialect = "openai", base_url = "{upstream}/v1", api_key = "env:UPSTREAM_KEY"{calm} }}
+azure = {{ dialect = "azure", base_url = "{upstream}", api_key = "env:UPSTREAM_KEY"{calm} }}
+anthropic = {{ dialect = "anthropic", base_url = "{upstream}", api_key = "env:UPSTREAM_KEY"{calm} }}
+gemini = {{ dialect = "gemini", base_url = "{upstream}", api_key = "env:UPSTREAM_KEY"{calm} }}
+deepgram = {{ dialect = "deepgram", base_url = "{upstream}", api_key = "env:UPSTREAM_KEY"{calm} }}
 
 [providers.bedrock]
 dialect = "bedrock"
 base_url = "{upstream}"
+breaker = {{ mode = "observe" }}
+retry = {{ attempts = 1 }}
+learn = {{ announced = false }}
 aws = {{ access_key_id = "env:UPSTREAM_KEY", secret_access_key = "env:UPSTREAM_KEY", region = "us-east-1" }}
 
 [prices.models]
@@ -68,7 +75,7 @@ class Gateway:
 
     def __init__(self, upstream, folder):
         self._folder = folder
-        (folder / "policy.toml").write_text(POLICY.format(upstream=upstream))
+        (folder / "policy.toml").write_text(POLICY.format(upstream=upstream, calm=CALM))
         serve = ["serve", "--policy", "policy.toml"]
         self._process = Process(*serve, cwd=folder, UPSTREAM_KEY="sk-of-the-operator")
         self.url = self._process.address("Tollgate")

@@ -280,6 +280,27 @@ fn it_remembers_so_many_and_forgets_none() {
     assert_eq!(quota.room(Unit::Requests, at(5_500)), Some(100_000));
 }
 
+#[test]
+fn while_nothing_is_announced_only_that_is_remembered_which_an_answer_may_not_count() {
+    let mut quota = Quota::new(QuotaSettings::default());
+    let pass = |quota: &mut Quota, times: std::ops::Range<u64>| {
+        for ms in times {
+            let sent = quota.send(&demand(0), at(ms)).expect("nothing is known");
+            quota.answered(sent, &Announced::default(), at(ms));
+        }
+    };
+    pass(&mut quota, 0..100);
+    assert_eq!(quota.remembered(), 0);
+    let slow = quota.send(&demand(0), at(100)).expect("nothing is known");
+    pass(&mut quota, 101..111);
+    // However slow that one is.
+    pass(&mut quota, 5_000..5_001);
+    assert_eq!(quota.remembered(), 12);
+    let requests = Some(reading(100, 100, 60_000));
+    quota.answered(slow, &Announced { requests, ..Announced::default() }, at(5_001));
+    assert_eq!(quota.room(Unit::Requests, at(5_001)), Some(89));
+}
+
 fn demand(tokens: u64) -> Demand {
     Demand { input_tokens: tokens, ..Demand::ONE_REQUEST }
 }

@@ -224,6 +224,22 @@ async fn a_callers_own_provider_key_goes_before_the_policys() {
 }
 
 #[tokio::test]
+async fn what_is_kept_is_given_to_no_key_that_may_not_use_the_model() {
+    let provider = Provider::json(COMPLETION).await;
+    let policy = format!("{}{ONE_EACH}[cache]\nenabled = true\n", up(&provider.base_url()));
+    let running = Running::with(&policy).await;
+    let of_team = || Terms { team: Some("notes".to_owned()), ..alice() };
+    let (_, first) = running.key(of_team(), None);
+    let (_, second) = running.key(of_team(), None);
+    let (_, limited) = running.key(Terms { models: vec!["o3".to_owned()], ..of_team() }, None);
+    for (text, was) in [(&first, "miss"), (&second, "hit")] {
+        assert_eq!(running.up_with(text).await.header("x-tollgate-cache"), Some(was));
+    }
+    let (status, code, _) = error(&running.up_with(&limited).await);
+    assert_eq!((status, code.as_str()), (403, "forbidden"));
+}
+
+#[tokio::test]
 async fn where_neither_has_a_key_the_callers_passes_through_beside_its_tollgate_key() {
     let provider = Provider::json(COMPLETION).await;
     let running = Running::with(&format!("{}{ONE_EACH}", up(&provider.base_url()))).await;

@@ -44,18 +44,18 @@ def read(path):
     ledger = Ledger({}, {}, set(), 0, [], defaultdict(float), defaultdict(float))
     accounts, held = defaultdict(Account), {}
     stand_ins = {id for (id,) in rows.execute(
-        "SELECT id FROM entries WHERE kind = ? AND estimated", [RESERVE]
+        "SELECT id FROM events WHERE kind = ? AND estimated", [RESERVE]
     )}
     query = """SELECT kind, id, at, input_tokens, output_tokens, nano_usd, charges
-               FROM entries ORDER BY seq"""
+               FROM events ORDER BY seq"""
     for kind, id, at, *used, charges in rows.execute(query):
         if id in stand_ins:
             # Nobody's request: it stands for holds that a kill may have lost.
-            for cell, rule, amount in json.loads(charges) if kind == RESERVE else []:
+            for cell, rule, amount, *_ in json.loads(charges) if kind == RESERVE else []:
                 ledger.lost[cell, rule] += amount / rules[rule][2]
         elif kind in (RESERVE, EXTEND):
             ledger.unsettled[id] = tuple(used)
-            for cell, rule, amount in json.loads(charges):
+            for cell, rule, amount, *_ in json.loads(charges):
                 take(ledger, accounts, held, (id, cell, rule), rules[rule], at, amount)
         elif kind in (SETTLE, VOID, EXPIRE):
             end(ledger, kind, id, tuple(used))

@@ -27,7 +27,10 @@ async fn an_honest_history_is_clean() {
 #[tokio::test]
 async fn what_was_tampered_with_is_found() {
     for (sql, finding) in [
-        ("DELETE FROM entries WHERE seq = 7", "row 7 is missing"),
+        (
+            "DELETE FROM entries WHERE seq = (SELECT min(seq) FROM entries WHERE seq > 6)",
+            "is missing",
+        ),
         ("UPDATE rules SET cap = 1 WHERE unit = 'requests' AND kind LIKE '%window%'", "above its"),
         ("UPDATE rules SET cap = 1 WHERE kind LIKE '%concurrency%'", "above its limit of 1"),
         ("UPDATE rules SET cap = 1 WHERE kind LIKE '%bucket%'", "takes burst of"),

@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 use tollgate::{
     Store as _,
-    core::{NanoUsd, ReservationId},
+    core::{Amounts, NanoUsd, ReservationId},
     store::embedded::{LedgerError, SpendQuery, audit, spend},
 };
 
@@ -16,6 +16,10 @@ const FORMAT_1: &str = include_str!("format_1.sql");
 /// A file as format 2 had it, after a crash: seven requests that ended, one of them with an
 /// overrun, and one that did not.
 const FORMAT_2: &str = include_str!("format_2.sql");
+
+/// A file as format 3 had it, after a crash: three requests that ended, two of them in the sums
+/// of spend, one that did not, and three grants.
+const FORMAT_3: &str = include_str!("format_3.sql");
 
 fn old() -> World {
     made_by(FORMAT_1)
@@ -31,7 +35,7 @@ fn made_by(format: &str) -> World {
 #[tokio::test]
 async fn a_ledger_of_the_first_format_opens_and_goes_on() {
     let world = old();
-    let older = LedgerError::Older { path: world.path(), found: 1, known: 3 };
+    let older = LedgerError::Older { path: world.path(), found: 1, known: 4 };
     assert_eq!(audit(&world.path()), Err(older), "it is not read as something else");
     let open = world.open(NOON);
     assert_eq!(open.store.restored().entries, 10);
@@ -60,7 +64,7 @@ async fn a_ledger_of_the_first_format_opens_and_goes_on() {
 #[tokio::test]
 async fn a_ledger_of_the_second_format_opens_and_goes_on() {
     let world = made_by(FORMAT_2);
-    let older = LedgerError::Older { path: world.path(), found: 2, known: 3 };
+    let older = LedgerError::Older { path: world.path(), found: 2, known: 4 };
     assert_eq!(audit(&world.path()), Err(older), "it is not read as something else");
     let open = world.open(NOON);
     let restored = open.store.restored();
@@ -78,6 +82,30 @@ async fn a_ledger_of_the_second_format_opens_and_goes_on() {
     let sum = sum.expect("sums").pop().expect("a row");
     assert_eq!((sum.requests, sum.estimated), (8, 1));
     assert_eq!((sum.input_tokens, sum.output_tokens), (12 + 10 + 100, 30 + 500 + 50));
+}
+
+#[tokio::test]
+async fn a_ledger_of_the_third_format_opens_and_goes_on() {
+    let world = made_by(FORMAT_3);
+    let older = LedgerError::Older { path: world.path(), found: 3, known: 4 };
+    assert_eq!(audit(&world.path()), Err(older), "it is not read as something else");
+    let open = world.open(NOON);
+    assert_eq!((open.store.restored().entries, open.store.restored().expired), (7, 4));
+    world.reserve(&open, 1, "ann").await;
+    open.store.settle(ReservationId(1), &DEMAND, open.now()).await.expect("settled");
+    let at = open.now().wall;
+    drop(open);
+
+    let found = audit(&world.path()).expect("a ledger");
+    assert!(found.is_clean(), "{:#?}", found.findings);
+    assert_eq!((found.reservations, found.lost, found.expired), (8, 3, 4));
+    let day = std::time::Duration::from_secs(86_400);
+    let sum = spend(&world.path(), &SpendQuery::between(at.before(day), at.after(day)));
+    let sum = sum.expect("sums").pop().expect("a row");
+    assert_eq!((sum.requests, sum.estimated), (5, 1));
+    let Amounts { input_tokens, output_tokens, .. } = DEMAND;
+    assert_eq!(sum.input_tokens, 3 * 2 + 26 + input_tokens);
+    assert_eq!(sum.output_tokens, 3 * 20 + 250 + output_tokens);
 }
 
 #[test]

@@ -22,7 +22,7 @@ fn keeping(retention: Option<Duration>) -> World {
 
 fn rows(world: &World) -> i64 {
     let file = Connection::open(world.path()).expect("a database");
-    file.query_row("SELECT count(*) FROM entries", [], |row| row.get(0)).expect("a count")
+    file.query_row("SELECT count(*) FROM events", [], |row| row.get(0)).expect("a count")
 }
 
 /// What an audit says of all that ever was.

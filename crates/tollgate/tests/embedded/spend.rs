@@ -28,7 +28,7 @@ fn by_hand(world: &World) -> BTreeMap<(i64, String), [i64; 4]> {
     let mut statement = file
         .prepare(
             "SELECT e.kind, e.reserve_seq, e.wall, e.requests, e.nano_usd, r.user \
-            FROM entries e JOIN entries r ON r.seq = e.reserve_seq ORDER BY e.seq",
+            FROM events e JOIN entries r ON r.seq = e.reserve_seq ORDER BY e.seq",
         )
         .expect("rows");
     let mut ends: BTreeMap<i64, ((i64, String), [i64; 4])> = BTreeMap::new();
@@ -98,7 +98,7 @@ async fn sums_are_what_the_rows_say() {
 async fn idle(open: &Open) {
     let path = open.store.path().to_path_buf();
     let file = Connection::open(path).expect("a database");
-    let is_done = "SELECT value = (SELECT max(seq) FROM entries) FROM meta WHERE name = 'rolled'";
+    let is_done = "SELECT value = (SELECT max(seq) FROM events) FROM meta WHERE name = 'rolled'";
     while !file.query_row(is_done, [], |row| row.get::<_, bool>(0)).expect("a flag") {
         tokio::task::yield_now().await;
     }

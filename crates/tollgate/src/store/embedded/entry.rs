@@ -5,11 +5,11 @@ use tollgate_core::{Amounts, NanoUsd, Now, ReservationId, Time};
 
 use super::{
     charges::{self, Numbers},
-    schema::EntryKind,
+    schema::{EntryKind, WHOLE},
 };
 
-/// One row of `entries`.
-#[derive(Debug)]
+/// What a row of `entries` tells, or half of what a whole reservation's row does.
+#[derive(Debug, PartialEq, Eq)]
 pub(super) struct Entry {
     pub(super) seq: u64,
     pub(super) kind: EntryKind,
@@ -35,16 +35,27 @@ pub(super) struct EntryCharge {
     pub(super) used: u64,
 }
 
-/// The columns that [`Entry::read`] expects.
+/// The columns that an [`Entry`] is read from.
 pub(super) const COLUMNS: &str = "seq, kind, id, at, wall, requests, input_tokens, \
-    output_tokens, nano_usd, millis, expires, keep, charges, session, estimated";
+    output_tokens, nano_usd, millis, expires, keep, charges, session, estimated, \
+    end_seq, end_at, end_wall, used_requests, used_input_tokens, used_output_tokens, \
+    used_nano_usd, used_millis";
+
+/// How many they are.
+pub(super) const WIDTH: usize = 23;
 
 impl Entry {
+    /// Reads what a row tells; of a whole reservation's, how it began.
     pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
-        let kind = row.get(1)?;
-        let kind = EntryKind::numbered(kind)
-            .ok_or_else(|| wrong(1, format!("{kind} is no kind of entry")))?;
+        let number = row.get(1)?;
+        let is_whole = number == WHOLE;
+        let kind = if is_whole { Some(EntryKind::Reserve) } else { EntryKind::numbered(number) };
+        let kind = kind.ok_or_else(|| wrong(1, format!("{number} is no kind of entry")))?;
         let session = row.get_ref(13)?.as_str_or_null()?;
+        let mut charges = read_charges(kind, is_whole, row.get_ref(12)?.as_str()?)?;
+        if is_whole {
+            charges.iter_mut().for_each(|charge| charge.used = charge.amount);
+        }
         Ok(Self {
             seq: unsigned(row, 0)?,
             kind,
@@ -53,10 +64,30 @@ impl Entry {
             amounts: read_amounts(row, 5)?,
             expires: Time::from_nanos(row.get::<_, Option<i64>>(10)?.unwrap_or(0).cast_unsigned()),
             keep: row.get(11)?,
-            charges: read_charges(kind, 12, row.get_ref(12)?.as_str()?)?,
+            charges,
             session: session.unwrap_or_default().to_owned(),
-            estimated: row.get(14)?,
+            estimated: row.get::<_, bool>(14)? && !is_whole,
         })
+    }
+
+    /// Reads how a whole reservation ended; nothing where the row tells no such one.
+    pub(super) fn read_end(row: &Row<'_>) -> rusqlite::Result<Option<Self>> {
+        if row.get::<_, i64>(1)? != WHOLE {
+            return Ok(None);
+        }
+        let kind = EntryKind::Settle;
+        Ok(Some(Self {
+            seq: unsigned(row, 15)?,
+            kind,
+            id: read_id(row, 2)?,
+            now: Now { time: time(row, 16)?, wall: time(row, 17)? },
+            amounts: read_amounts(row, 18)?,
+            expires: Time::ZERO,
+            keep: false,
+            charges: read_charges(kind, true, row.get_ref(12)?.as_str()?)?,
+            session: String::new(),
+            estimated: row.get(14)?,
+        }))
     }
 }
 
@@ -81,14 +112,15 @@ pub(super) fn read_amounts(row: &Row<'_>, from: usize) -> rusqlite::Result<Amoun
     })
 }
 
-fn read_charges(kind: EntryKind, column: usize, text: &str) -> rusqlite::Result<Vec<EntryCharge>> {
+fn read_charges(kind: EntryKind, is_whole: bool, text: &str) -> rusqlite::Result<Vec<EntryCharge>> {
     let count = match kind {
+        _ if is_whole => 4,
         EntryKind::EndSession => 2,
         EntryKind::Reserve | EntryKind::Extend => 3,
         EntryKind::Settle | EntryKind::Void | EntryKind::Expire => 4,
         EntryKind::Renew | EntryKind::Overrun => return Ok(Vec::new()),
     };
-    let damaged = || wrong(column, format!("these are no charges of {count} numbers: {text}"));
+    let damaged = || wrong(12, format!("these are no charges of {count} numbers: {text}"));
     let charges = charges::read(text, count).ok_or_else(damaged)?;
     let one = |[cell, rule, amount, used]: Numbers| {
         let cell = u32::try_from(cell).map_err(|_| damaged())?;

@@ -4,7 +4,10 @@
 //! neither memory nor the log of a process that writes the ledger grows with them, however
 //! slowly they are taken. Rows never change, so the lots fit together.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use rusqlite::{Connection, Row};
 use serde_json::{Map, Value};
@@ -13,9 +16,9 @@ use tollgate_core::{Amounts, Attribute, ReservationId, Time};
 use super::{
     LedgerError,
     entry::{self, wrong},
+    group::ATTRIBUTES,
     rules::json,
-    schema::{self, EntryKind, integer},
-    tables::ATTRIBUTES,
+    schema::{self, EntryKind, WHOLE, integer},
 };
 
 /// Reads the rows of a ledger in their order, up to the last one that was there at first.
@@ -30,6 +33,8 @@ pub struct Export {
     first: u64,
     last: u64,
     read: u64,
+    /// Ends of whole reservations that have begun, by their numbers.
+    ends: BTreeMap<u64, LedgerRow>,
 }
 
 /// One row of a ledger.
@@ -59,7 +64,8 @@ const LOTS: &str = "SELECT e.seq, e.kind, e.id, e.wall, e.requests, e.input_toke
     e.output_tokens, e.nano_usd, e.millis, e.estimated, coalesce(e.other, r.other), \
     coalesce(e.user, r.user), coalesce(e.session, r.session), coalesce(e.team, r.team), \
     coalesce(e.tier, r.tier), coalesce(e.key, r.key), coalesce(e.provider, r.provider), \
-    coalesce(e.model, r.model), coalesce(e.task, r.task) \
+    coalesce(e.model, r.model), coalesce(e.task, r.task), e.end_seq, e.end_wall, \
+    e.used_requests, e.used_input_tokens, e.used_output_tokens, e.used_nano_usd, e.used_millis \
     FROM entries e LEFT JOIN entries r ON r.seq = e.reserve_seq \
     WHERE e.seq > ?1 AND e.seq <= ?2 ORDER BY e.seq LIMIT ?3";
 
@@ -84,6 +90,7 @@ impl Export {
             first,
             last,
             read: first.saturating_sub(1),
+            ends: BTreeMap::new(),
         })
     }
 
@@ -111,15 +118,34 @@ impl Export {
         let mut lot = statement.query(span)?;
         let mut read = self.last;
         let mut left = LOT;
+        let asked = self.from..self.to;
+        let mut take = |row: LedgerRow| {
+            if asked.contains(&row.wall) {
+                rows.push(row);
+            }
+        };
         while let Some(row) = lot.next()? {
             left -= 1;
-            let (seq, wall) = (entry::unsigned(row, 0)?, entry::unsigned(row, 3)?);
-            if (self.from.as_nanos()..self.to.as_nanos()).contains(&wall) {
-                rows.push(LedgerRow::read(row, seq, wall)?);
-            }
+            let seq = entry::unsigned(row, 0)?;
             if left == 0 {
                 read = seq;
             }
+            while let Some(end) = self.ends.first_entry().filter(|end| *end.key() < seq) {
+                take(end.remove());
+            }
+            let last_wall: Option<i64> = row.get(20)?;
+            let last_wall = last_wall.map_or(entry::unsigned(row, 3)?, i64::cast_unsigned);
+            if last_wall < self.from.as_nanos() {
+                continue;
+            }
+            let begun = LedgerRow::read(row)?;
+            if let Some(end) = begun.read_end(row)? {
+                self.ends.insert(end.seq, end);
+            }
+            take(begun);
+        }
+        if read == self.last {
+            std::mem::take(&mut self.ends).into_values().for_each(take);
         }
         self.read = read;
         Ok(())
@@ -127,10 +153,11 @@ impl Export {
 }
 
 impl LedgerRow {
-    fn read(row: &Row<'_>, seq: u64, wall: u64) -> rusqlite::Result<Self> {
-        let kind = row.get(1)?;
-        let kind = EntryKind::numbered(kind)
-            .ok_or_else(|| wrong(1, format!("{kind} is no kind of entry")))?;
+    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        let number = row.get(1)?;
+        let is_whole = number == WHOLE;
+        let kind = if is_whole { Some(EntryKind::Reserve) } else { EntryKind::numbered(number) };
+        let kind = kind.ok_or_else(|| wrong(1, format!("{number} is no kind of entry")))?;
         let mut attributes = Vec::new();
         for (nth, name) in ATTRIBUTES.into_iter().enumerate() {
             if let Some(value) = row.get::<_, Option<String>>(11 + nth)? {
@@ -145,14 +172,29 @@ impl LedgerRow {
             }));
         }
         Ok(Self {
-            seq,
+            seq: entry::unsigned(row, 0)?,
             kind: kind.name(),
             id: (kind != EntryKind::EndSession).then(|| entry::read_id(row, 2)).transpose()?,
-            wall: Time::from_nanos(wall),
+            wall: Time::from_nanos(entry::unsigned(row, 3)?),
             amounts: entry::read_amounts(row, 4)?,
-            estimated: row.get(9)?,
+            estimated: row.get::<_, bool>(9)? && !is_whole,
             attributes,
         })
+    }
+
+    /// The end of a whole reservation, which the same row tells.
+    fn read_end(&self, row: &Row<'_>) -> rusqlite::Result<Option<Self>> {
+        if row.get::<_, i64>(1)? != WHOLE {
+            return Ok(None);
+        }
+        Ok(Some(Self {
+            seq: entry::unsigned(row, 19)?,
+            kind: EntryKind::Settle.name(),
+            wall: Time::from_nanos(entry::unsigned(row, 20)?),
+            amounts: entry::read_amounts(row, 21)?,
+            estimated: row.get(9)?,
+            ..self.clone()
+        }))
     }
 
     /// The value of an attribute.

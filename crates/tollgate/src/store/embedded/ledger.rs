@@ -1,12 +1,12 @@
 //! The journal of the embedded store: every record becomes a row that waits to be written.
 
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
 use compact_str::CompactString;
 
 use super::{
     queue::{Pending, Queue},
-    row::{Reserve, Row, RowCharge},
+    row::{EndRow, Reserve, Row, RowCharge},
 };
 use crate::{
     Receipt, StoreError,
@@ -50,6 +50,7 @@ impl Pending {
                     attributes,
                     is_lost: false,
                     charges,
+                    end: None,
                 }));
                 self.grant(id, held, now.time);
             }
@@ -71,7 +72,7 @@ impl Pending {
                 }
                 self.latest = self.latest.max(now.time);
                 let receipt = Receipt { usage: *usage, overrun: *overrun };
-                self.add(Row::End { seq, id, now, how, receipt, charges });
+                self.add(Row::End(EndRow { seq, id, now, how, receipt, charges }));
             }
             Record::EndSession { cell, limit, session, now } => {
                 let (seq, session) = (self.number(), CompactString::from(session));
@@ -97,7 +98,7 @@ impl Pending {
         }
     }
 
-    fn hold(&mut self, held: Holds<'_>) -> usize {
+    fn hold(&mut self, held: Holds<'_>) -> Range<usize> {
         let before = self.batch.charges.len();
         let charges = held.iter();
         self.batch.charges.extend(charges.map(|(cell, charge, used)| RowCharge {
@@ -105,6 +106,6 @@ impl Pending {
             charge: *charge,
             used,
         }));
-        self.batch.charges.len() - before
+        before..self.batch.charges.len()
     }
 }

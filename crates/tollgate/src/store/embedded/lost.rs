@@ -82,6 +82,7 @@ impl Lost {
         queue.push(|pending| {
             for Self { id, now, demand, charge } in lost {
                 let seq = pending.number();
+                let nth = pending.batch.charges.len();
                 pending.batch.charges.push(charge);
                 pending.latest = pending.latest.max(now.time);
                 pending.add(Row::Reserve(Reserve {
@@ -93,7 +94,8 @@ impl Lost {
                     keep: false,
                     attributes: Box::new(Attributes::new()),
                     is_lost: true,
-                    charges: 1,
+                    charges: nth..nth + 1,
+                    end: None,
                 }));
             }
             pending.add(Row::RevokeAll);

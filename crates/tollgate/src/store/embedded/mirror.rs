@@ -69,6 +69,13 @@ impl Mirror {
         }
     }
 
+    /// Forgets an id that was reserved anew and has ended.
+    pub(super) fn replace(&mut self, id: ReservationId) {
+        if self.open.remove(&id).is_some_and(|before| before.is_listed) {
+            self.gone.push(id);
+        }
+    }
+
     /// Puts back what a ledger had; whether it is kept, and in the ledger's list.
     pub(super) fn restore(
         &mut self,

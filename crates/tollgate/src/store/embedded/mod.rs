@@ -17,10 +17,13 @@
 mod audit;
 mod charges;
 mod checkpoints;
+mod entries;
 mod entry;
 mod error;
 mod export;
 mod grants;
+mod group;
+mod join;
 mod ledger;
 mod log;
 mod lost;

@@ -10,7 +10,9 @@ use tollgate_core::{Amounts, Cell, Ending, LimitId, ReservationId, ScopeId, Time
 use super::{
     LedgerError,
     checkpoints::Checkpoints,
+    entries::Entries,
     entry::{self, Entry, EntryCharge},
+    join::BLOCK,
     mirror::Rows,
     rules::{Rules, json},
     schema::{self, EntryKind, integer},
@@ -77,12 +79,6 @@ impl Replay {
         self.from = connection.query_row(meta, ["replay_from"], |row| entry::unsigned(row, 0))?;
         let latest = connection.query_row(meta, ["latest"], |row| entry::unsigned(row, 0))?;
         self.latest = Time::from_nanos(latest);
-        let last = "SELECT coalesce(max(seq), 0) FROM entries";
-        self.seq = connection.query_row(last, [], |row| entry::unsigned(row, 0))?;
-        if self.from > self.seq + 1 {
-            let (first, last) = (self.seq + 1, self.from - 1);
-            return Err(entry::wrong(0, format!("the rows from {first} to {last} are missing")));
-        }
         let next = "SELECT coalesce(max(number), 0) + 1 FROM cells";
         self.next_number = connection.query_row(next, [], |row| row.get(0))?;
         self.rules = Rules::read(connection)?;
@@ -96,6 +92,10 @@ impl Replay {
         self.runs = [cells.len(), more.len()];
         self.cells = cells;
         self.cells.extend(more);
+        self.seq = match tail.last() {
+            Some(entry) => entry.seq,
+            None => last_before(connection, self.from)?,
+        };
         let latest = self.cells.iter().map(|kept| kept.cell.latest()).max();
         self.latest = self.latest.max(latest.unwrap_or_default());
         self.outstanding(connection)?;
@@ -284,8 +284,26 @@ fn rows(
 fn tail(connection: &Connection, from: u64) -> rusqlite::Result<Vec<Entry>> {
     let tail = format!("SELECT {} FROM entries WHERE seq >= ? ORDER BY seq", entry::COLUMNS);
     let mut tail = connection.prepare(&tail)?;
-    let rows = tail.query_map([integer(from)], Entry::read)?;
-    rows.collect()
+    let mut rows = Entries::of(tail.query([integer(from)])?);
+    let mut tail = Vec::new();
+    while let Some(entry) = rows.next()? {
+        tail.push(entry);
+    }
+    Ok(tail)
+}
+
+/// The number of the last entry, where there is none from this one on: the one before it, which
+/// is never removed for its age.
+fn last_before(connection: &Connection, from: u64) -> rusqlite::Result<u64> {
+    let block = from.saturating_sub(1) / BLOCK * BLOCK;
+    let last = "SELECT max(coalesce(max(seq), 0), coalesce(max(end_seq), 0)) FROM entries \
+        WHERE seq >= ?";
+    let last = connection.query_row(last, [integer(block)], |row| entry::unsigned(row, 0))?;
+    if last + 1 < from {
+        let what = format!("the rows from {} to {} are missing", last + 1, from - 1);
+        return Err(entry::wrong(0, what));
+    }
+    Ok(last)
 }
 
 /// How kept ids ended, the oldest first, from indexes alone.

@@ -1,5 +1,7 @@
 //! What waits to be written: records of the journal, owned and small.
 
+use std::ops::Range;
+
 use compact_str::CompactString;
 use tollgate_core::{
     Amounts, Attributes, Cell, Charge, LimitId, Now, ReservationId, ScopeId, Time,
@@ -36,7 +38,7 @@ pub(super) enum Row {
         id: ReservationId,
         now: Now,
         more: Amounts,
-        charges: usize,
+        charges: Range<usize>,
     },
     Renew {
         seq: u64,
@@ -44,14 +46,9 @@ pub(super) enum Row {
         now: Now,
         expires: Time,
     },
-    End {
-        seq: u64,
-        id: ReservationId,
-        now: Now,
-        how: End,
-        receipt: Receipt,
-        charges: usize,
-    },
+    End(EndRow),
+    /// An end that its reservation's row tells.
+    Joined,
     EndSession {
         seq: u64,
         cell: u32,
@@ -89,8 +86,21 @@ pub(super) struct Reserve {
     pub(super) attributes: Box<Attributes>,
     /// Whether it stands for what a crash may have lost.
     pub(super) is_lost: bool,
-    /// How many of the batch's charges are its own.
-    pub(super) charges: usize,
+    /// Its own of the batch's charges.
+    pub(super) charges: Range<usize>,
+    /// Its end, where one row tells both.
+    pub(super) end: Option<Box<EndRow>>,
+}
+
+#[derive(Debug)]
+pub(super) struct EndRow {
+    pub(super) seq: u64,
+    pub(super) id: ReservationId,
+    pub(super) now: Now,
+    pub(super) how: End,
+    pub(super) receipt: Receipt,
+    /// The same as were reserved, each with what was used.
+    pub(super) charges: Range<usize>,
 }
 
 /// What is held on one account; `used` once it has ended.

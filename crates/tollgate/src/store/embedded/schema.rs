@@ -12,10 +12,11 @@ use super::{EmbeddedBounds, LedgerError, log};
 const APPLICATION_ID: i64 = 0x546f_6c6c;
 
 /// The format that this version writes.
-const FORMAT: i64 = 3;
+const FORMAT: i64 = 4;
 
-const SCHEMA: &str = concat!(
+pub(super) const SCHEMA: &str = concat!(
     include_str!("schema.sql"),
+    include_str!("whole.sql"),
     include_str!("receipts.sql"),
     include_str!("spend.sql"),
     include_str!("spent.sql"),
@@ -28,6 +29,7 @@ const SCHEMA: &str = concat!(
 const FROM_1: &str = concat!(
     include_str!("format_2.sql"),
     "DROP INDEX kept;",
+    include_str!("whole.sql"),
     include_str!("receipts.sql"),
     include_str!("spend.sql"),
     include_str!("spent.sql"),
@@ -38,15 +40,28 @@ const FROM_1: &str = concat!(
 
 /// What makes a file of format 2 one of this format.
 const FROM_2: &str = concat!(
-    "DROP VIEW spent; DROP INDEX kept;",
+    "DROP VIEW spent; DROP VIEW ledger; DROP VIEW ledger_charges; DROP INDEX kept;",
+    include_str!("whole.sql"),
     include_str!("receipts.sql"),
     include_str!("spent.sql"),
     include_str!("grants.sql"),
-    include_str!("retention.sql")
+    include_str!("retention.sql"),
+    include_str!("views.sql")
+);
+
+/// What makes a file of format 3 one of this format.
+const FROM_3: &str = concat!(
+    "DROP VIEW spent; DROP VIEW ledger; DROP VIEW ledger_charges;",
+    include_str!("whole.sql"),
+    include_str!("spent.sql"),
+    include_str!("views.sql")
 );
 
 /// Kibibytes of the file that are kept in memory.
 const CACHE_KIB: i64 = 16 * 1024;
+
+/// The kind of a row that tells a whole reservation: `Reserve` and `Settle` in one.
+pub(super) const WHOLE: i64 = 9;
 
 /// What a row of `entries` tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -113,7 +128,11 @@ pub(super) fn open(path: &Path, bounds: &EmbeddedBounds) -> Result<Connection, L
         connection.execute_batch(&made).map_err(failed)?;
     }
     if format < FORMAT {
-        let changes = if format == 1 { FROM_1 } else { FROM_2 };
+        let changes = match format {
+            1 => FROM_1,
+            2 => FROM_2,
+            _ => FROM_3,
+        };
         let made = format!("BEGIN IMMEDIATE; {changes} PRAGMA user_version = {FORMAT}; COMMIT;");
         connection.execute_batch(&made).map_err(failed)?;
     }

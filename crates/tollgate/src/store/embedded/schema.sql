@@ -1,4 +1,4 @@
--- The embedded ledger, format 3. Rows of `entries` are only ever added. The checkpoints say how
+-- The embedded ledger, format 4. Rows of `entries` are only ever added. The checkpoints say how
 -- far an account's history need not be read again, and `spend.sql` sums up what was used.
 --
 -- Times are nanoseconds since the Unix epoch: `at` on the engine's clock, which never runs

@@ -10,12 +10,13 @@ SELECT e.seq, k.name AS kind, lower(hex(e.id)) AS id,
     coalesce(e.key, r.key) AS key, coalesce(e.provider, r.provider) AS provider,
     coalesce(e.model, r.model) AS model, coalesce(e.task, r.task) AS task,
     coalesce(e.other, r.other) AS other, e.estimated
-FROM entries e JOIN kinds k ON k.kind = e.kind LEFT JOIN entries r ON r.seq = e.reserve_seq;
+FROM events e JOIN kinds k ON k.kind = e.kind LEFT JOIN entries r ON r.seq = e.reserve_seq;
 
 CREATE VIEW ledger_charges AS
 SELECT e.seq, k.name AS kind, lower(hex(e.id)) AS id, l.name AS limit_name, c.key, r.unit,
-    r.cap, json_extract(j.value, '$[2]') AS held, json_extract(j.value, '$[3]') AS used
-FROM entries e JOIN kinds k ON k.kind = e.kind, json_each(e.charges) j
+    r.cap, json_extract(j.value, '$[2]') AS held,
+    iif(e.kind < 3, NULL, json_extract(j.value, '$[3]')) AS used
+FROM events e JOIN kinds k ON k.kind = e.kind, json_each(e.charges) j
     JOIN rules r ON r.id = json_extract(j.value, '$[1]')
     JOIN cells c ON c.number = json_extract(j.value, '$[0]')
     LEFT JOIN limits l ON l.id = r.limit_id

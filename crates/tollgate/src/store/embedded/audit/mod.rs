@@ -15,7 +15,7 @@ use rusqlite::Connection;
 use serde::Serialize;
 use tollgate_core::{Amounts, Unit};
 
-use super::{LedgerError, entry, entry::Entry, rules::Rules, schema};
+use super::{LedgerError, entries::Entries, entry, rules::Rules, schema};
 use books::Books;
 
 /// What was found in a ledger.
@@ -127,9 +127,9 @@ pub fn audit(path: &Path) -> Result<Audit, LedgerError> {
         let mut books = Books::new(Rules::read(&connection)?, &connection)?;
         let all = format!("SELECT {} FROM entries ORDER BY seq", entry::COLUMNS);
         let mut all = connection.prepare(&all)?;
-        let mut rows = all.query([])?;
-        while let Some(row) = rows.next()? {
-            books.enter(&Entry::read(row)?);
+        let mut rows = Entries::of(all.query([])?);
+        while let Some(entry) = rows.next()? {
+            books.enter(&entry);
         }
         Ok(books.close())
     };

@@ -8,18 +8,19 @@
 //! not ended. The file does not shrink; its free pages are used again.
 
 mod fold;
+mod old;
 mod sums;
 
 use std::time::Duration;
 
-use rusqlite::{Connection, Row, params};
+use rusqlite::Connection;
 use tollgate_core::Time;
 
-use self::sums::Sums;
+use self::{old::Old, sums::Sums};
 use super::{
     entry::{self, Entry},
     rules::Rules,
-    schema::{EntryKind, integer},
+    schema::integer,
 };
 use crate::store::memory::LATE;
 
@@ -43,14 +44,6 @@ const SHORTEST: Duration = Duration::from_secs(2 * LATE.as_secs());
 
 /// When to look again where something is in the way.
 const LATER: Duration = Duration::from_secs(3600);
-
-/// What was found at a row.
-enum Step {
-    /// Up to this row all is in the sums, or belongs to what ends later.
-    Done(u64),
-    /// It is not old yet, or something still needs it.
-    Stop(Time),
-}
 
 impl Retention {
     pub(super) fn read(connection: &Connection, keep: Option<Duration>) -> rusqlite::Result<Self> {
@@ -97,24 +90,9 @@ impl Retention {
         latest: Time,
     ) -> rusqlite::Result<()> {
         let mut sums = Sums::default();
-        let next = format!(
-            "SELECT {}, reserve_seq, link FROM entries WHERE seq > ? AND seq < ? \
-                ORDER BY seq LIMIT ?",
-            entry::COLUMNS
-        );
-        let mut next = connection.prepare_cached(&next)?;
-        let span = [integer(self.compacted), integer(end), integer(most)];
-        let ends = |row: &Row<'_>| Ok((Entry::read(row)?, row.get(15)?, row.get(16)?));
-        let rows: Vec<(Entry, Option<i64>, Option<i64>)> =
-            next.query_map(span, ends)?.collect::<Result<_, _>>()?;
-        for (entry, first, link) in rows {
-            match self.step(connection, rules, &mut sums, (&entry, first, link), latest)? {
-                Step::Done(seq) => self.compacted = self.compacted.max(seq),
-                Step::Stop(next) => {
-                    self.next_row = next;
-                    break;
-                }
-            }
+        for row in self.next(connection, (end, most), latest)? {
+            let last = row.step(connection, rules, &mut sums)?;
+            self.compacted = self.compacted.max(last);
         }
         sums.write(connection)?;
         connection
@@ -123,85 +101,58 @@ impl Retention {
             .map(drop)
     }
 
-    fn step(
+    /// The next rows whose time has come: so many, and as many more as it takes to the end of
+    /// every reservation that began in them.
+    fn next(
+        &mut self,
+        connection: &Connection,
+        (end, most): (u64, u64),
+        latest: Time,
+    ) -> rusqlite::Result<Vec<Old>> {
+        let next = format!(
+            "SELECT {}, reserve_seq, link FROM entries WHERE seq > ? AND seq < ? ORDER BY seq",
+            entry::COLUMNS
+        );
+        let mut next = connection.prepare_cached(&next)?;
+        let mut rows = next.query([integer(self.compacted), integer(end)])?;
+        let (mut old, mut whole, mut last) = (Vec::new(), 0, 0);
+        loop {
+            let row = rows.next()?.map(Old::read).transpose()?;
+            if last < row.as_ref().map_or(end, |row| row.begun.seq) {
+                whole = old.len();
+            }
+            let Some(row) = row.filter(|_| (whole as u64) < most) else { break };
+            if let Some(later) = self.not_before(connection, &row, latest)? {
+                self.next_row = later;
+                break;
+            }
+            last = row.last().max(last);
+            old.push(row);
+        }
+        old.truncate(whole);
+        Ok(old)
+    }
+
+    /// When a row can go, if that is not now.
+    fn not_before(
         &self,
         connection: &Connection,
-        rules: &Rules,
-        sums: &mut Sums,
-        (entry, first, link): (&Entry, Option<i64>, Option<i64>),
+        row: &Old,
         latest: Time,
-    ) -> rusqlite::Result<Step> {
-        let old = entry.now.time.after(self.keep.unwrap_or(Duration::MAX));
+    ) -> rusqlite::Result<Option<Time>> {
+        let told = row.ended.as_ref().unwrap_or(&row.begun);
+        let old = told.now.time.after(self.keep.unwrap_or(Duration::MAX));
         if old > latest {
-            return Ok(Step::Stop(old));
+            return Ok(Some(old));
         }
-        let Some(first) = first else {
-            if entry.kind == EntryKind::EndSession {
-                sums.count(entry);
-                remove(connection, &[entry.seq])?;
-            }
-            return Ok(Step::Done(entry.seq));
-        };
-        match entry.kind {
-            EntryKind::Settle | EntryKind::Void => {}
-            EntryKind::Expire if ends_later(connection, first)? => {
-                return Ok(Step::Done(entry.seq));
-            }
-            EntryKind::Expire if is_listed(connection, entry)? => {
-                return Ok(Step::Stop(latest.after(LATER)));
-            }
-            EntryKind::Expire => {}
-            _ => return Ok(Step::Done(entry.seq)),
-        }
-        let mut rows = reservation(connection, first)?;
-        if rows.first().is_none_or(|first| first.kind != EntryKind::Reserve) {
-            // There is no telling what ended; it stays for an audit to find.
-            return Ok(Step::Done(entry.seq));
-        }
-        if link.is_none() {
-            rows.extend(one(connection, entry.seq)?);
-        }
-        rows.extend(one(connection, entry.seq + 1)?.filter(|row| row.kind == EntryKind::Overrun));
-        for row in &rows {
-            sums.count(row);
-            sums.add(rules, row, row.seq == entry.seq);
-        }
-        let numbers: Vec<u64> = rows.iter().map(|row| row.seq).collect();
-        remove(connection, &numbers)?;
-        Ok(Step::Done(numbers.into_iter().max().unwrap_or(entry.seq)))
+        let may_come_back = row.is_expiry() && !row.ends_later(connection)?;
+        let needed = may_come_back && is_listed(connection, &row.begun)?;
+        Ok(needed.then(|| latest.after(LATER)))
     }
-}
-
-/// Whether a reservation that expired was settled or voided late.
-fn ends_later(connection: &Connection, first: i64) -> rusqlite::Result<bool> {
-    let end = "SELECT EXISTS (SELECT 1 FROM entries WHERE link = ? AND kind IN (4, 5))";
-    connection.prepare_cached(end)?.query_row([first], |row| row.get(0))
 }
 
 /// Whether a restart would read a reservation's rows.
 fn is_listed(connection: &Connection, entry: &Entry) -> rusqlite::Result<bool> {
     let listed = "SELECT EXISTS (SELECT 1 FROM outstanding WHERE id = ?)";
     connection.prepare_cached(listed)?.query_row([entry.id.0.to_be_bytes()], |row| row.get(0))
-}
-
-/// The rows of a reservation that are linked to its first, which comes first.
-fn reservation(connection: &Connection, first: i64) -> rusqlite::Result<Vec<Entry>> {
-    let rows = format!(
-        "SELECT {0} FROM entries WHERE seq = ?1 UNION ALL \
-            SELECT {0} FROM entries WHERE link = ?1",
-        entry::COLUMNS
-    );
-    connection.prepare_cached(&rows)?.query_map([first], Entry::read)?.collect()
-}
-
-fn one(connection: &Connection, seq: u64) -> rusqlite::Result<Option<Entry>> {
-    let row = format!("SELECT {} FROM entries WHERE seq = ?", entry::COLUMNS);
-    let mut row = connection.prepare_cached(&row)?;
-    let mut rows = row.query_map([integer(seq)], Entry::read)?;
-    rows.next().transpose()
-}
-
-fn remove(connection: &Connection, rows: &[u64]) -> rusqlite::Result<()> {
-    let mut remove = connection.prepare_cached("DELETE FROM entries WHERE seq = ?")?;
-    rows.iter().try_for_each(|seq| remove.execute(params![integer(*seq)]).map(drop))
 }

@@ -1,0 +1,335 @@
+//! Writes the rows of one group inside its transaction.
+
+use rusqlite::{CachedStatement, Transaction, params};
+use tollgate_core::{Amounts, Attribute, Attributes, Now, ReservationId, Time};
+
+use super::{
+    charges::{self, Numbers},
+    grants::Ask,
+    mirror::{Ended, Mirror},
+    row::{EndRow, LimitRow, Reserve, Row, RowCharge},
+    rules::Rules,
+    schema::{EntryKind, WHOLE, integer},
+    spend::{Roll, Spent},
+    tables::Mark,
+};
+use crate::store::memory::End;
+
+/// One transaction in the making.
+pub(super) struct Group<'a> {
+    transaction: &'a Transaction<'a>,
+    rules: &'a mut Rules,
+    mirror: &'a mut Mirror,
+    roll: &'a mut Roll,
+    latest: &'a mut Time,
+    reserve: CachedStatement<'a>,
+    entry: CachedStatement<'a>,
+    /// Charges as text, of one row after the other.
+    text: String,
+    numbers: Vec<Numbers>,
+    /// The state of a cell, of one after the other.
+    bytes: Vec<u8>,
+}
+
+/// What a row tells beside what happened to whom.
+#[derive(Debug, Clone, Copy, Default)]
+struct Marks {
+    expires: Option<Time>,
+    keep: bool,
+    /// Whether the reservation can have several such rows.
+    link: bool,
+    estimated: bool,
+}
+
+const RESERVE: &str = "INSERT INTO entries (kind, seq, id, at, wall, requests, input_tokens, \
+    output_tokens, nano_usd, millis, expires, keep, charges, user, session, team, tier, key, \
+    provider, model, task, other, estimated, reserve_seq, end_seq, end_at, end_wall, \
+    used_requests, used_input_tokens, used_output_tokens, used_nano_usd, used_millis) \
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, \
+    ?, ?, ?, ?)";
+
+const ENTRY: &str = "INSERT INTO entries (kind, seq, id, reserve_seq, at, wall, requests, \
+    input_tokens, output_tokens, nano_usd, millis, expires, keep, charges, link, \
+    estimated) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+
+/// Attributes that have a column of their own.
+pub(super) const ATTRIBUTES: [&str; 8] =
+    ["user", "session", "team", "tier", "key", "provider", "model", "task"];
+
+type Known<'a> = (&'a mut Rules, &'a mut Mirror, &'a mut Roll, &'a mut Time);
+
+impl<'a> Group<'a> {
+    pub(super) fn begin(
+        transaction: &'a Transaction<'a>,
+        (rules, mirror, roll, latest): Known<'a>,
+    ) -> rusqlite::Result<Self> {
+        Ok(Self {
+            transaction,
+            rules,
+            mirror,
+            roll,
+            latest,
+            reserve: transaction.prepare_cached(RESERVE)?,
+            entry: transaction.prepare_cached(ENTRY)?,
+            text: String::new(),
+            numbers: Vec::new(),
+            bytes: Vec::new(),
+        })
+    }
+
+    /// Writes a row; `charges` are the whole group's.
+    pub(super) fn write(&mut self, row: Row, charges: &[RowCharge]) -> rusqlite::Result<()> {
+        match row {
+            Row::Open { cell, scope, key } => self
+                .other("INSERT INTO cells VALUES (?, ?, ?)")?
+                .execute(params![cell, scope.0.cast_signed(), key.as_str()])
+                .map(drop),
+            Row::Reserve(reserve) => self.reserve(reserve, charges),
+            Row::Extend { seq, id, now, more, charges: own } => {
+                self.charges(&charges[own], false)?;
+                let first = self.mirror.change(id, seq);
+                self.entry(EntryKind::Extend, seq, (id, first), now, &more, None)
+            }
+            Row::Renew { seq, id, now, expires } => {
+                self.text.clear();
+                let first = self.mirror.change(id, seq);
+                let nothing = &Amounts::default();
+                self.entry(EntryKind::Renew, seq, (id, first), now, nothing, Some(expires))
+            }
+            Row::End(end) => self.end(&end, charges),
+            Row::Joined => Ok(()),
+            Row::EndSession { seq, cell, limit, session, now } => {
+                let charges = format!("[[{cell},{}]]", limit.0.cast_signed());
+                let (at, wall) = (integer(now.time.as_nanos()), integer(now.wall.as_nanos()));
+                self.other(
+                    "INSERT INTO entries (kind, seq, id, at, wall, charges, session) \
+                        VALUES (8, ?, x'', ?, ?, ?, ?)",
+                )?
+                .execute(params![integer(seq), at, wall, charges, session.as_str()])
+                .map(drop)
+            }
+            Row::Checkpoint { cell, seq, state } => {
+                self.bytes.clear();
+                state.write_to(&mut self.bytes);
+                self.other("INSERT OR REPLACE INTO checkpoints VALUES (?, ?, ?)")?
+                    .execute(params![cell, integer(seq), self.bytes])
+                    .map(drop)
+            }
+            Row::Close { cell } => {
+                self.other("DELETE FROM checkpoints WHERE cell = ?")?.execute([cell]).map(drop)
+            }
+            Row::Limits(limits) => limits.iter().try_for_each(|limit| self.limit(limit)),
+            Row::Grant(Ask { cell, charge }) => {
+                let rule = self.rules.number(self.transaction, &charge)?;
+                let limit = charge.limit.0.cast_signed();
+                self.other("INSERT OR REPLACE INTO grants VALUES (?, ?, ?, ?)")?
+                    .execute(params![cell, limit, rule, integer(charge.amount)])
+                    .map(drop)
+            }
+            Row::Revoke { cell } => {
+                self.other("DELETE FROM grants WHERE cell = ?")?.execute([cell]).map(drop)
+            }
+            Row::RevokeAll => self.other("DELETE FROM grants")?.execute([]).map(drop),
+        }
+    }
+
+    fn reserve(&mut self, row: Reserve, charges: &[RowCharge]) -> rusqlite::Result<()> {
+        let end = row.end.as_deref();
+        match end {
+            None => self.charges(&charges[row.charges.clone()], false)?,
+            Some(end) => self.charges(&charges[end.charges.clone()], true)?,
+        }
+        *self.latest = (*self.latest).max(end.map_or(row.now.time, |end| end.now.time));
+        let kind = if end.is_none() { EntryKind::Reserve as i64 } else { WHOLE };
+        let who = &row.attributes;
+        let usage = end.map(|end| &end.receipt.usage);
+        self.reserve.execute(params![
+            kind,
+            integer(row.seq),
+            row.id.0.to_be_bytes(),
+            integer(row.now.time.as_nanos()),
+            integer(row.now.wall.as_nanos()),
+            integer(row.demand.requests),
+            integer(row.demand.input_tokens),
+            integer(row.demand.output_tokens),
+            integer(row.demand.cost.0),
+            integer(row.demand.millis),
+            integer(row.expires.as_nanos()),
+            row.keep,
+            self.text,
+            who.value(&Attribute::User),
+            who.value(&Attribute::Session),
+            who.value(&Attribute::Team),
+            who.value(&Attribute::Tier),
+            who.value(&Attribute::Key),
+            who.value(&Attribute::Provider),
+            who.value(&Attribute::Model),
+            who.value(&Attribute::Task),
+            others(who),
+            end.map_or(row.is_lost, |end| end.how == End::Estimate),
+            end.map(|_| integer(row.seq)),
+            end.map(|end| integer(end.seq)),
+            end.map(|end| integer(end.now.time.as_nanos())),
+            end.map(|end| integer(end.now.wall.as_nanos())),
+            usage.map(|usage| integer(usage.requests)),
+            usage.map(|usage| integer(usage.input_tokens)),
+            usage.map(|usage| integer(usage.output_tokens)),
+            usage.map(|usage| integer(usage.cost.0)),
+            usage.map(|usage| integer(usage.millis)),
+        ])?;
+        match end {
+            None => {
+                // What stands for lost holds is spent by nobody, which is for the view to say.
+                let who = (!row.is_lost).then_some(row.attributes);
+                self.mirror.reserve(row.id, row.seq, row.keep, who);
+                Ok(())
+            }
+            Some(end) => {
+                self.mirror.replace(row.id);
+                self.spent(row.seq, end, Some(&row.attributes));
+                self.overrun(end, Some(row.seq))
+            }
+        }
+    }
+
+    fn end(&mut self, row: &EndRow, charges: &[RowCharge]) -> rusqlite::Result<()> {
+        let EndRow { seq, id, now, how, receipt, .. } = row;
+        self.charges(&charges[row.charges.clone()], true)?;
+        *self.latest = (*self.latest).max(now.time);
+        let (kind, ended) = match how {
+            End::Expire => (EntryKind::Expire, self.mirror.expire(*id, *seq, now.time)),
+            End::Settle | End::Estimate => (EntryKind::Settle, self.mirror.end(*id)),
+            End::Void => (EntryKind::Void, self.mirror.end(*id)),
+        };
+        let Ended { first, keep, who, expired } = ended.unwrap_or_default();
+        let marks = Marks {
+            expires: None,
+            keep: keep && *how != End::Expire,
+            link: expired || *how == End::Expire,
+            estimated: *how == End::Estimate,
+        };
+        let first = (first != 0).then_some(first);
+        self.insert(kind, *seq, (*id, first), *now, &receipt.usage, marks)?;
+        // What is given back unused is spent by nobody, unless its expiry had counted it.
+        if first.is_some() && (*how != End::Void || expired) {
+            self.spent(*seq, row, who.as_deref());
+        }
+        self.overrun(row, first)
+    }
+
+    /// Sums up what ended, under the row that tells it.
+    fn spent(&mut self, seq: u64, end: &EndRow, who: Option<&Attributes>) {
+        let estimated = matches!(end.how, End::Estimate | End::Expire);
+        let (wall, receipt) = (end.now.wall, &end.receipt);
+        self.roll.note(Spent { seq, wall, who, receipt, estimated });
+    }
+
+    /// Tells in a row after the end what was used beyond what was reserved.
+    fn overrun(&mut self, end: &EndRow, first: Option<u64>) -> rusqlite::Result<()> {
+        let overrun = &end.receipt.overrun;
+        if *overrun == Amounts::default() {
+            return Ok(());
+        }
+        self.text.clear();
+        self.entry(EntryKind::Overrun, end.seq + 1, (end.id, first), end.now, overrun, None)
+    }
+
+    fn entry(
+        &mut self,
+        kind: EntryKind,
+        seq: u64,
+        id: (ReservationId, Option<u64>),
+        now: Now,
+        amounts: &Amounts,
+        expires: Option<Time>,
+    ) -> rusqlite::Result<()> {
+        let link = kind != EntryKind::Overrun;
+        let marks = Marks { expires, link, ..Marks::default() };
+        self.insert(kind, seq, id, now, amounts, marks)
+    }
+
+    fn insert(
+        &mut self,
+        kind: EntryKind,
+        seq: u64,
+        (id, first): (ReservationId, Option<u64>),
+        now: Now,
+        amounts: &Amounts,
+        marks: Marks,
+    ) -> rusqlite::Result<()> {
+        let charges = if self.text.is_empty() { "[]" } else { &self.text };
+        self.entry.execute(params![
+            kind as i64,
+            integer(seq),
+            id.0.to_be_bytes(),
+            first.map(integer),
+            integer(now.time.as_nanos()),
+            integer(now.wall.as_nanos()),
+            integer(amounts.requests),
+            integer(amounts.input_tokens),
+            integer(amounts.output_tokens),
+            integer(amounts.cost.0),
+            integer(amounts.millis),
+            marks.expires.map(|at| integer(at.as_nanos())),
+            marks.keep,
+            charges,
+            first.filter(|_| marks.link).map(integer),
+            marks.estimated,
+        ])?;
+        Ok(())
+    }
+
+    fn limit(&mut self, limit: &LimitRow) -> rusqlite::Result<()> {
+        self.other("INSERT OR REPLACE INTO limits VALUES (?, ?, ?, ?)")?
+            .execute(params![
+                limit.id.0.cast_signed(),
+                limit.name.as_str(),
+                limit.per,
+                limit.description
+            ])
+            .map(drop)
+    }
+
+    /// Writes down a finished checkpoint.
+    pub(super) fn mark(&mut self, mark: &Mark) -> rusqlite::Result<()> {
+        let mut set = self.other("UPDATE meta SET value = ? WHERE name = ?")?;
+        set.execute(params![integer(mark.from), "replay_from"])?;
+        set.execute(params![integer(mark.latest.as_nanos()), "latest"])?;
+        let mut gone = self.other("DELETE FROM outstanding WHERE id = ?")?;
+        for id in &mark.changes.gone {
+            gone.execute([id.0.to_be_bytes()])?;
+        }
+        let mut listed = self.other("INSERT OR REPLACE INTO outstanding VALUES (?, ?)")?;
+        for (id, rows) in &mark.changes.listed {
+            let rows = format!("{:?}", rows.as_slice());
+            listed.execute(params![id.0.to_be_bytes(), rows])?;
+        }
+        Ok(())
+    }
+
+    /// Writes charges as text: with what was used, if they have ended.
+    fn charges(&mut self, own: &[RowCharge], ended: bool) -> rusqlite::Result<()> {
+        self.text.clear();
+        self.numbers.clear();
+        for RowCharge { cell, charge, used } in own {
+            let rule = self.rules.number(self.transaction, charge)?;
+            self.numbers.push([u64::from(*cell), rule.cast_unsigned(), charge.amount, *used]);
+        }
+        let count = if ended { 4 } else { 3 };
+        charges::write(&mut self.text, self.numbers.drain(..), count);
+        Ok(())
+    }
+
+    fn other(&self, sql: &str) -> rusqlite::Result<CachedStatement<'_>> {
+        self.transaction.prepare_cached(sql)
+    }
+}
+
+/// The attributes that have no column, as JSON, if there are any.
+fn others(who: &Attributes) -> Option<String> {
+    let mut others = serde_json::Map::new();
+    for (name, value) in who.iter().filter(|(name, _)| !ATTRIBUTES.contains(name)) {
+        others.insert(name.to_owned(), value.into());
+    }
+    (!others.is_empty()).then(|| serde_json::Value::Object(others).to_string())
+}

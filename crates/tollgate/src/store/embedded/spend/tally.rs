@@ -5,10 +5,7 @@
 //! reservation. Where it does not (the reservation is older than the process, or had expired
 //! before), it lets go of what it has, and those rows are read again.
 
-use std::hash::{Hash, Hasher};
-
-use compact_str::CompactString;
-use hashbrown::{Equivalent, HashMap};
+use hashbrown::HashMap;
 use tollgate_core::{Amounts, Attribute, Attributes, Time};
 
 use super::{HOUR_NS, roll::Sums};
@@ -19,7 +16,10 @@ use crate::{Receipt, store::embedded::schema::integer};
 pub(super) struct Tally {
     /// The first row that is in them.
     pub(super) from: u64,
-    sums: HashMap<Named, [i64; 7], foldhash::fast::RandomState>,
+    /// By hour and names as bytes, which are hashed and compared at once.
+    sums: HashMap<Box<[u8]>, [i64; 7], foldhash::fast::RandomState>,
+    /// The last hour and names that were added to.
+    key: Vec<u8>,
 }
 
 /// An end of a reservation.
@@ -33,18 +33,6 @@ pub(in crate::store::embedded) struct Spent<'a> {
     pub(in crate::store::embedded) receipt: &'a Receipt,
     /// Whether nobody told what was used.
     pub(in crate::store::embedded) estimated: bool,
-}
-
-#[derive(Debug, PartialEq, Eq)]
-struct Named {
-    hour: i64,
-    names: [CompactString; 8],
-}
-
-/// The same, as it stands in a request.
-struct Of<'a> {
-    hour: i64,
-    who: &'a Attributes,
 }
 
 /// The dimensions, as attributes, in their order.
@@ -65,7 +53,7 @@ const MAX_SUMS: usize = 8_192;
 impl Tally {
     /// That of the rows from this one on.
     pub(super) fn from(from: u64) -> Self {
-        Self { from, sums: HashMap::default() }
+        Self { from, sums: HashMap::default(), key: Vec::new() }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -74,12 +62,12 @@ impl Tally {
 
     pub(super) fn add(&mut self, spent: Spent<'_>) {
         let Some(who) = spent.who else { return self.miss(spent.seq) };
-        let of = Of { hour: integer(spent.wall.as_nanos() / HOUR_NS), who };
+        write_key(&mut self.key, integer(spent.wall.as_nanos() / HOUR_NS), who);
         let more = spent.sums();
-        if let Some(sums) = self.sums.get_mut(&of) {
+        if let Some(sums) = self.sums.get_mut(self.key.as_slice()) {
             sums.iter_mut().zip(more).for_each(|(sum, more)| *sum = sum.saturating_add(more));
         } else if self.sums.len() < MAX_SUMS {
-            self.sums.insert(of.named(), more);
+            self.sums.insert(self.key.as_slice().into(), more);
         } else {
             self.miss(spent.seq);
         }
@@ -94,10 +82,9 @@ impl Tally {
     /// Takes all sums out; the rows after this one come next.
     pub(super) fn take(&mut self, last: u64) -> impl Iterator<Item = Sums> {
         self.from = last + 1;
-        self.sums.drain().map(|(named, sums)| Sums {
-            hour: named.hour,
-            names: named.names.map(CompactString::into_string),
-            sums,
+        self.sums.drain().filter_map(|(key, sums)| {
+            let (hour, names) = read_key(&key)?;
+            Some(Sums { hour, names, sums })
         })
     }
 }
@@ -112,32 +99,26 @@ impl Spent<'_> {
     }
 }
 
-impl Of<'_> {
-    fn names(&self) -> [&str; 8] {
-        DIMENSIONS.each_ref().map(|dimension| self.who.value(dimension).unwrap_or_default())
-    }
-
-    fn named(&self) -> Named {
-        Named { hour: self.hour, names: self.names().map(CompactString::from) }
-    }
-}
-
-impl Hash for Named {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.hour.hash(state);
-        self.names.iter().for_each(|name| name.as_str().hash(state));
+/// Writes the hour and then each name after its length.
+fn write_key(key: &mut Vec<u8>, hour: i64, who: &Attributes) {
+    key.clear();
+    key.extend(hour.to_le_bytes());
+    for dimension in &DIMENSIONS {
+        let name = who.value(dimension).unwrap_or_default();
+        key.extend((name.len() as u64).to_le_bytes());
+        key.extend(name.as_bytes());
     }
 }
 
-impl Hash for Of<'_> {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.hour.hash(state);
-        self.names().iter().for_each(|name| name.hash(state));
+fn read_key(key: &[u8]) -> Option<(i64, [String; 8])> {
+    let (hour, mut rest) = key.split_first_chunk()?;
+    let mut names: [String; 8] = Default::default();
+    for name in &mut names {
+        let (len, after) = rest.split_first_chunk()?;
+        let len = usize::try_from(u64::from_le_bytes(*len)).ok()?;
+        let (bytes, after) = after.split_at_checked(len)?;
+        *name = std::str::from_utf8(bytes).ok()?.to_owned();
+        rest = after;
     }
-}
-
-impl Equivalent<Named> for Of<'_> {
-    fn equivalent(&self, named: &Named) -> bool {
-        self.hour == named.hour && self.names() == named.names
-    }
+    Some((i64::from_le_bytes(*hour), names))
 }

@@ -1,8 +1,9 @@
 //! However rows come in groups, the ledger tells the same.
 
-use compact_str::CompactString;
+use std::{ops::Range, time::Duration};
+
 use proptest::prelude::*;
-use rusqlite::Connection;
+use rusqlite::{Connection, types::Value};
 use tollgate_core::{
     Amounts, Attribute, Attributes, Charge, Kind, LimitId, NanoUsd, Now, Rule, Time, Unit, Warn,
 };
@@ -11,15 +12,23 @@ use super::*;
 use crate::{
     Receipt,
     store::embedded::{
+        EmbeddedBounds,
         entries::Entries,
         entry::{self, Entry},
         mirror::Mirror,
+        replay::Replay,
+        retention::Retention,
         row::{Reserve, RowCharge},
         rules::Rules,
         schema,
         tables::{Due, Tables},
     },
 };
+
+const START: Time = Time::from_millis(1_795_262_400_000);
+const MINUTE: Duration = Duration::from_secs(60);
+/// How long rows are kept: longer than anything goes on here, and than the shortest that may be.
+const KEPT: Duration = Duration::from_secs(4 * 86_400);
 
 /// What happens to one of a few ids.
 #[derive(Debug, Clone, Copy)]
@@ -47,78 +56,90 @@ fn events() -> impl Strategy<Value = Vec<(u8, Event)>> {
     prop::collection::vec((0_u8..6, event), 0..60)
 }
 
+/// How an id stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stand {
+    Free,
+    Open,
+    Expired,
+}
+
 /// Rows as a store would record them, with numbers from this one on: nothing ends or changes
 /// that has not begun.
 fn record(events: &[(u8, Event)], first: u64) -> Batch {
     let mut batch = Batch::default();
-    let mut open = [false; 6];
+    let mut stands = [Stand::Free; 6];
     let mut seq = first;
     for (nth, (id, event)) in events.iter().enumerate() {
-        let now = Now::at(Time::from_millis(1_000 + nth as u64));
-        let is_open = &mut open[usize::from(*id)];
-        let id = ReservationId(u128::from(*id));
+        let stand = &mut stands[usize::from(*id)];
+        let Some((used, after)) = follow(*event, *stand) else { continue };
+        *stand = after;
         let from = batch.charges.len();
-        let used = match event {
-            Event::Reserve { .. } if !*is_open => 10,
-            Event::Extend if *is_open => 10,
-            Event::End { how: End::Void, .. } if *is_open => 0,
-            Event::End { is_beyond, .. } if *is_open => {
-                if *is_beyond {
-                    13
-                } else {
-                    7
-                }
-            }
-            Event::Renew if *is_open => 0,
-            Event::EndSession => 0,
-            _ => continue,
-        };
         if !matches!(event, Event::Renew | Event::EndSession) {
-            let amount = 10;
-            batch.charges.push(RowCharge { cell: 1, charge: charge(amount), used });
+            batch.charges.push(RowCharge { cell: 1, charge: charge(10), used });
         }
         let charges = from..batch.charges.len();
-        let amounts = Amounts { requests: 1, cost: NanoUsd(used), ..Amounts::default() };
-        batch.rows.push(match *event {
-            Event::Reserve { keep, is_lost } => {
-                *is_open = true;
-                let user = CompactString::from(if nth % 2 == 0 { "ann" } else { "bob" });
-                let attributes = Box::new(Attributes::new().with(Attribute::User, user));
-                let expires = now.time;
-                let demand = amounts;
-                Row::Reserve(Reserve {
-                    seq,
-                    id,
-                    now,
-                    expires,
-                    demand,
-                    keep,
-                    attributes,
-                    is_lost,
-                    charges,
-                    end: None,
-                })
-            }
-            Event::Extend => Row::Extend { seq, id, now, more: amounts, charges },
-            Event::Renew => Row::Renew { seq, id, now, expires: now.time },
-            Event::End { how, .. } => {
-                // It may be settled late, as an expired one.
-                *is_open = how == End::Expire;
-                let mut receipt = Receipt { usage: amounts, overrun: Amounts::default() };
-                if used > 10 {
-                    receipt.overrun.cost = NanoUsd(used - 10);
-                }
-                let end = EndRow { seq, id, now, how, receipt, charges };
-                seq += u64::from(used > 10);
-                Row::End(end)
-            }
-            Event::EndSession => {
-                Row::EndSession { seq, cell: 1, limit: LimitId(7), session: "s".into(), now }
-            }
-        });
-        seq += 1;
+        let now = Now::at(START.after(20 * MINUTE * nth as u32));
+        batch.rows.push(row(*event, (seq, ReservationId(u128::from(*id))), now, used, charges));
+        seq += if used > 10 { 2 } else { 1 };
     }
     batch
+}
+
+/// What an event takes or leaves used, and how its id stands after it, if it can happen.
+fn follow(event: Event, stand: Stand) -> Option<(u64, Stand)> {
+    match (event, stand) {
+        (Event::EndSession, _) => Some((0, stand)),
+        (Event::Reserve { .. }, Stand::Free) => Some((10, Stand::Open)),
+        (Event::Extend, Stand::Open) => Some((10, stand)),
+        (Event::Renew, Stand::Open) => Some((0, stand)),
+        (Event::End { how: End::Expire, .. }, Stand::Open) => Some((10, Stand::Expired)),
+        (Event::End { how: End::Void, .. }, Stand::Open | Stand::Expired) => Some((0, Stand::Free)),
+        (
+            Event::End { how: End::Settle | End::Estimate, is_beyond },
+            Stand::Open | Stand::Expired,
+        ) => Some((if is_beyond { 13 } else { 7 }, Stand::Free)),
+        _ => None,
+    }
+}
+
+fn row(
+    event: Event,
+    (seq, id): (u64, ReservationId),
+    now: Now,
+    used: u64,
+    charges: Range<usize>,
+) -> Row {
+    let amounts = Amounts { requests: 1, cost: NanoUsd(used), ..Amounts::default() };
+    match event {
+        Event::Reserve { keep, is_lost } => {
+            let user = if seq.is_multiple_of(2) { "ann" } else { "bob" };
+            let attributes = Box::new(Attributes::new().with(Attribute::User, user));
+            let (expires, demand, end) = (now.time, amounts, None);
+            Row::Reserve(Reserve {
+                seq,
+                id,
+                now,
+                expires,
+                demand,
+                keep,
+                attributes,
+                is_lost,
+                charges,
+                end,
+            })
+        }
+        Event::Extend => Row::Extend { seq, id, now, more: amounts, charges },
+        Event::Renew => Row::Renew { seq, id, now, expires: now.time },
+        Event::End { how, .. } => {
+            let overrun = Amounts { cost: NanoUsd(used.saturating_sub(10)), ..Amounts::default() };
+            let receipt = Receipt { usage: amounts, overrun };
+            Row::End(EndRow { seq, id, now, how, receipt, charges })
+        }
+        Event::EndSession => {
+            Row::EndSession { seq, cell: 1, limit: LimitId(7), session: "s".into(), now }
+        }
+    }
 }
 
 fn charge(amount: u64) -> Charge {
@@ -131,10 +152,15 @@ fn charge(amount: u64) -> Charge {
 fn written(events: &[(u8, Event)], first: u64, groups: &[usize]) -> Connection {
     let connection = Connection::open_in_memory().expect("a database");
     connection.execute_batch(schema::SCHEMA).expect("a schema");
+    write(connection, record(events, first), first, groups)
+}
+
+fn write(connection: Connection, batch: Batch, first: u64, groups: &[usize]) -> Connection {
+    connection.execute("INSERT INTO cells VALUES (1, 7, '')", []).expect("an account");
     let known = (Rules::default(), Mirror::default());
     let mut tables =
         Tables::new(connection, known, (first - 1, Time::ZERO), None).expect("a ledger");
-    let Batch { mut rows, charges } = record(events, first);
+    let Batch { mut rows, charges } = batch;
     let mut sizes = groups.iter().copied().cycle();
     while !rows.is_empty() {
         let size = sizes.next().unwrap_or(1).clamp(1, rows.len());
@@ -152,7 +178,7 @@ fn entries(ledger: &Connection) -> Vec<Entry> {
     std::iter::from_fn(|| rows.next().expect("an entry")).collect()
 }
 
-fn asked(ledger: &Connection, question: &str) -> Vec<Vec<rusqlite::types::Value>> {
+fn asked(ledger: &Connection, question: &str) -> Vec<Vec<Value>> {
     let mut question = ledger.prepare(question).expect("a question");
     let columns = question.column_count();
     let rows =
@@ -186,6 +212,88 @@ proptest! {
     }
 }
 
+const SUMS: [&str; 3] = [
+    "SELECT * FROM totals ORDER BY kind",
+    "SELECT * FROM summaries ORDER BY cell, limit_id",
+    "SELECT seq, kind, id FROM events ORDER BY seq",
+];
+
+/// What is wrong with the numbers of the rows that are gone and of those that are left.
+const UNEVEN: &str = "SELECT value FROM meta WHERE name = 'compacted' AND value <> \
+    (SELECT coalesce(sum(count), 0) FROM totals) + \
+    (SELECT count(*) FROM events WHERE seq <= value)";
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+    #[test]
+    fn grouped_rows_grow_old_as_single_rows_do(
+        events in events(),
+        groups in prop::collection::vec(1_usize..40, 1..4),
+        ends in prop::collection::vec((1_u64..20, 0_u32..60), 0..6),
+    ) {
+        let ledgers = [written(&events, 1, &[1]), written(&events, 1, &groups)];
+        let last = "SELECT coalesce(max(seq), 0) + 1 FROM events";
+        let mut sums = Vec::new();
+        for ledger in &ledgers {
+            let end = ledger.query_row(last, [], |row| entry::unsigned(row, 0)).expect("a number");
+            let rules = Rules::read(ledger).expect("rules");
+            let mut retention = Retention::read(ledger, Some(KEPT)).expect("a ledger");
+            for (most, age) in &ends {
+                let latest = START.after(KEPT).after(20 * MINUTE * *age);
+                retention.advance(ledger, &rules, (end, *most), latest).expect("a step");
+                prop_assert_eq!(asked(ledger, UNEVEN), Vec::<Vec<Value>>::new());
+            }
+            let latest = START.after(3 * KEPT);
+            while retention.is_due(end, latest) {
+                let before = asked(ledger, "SELECT value FROM meta WHERE name = 'compacted'");
+                retention.advance(ledger, &rules, (end, 7), latest).expect("a step");
+                prop_assert_eq!(asked(ledger, UNEVEN), Vec::<Vec<Value>>::new());
+                if asked(ledger, "SELECT value FROM meta WHERE name = 'compacted'") == before {
+                    break;
+                }
+            }
+            sums.push(SUMS.map(|sum| asked(ledger, sum)));
+        }
+        prop_assert_eq!(&sums[0], &sums[1]);
+    }
+}
+
+#[test]
+fn what_goes_on_in_the_middle_of_an_old_one_is_not_passed_over() {
+    let begun = Event::Reserve { keep: false, is_lost: false };
+    let ended = |how| Event::End { how, is_beyond: false };
+    let events = [(1, begun), (2, begun), (1, ended(End::Expire)), (2, ended(End::Settle))];
+    let ledger = written(&[&events[..], &[(3, begun)]].concat(), 1, &[4]);
+    let list = "INSERT INTO outstanding SELECT id, '[]' FROM entries WHERE kind = 6";
+    ledger.execute(list, []).expect("it may be settled yet");
+    let rules = Rules::read(&ledger).expect("rules");
+    let mut retention = Retention::read(&ledger, Some(KEPT)).expect("a ledger");
+    let left = || asked(&ledger, "SELECT group_concat(seq ORDER BY seq) FROM events");
+    retention.advance(&ledger, &rules, (5, 100), START.after(2 * KEPT)).expect("a step");
+    assert_eq!(left(), [[Value::Text("1,2,3,4,5".to_owned())]]);
+    ledger.execute("DELETE FROM outstanding", []).expect("nobody settles it");
+    retention.advance(&ledger, &rules, (5, 100), START.after(3 * KEPT)).expect("a step");
+    assert_eq!(left(), [[Value::Text("5".to_owned())]]);
+}
+
+#[test]
+fn a_start_goes_on_from_the_last_number_though_it_has_no_row_of_its_own() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("ledger.db");
+    let connection = schema::open(&path, &EmbeddedBounds::default()).expect("a ledger");
+    let begun = Event::Reserve { keep: false, is_lost: false };
+    let ended = Event::End { how: End::Settle, is_beyond: false };
+    let events = [(1, begun), (2, begun), (2, ended), (1, ended)];
+    let ledger = write(connection, record(&events, 1), 1, &[4]);
+    let replay = Replay::read(&ledger, &path, None).expect("a ledger");
+    assert_eq!((replay.seq, replay.reservations.len()), (4, 0), "its rows are read");
+    ledger.execute("UPDATE meta SET value = 5 WHERE name = 'replay_from'", []).expect("a mark");
+    assert_eq!(Replay::read(&ledger, &path, None).expect("a ledger").seq, 4, "none is read");
+    ledger.execute("UPDATE meta SET value = 6 WHERE name = 'replay_from'", []).expect("a mark");
+    let missing = Replay::read(&ledger, &path, None).expect_err("the fifth is missing");
+    assert!(missing.to_string().contains("from 5 to 5 are missing"), "{missing}");
+}
+
 #[test]
 fn what_begins_and_ends_in_a_group_has_one_row() {
     let begun = Event::Reserve { keep: false, is_lost: false };
@@ -204,6 +312,6 @@ fn what_begins_and_ends_in_a_group_has_one_row() {
     ] {
         let ledger = written(&events, first, &[events.len()]);
         let count = asked(&ledger, "SELECT count(*) FROM entries");
-        assert_eq!(count, [[rusqlite::types::Value::Integer(rows)]], "{events:?} from {first}");
+        assert_eq!(count, [[Value::Integer(rows)]], "{events:?} from {first}");
     }
 }

@@ -39,6 +39,8 @@ pub(super) struct Attempts {
     waited: Duration,
     /// What came of those that did not serve it.
     told: Vec<(String, String)>,
+    /// Whether one that a limit refused was asked for once more.
+    is_recalled: bool,
 }
 
 /// Where it is tried next.
@@ -82,6 +84,7 @@ impl Attempts {
             arrived: exchange.arrived.time,
             waited: Duration::ZERO,
             told: Vec::new(),
+            is_recalled: false,
         }
     }
 
@@ -194,12 +197,39 @@ impl Attempts {
             return false;
         }
         self.candidates[place].refused = true;
-        if !self.leave_out(place, "limit")
-            && let Some(first) = self.candidates.iter_mut().find(|candidate| candidate.refused)
-        {
-            first.out = false;
+        if !self.leave_out(place, "limit") {
+            self.recall();
         }
         true
+    }
+
+    /// Where nothing else is left, has the first asked for once more that a limit refused;
+    /// whether there is one.
+    pub(super) fn recall(&mut self) -> bool {
+        let refused = self.candidates.iter_mut().find(|one| one.refused && one.out);
+        let Some(first) = refused.filter(|_| !self.is_recalled) else { return false };
+        first.out = false;
+        self.is_recalled = true;
+        true
+    }
+
+    /// Leaves out those that the request would be translated for, since it cannot be.
+    pub(super) fn leave_out_translated(&mut self) {
+        for place in 0..self.candidates.len() {
+            if self.is_for_translation(place) {
+                self.leave_out(place, What::Untranslatable.error());
+            }
+        }
+    }
+
+    /// Whether any is left that the request would be translated for, and nobody has tried.
+    pub(super) fn may_translate(&self) -> bool {
+        (0..self.candidates.len()).any(|place| self.is_for_translation(place))
+    }
+
+    fn is_for_translation(&self, place: usize) -> bool {
+        let candidate = &self.candidates[place];
+        candidate.is_translated && !candidate.out && candidate.tries == 0
     }
 
     /// How long it waits there for a limit: not at all while there may be others.

@@ -52,9 +52,10 @@ pub(super) enum Found {
 }
 
 /// What becomes of the answer that a provider gives.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) enum Keeper {
     /// It passes, since nothing is kept at all.
+    #[default]
     Off,
     /// It passes, since it is not kept.
     Pass,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use compact_str::CompactString;
 use tollgate_core::{Time, policy::settings::NamedModel};
 
-use super::exchange::Exchange;
+use super::{exchange::Exchange, prepared::Asked, translated};
 use crate::{guards::Account, providers::Provider};
 
 /// A model that may serve a request.
@@ -16,6 +16,8 @@ pub(super) struct Candidate {
     pub(super) model: CompactString,
     /// Whose quota the request counts in there.
     pub(super) account: Account,
+    /// Whether it speaks another dialect than the caller, and the request is translated for it.
+    pub(super) is_translated: bool,
     /// How often it was sent this request.
     pub(super) tries: u32,
     /// When it may be sent it again.
@@ -32,7 +34,16 @@ impl Candidate {
         model: CompactString,
         account: Account,
     ) -> Self {
-        Self { provider, model, account, tries: 0, repeat_at: None, out: false, refused: false }
+        Self {
+            provider,
+            model,
+            account,
+            is_translated: false,
+            tries: 0,
+            repeat_at: None,
+            out: false,
+            refused: false,
+        }
     }
 
     /// As people write it.
@@ -41,15 +52,21 @@ impl Candidate {
     }
 }
 
-/// The models behind a name that speak as the caller does, in the order of this request.
-pub(super) fn of_name(exchange: &Exchange, named: &NamedModel, rest: &str) -> Vec<Candidate> {
+/// The models behind a name that speak as the caller does, or that the request may be translated
+/// for, in the order of this request.
+pub(super) fn of_name(exchange: &Exchange, named: &NamedModel, asked: &Asked) -> Vec<Candidate> {
     let order = order(named, || exchange.app.chance.draw());
     let models = order.into_iter().map(|place| &named.models[place].model);
     let found = models.filter_map(|path| {
         let provider = exchange.live.providers.named(&path.provider)?;
-        let speaks = provider.dialect_at(rest) == exchange.dialect;
+        let speaks = provider.dialect_at(&asked.rest) == exchange.dialect;
+        let is_translated =
+            !speaks && named.translate && translated::is_possible(&asked.target, provider);
         let account = exchange.account(provider);
-        speaks.then(|| Candidate::new(Arc::clone(provider), path.model.clone(), account))
+        (speaks || is_translated).then(|| Candidate {
+            is_translated,
+            ..Candidate::new(Arc::clone(provider), path.model.clone(), account)
+        })
     });
     found.collect()
 }

@@ -53,7 +53,7 @@ pub(super) struct Pupil {
 
 /// What is reserved for the output of a request that names no maximum, where the model is
 /// not known to make less.
-const ASSUMED_OUTPUT_TOKENS: u64 = 4_096;
+pub(super) const ASSUMED_OUTPUT_TOKENS: u64 = 4_096;
 
 /// The first slice of a stream of which nothing is known, as a part of the most it may be.
 const UNKNOWN_SLICE: u64 = 8;

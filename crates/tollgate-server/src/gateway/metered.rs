@@ -12,6 +12,7 @@ use tollgate_meter::{Ending, Metered as Metering, PlainMeter, StreamMeter, refus
 
 use super::{
     forward::ProviderBody,
+    retold::Retelling,
     slices::{Made, Room, Slices},
     ticket::{Outcome, Ticket},
 };
@@ -46,10 +47,12 @@ pub(super) struct Stream {
     is_over: bool,
     /// In which form an error at its end is told.
     form: Form,
+    /// Where its caller speaks another dialect.
+    retelling: Option<Box<Retelling>>,
 }
 
 /// An answer that its provider did not bring to its end.
-const BROKEN: End = End::Failed { retry_after: None, overloaded: false };
+pub(super) const BROKEN: End = End::Failed { retry_after: None, overloaded: false };
 
 /// The body of an answer in one piece, once its first bytes are there: they go out with its
 /// head in one write, and most answers are whole then.
@@ -173,7 +176,14 @@ impl Stream {
         form: Form,
     ) -> Self {
         let (pending, last) = (Bytes::new(), None);
-        Self { body, meter, ticket: Some(ticket), slices, pending, last, is_over: false, form }
+        let (ticket, is_over, retelling) = (Some(ticket), false, None);
+        Self { body, meter, ticket, slices, pending, last, is_over, form, retelling }
+    }
+
+    /// The same, told in another dialect.
+    pub(super) fn retold(mut self, retelling: Retelling) -> Self {
+        self.retelling = Some(Box::new(retelling));
+        self
     }
 
     /// Sees to it that what comes next is reserved, or ends the stream.
@@ -217,11 +227,36 @@ impl Stream {
             }
             None => {
                 let metered = self.meter.finish();
+                self.retell();
+                if let Some(retelling) = &mut self.retelling {
+                    retelling.finish(self.form);
+                }
                 self.conclude(metered);
                 self.is_over = true;
             }
         }
         Poll::Ready(())
+    }
+
+    /// Translates what passes, if it is.
+    fn retell(&mut self) {
+        let Some(retelling) = &mut self.retelling else { return };
+        while let Some(bytes) = self.meter.pop() {
+            retelling.push(&bytes);
+        }
+        if retelling.has_failed() {
+            // Nothing that comes after it would be told.
+            let metered = self.meter.metered();
+            self.conclude(metered);
+            self.is_over = true;
+        }
+    }
+
+    fn pop(&mut self) -> Option<Bytes> {
+        match &mut self.retelling {
+            Some(retelling) => retelling.pop(),
+            None => self.meter.pop(),
+        }
     }
 
     /// Meters what came: all of it where all that it may bring is reserved, else the next
@@ -232,6 +267,7 @@ impl Stream {
         } else {
             self.meter.push_event(&mut self.pending);
         }
+        self.retell();
         // The dialect's own mark ends it: whoever reads it may ask anew at once.
         if self.meter.metered().ending == Ending::Complete {
             let metered = self.meter.metered();
@@ -255,12 +291,19 @@ impl Stream {
         let metered = self.meter.metered();
         self.conclude(metered);
         let event = self.meter.cut(error);
-        self.last = Some(Frame::data(event));
+        let event = match &mut self.retelling {
+            Some(retelling) => retelling.cut(error),
+            None => event,
+        };
+        self.last = (!event.is_empty()).then(|| Frame::data(event));
         self.is_over = true;
     }
 
     fn conclude(&mut self, metered: Metering) {
-        if let Some(ticket) = self.ticket.take() {
+        if let Some(mut ticket) = self.ticket.take() {
+            if self.retelling.as_ref().is_some_and(|retelling| !retelling.is_whole()) {
+                ticket.forget_whole();
+            }
             ticket.conclude(Outcome::Stream(metered));
         }
     }
@@ -276,7 +319,7 @@ impl Body for Stream {
     ) -> Poll<Option<Result<Frame<Bytes>, UpstreamError>>> {
         let this = self.get_mut();
         loop {
-            if let Some(bytes) = this.meter.pop() {
+            if let Some(bytes) = this.pop() {
                 return Poll::Ready(Some(Ok(Frame::data(bytes))));
             }
             if this.is_over {

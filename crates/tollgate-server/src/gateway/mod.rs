@@ -34,13 +34,16 @@ mod planner;
 mod prepared;
 mod provider;
 mod query;
+mod retold;
 mod room;
 mod secrets;
+mod sent;
 mod slices;
 #[cfg(test)]
 mod tests;
 mod ticket;
 mod tier;
+mod translated;
 mod tries;
 mod visit;
 

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use compact_str::CompactString;
 use http::{HeaderMap, Uri, header::CONTENT_TYPE, request::Parts};
 use tollgate_core::{Attribute, Demand, Now, Unit, policy::settings::Dialect};
-use tollgate_meter::Scan;
+use tollgate_meter::{Scan, translate::Answers};
 
 use super::{
     aside::{LONG_BODY_BYTES, aside},
@@ -18,7 +18,7 @@ use super::{
     exchange::{Exchange, Incoming},
     planner::Planner,
     provider::is_counted,
-    tier,
+    tier, translated,
 };
 use crate::{
     prices::Rate,
@@ -49,6 +49,18 @@ pub(super) struct Prepared {
     pub(super) planner: Arc<Planner>,
     pub(super) uri: Uri,
     pub(super) body: Bytes,
+    /// How what comes back is told, where it was translated.
+    pub(super) answers: Option<Answers>,
+}
+
+/// A request in the words of one model's provider.
+pub(super) struct Worded {
+    /// The path and query without the provider's name.
+    pub(super) rest: String,
+    pub(super) body: Bytes,
+    pub(super) target: Target,
+    /// How what comes back is told, where it was translated.
+    pub(super) answers: Option<Answers>,
 }
 
 /// What providers take a request to use when they admit it: what it sends, and the most that
@@ -68,18 +80,10 @@ pub(super) async fn prepare(
     exchange.turn_to(&candidate.provider)?;
     let provider = Arc::clone(&candidate.provider);
     let model = candidate.model.clone();
-    let (rest, body) = match &asked.name {
-        None => (asked.rest.clone(), asked.body.clone()),
-        Some(name) => behind(&asked.target, &asked.rest, &asked.body, &model).ok_or_else(|| {
-            let sentence = format!(
-                "`{name}` stands for several models, and this API takes the name of one alone: write that."
-            );
-            Failure::new(What::InvalidRequest, sentence).at("model")
-        })?,
-    };
+    let Worded { rest, body, target, answers } = worded(exchange, candidate, asked).await?;
     let request = match scanned {
         Some(request) => request,
-        None => rescan(exchange, candidate, asked, &rest, &body).await?,
+        None => rescan(candidate, asked, &target, &body).await?,
     };
     match &asked.name {
         Some(name) if exchange.allow_model(Some(name)).is_ok() => {}
@@ -91,20 +95,40 @@ pub(super) async fn prepare(
     let (request, planned) = estimate::plan(exchange, request, &body, rate.price()).await?;
     let planner = Arc::new(Planner::new(&exchange.app, &rate, planned));
     let uri = provider.target(&rest)?;
-    Ok(Prepared { model, request, rate, planner, uri, body })
+    Ok(Prepared { model, request, rate, planner, uri, body, answers })
 }
 
-async fn rescan(
+async fn worded(
     exchange: &Exchange,
     candidate: &Candidate,
     asked: &Asked,
-    rest: &str,
+) -> Result<Worded, Failure> {
+    if candidate.is_translated {
+        return translated::worded(exchange, candidate, asked).await;
+    }
+    let Asked { rest, body, target, name, .. } = asked;
+    let Some(name) = name else {
+        let (rest, body, target) = (rest.clone(), body.clone(), target.clone());
+        return Ok(Worded { rest, body, target, answers: None });
+    };
+    let (rest, body) = behind(target, rest, body, &candidate.model).ok_or_else(|| {
+        let sentence = format!(
+            "`{name}` stands for several models, and this API takes the name of one alone: write that."
+        );
+        Failure::new(What::InvalidRequest, sentence).at("model")
+    })?;
+    let (path, query) =
+        rest.split_once('?').map_or((rest.as_str(), None), |(path, query)| (path, Some(query)));
+    let target = Target::of(exchange.dialect, path, query)?.unwrap_or_else(|| target.clone());
+    Ok(Worded { rest, body, target, answers: None })
+}
+
+async fn rescan(
+    candidate: &Candidate,
+    asked: &Asked,
+    target: &Target,
     body: &Bytes,
 ) -> Result<Request, Failure> {
-    let (path, query) =
-        rest.split_once('?').map_or((rest, None), |(path, query)| (path, Some(query)));
-    let target = Target::of(exchange.dialect, path, query)?;
-    let target = target.as_ref().unwrap_or(&asked.target);
     let mut request = scan(target, asked.deployment.as_deref(), &asked.head.headers, body).await?;
     if request.scan().model != candidate.model {
         request.rename(candidate.model.to_string());

@@ -193,6 +193,13 @@ impl Ticket {
         }
     }
 
+    /// Lets nobody know that the answer came whole: its caller gets something else.
+    pub(super) fn forget_whole(&mut self) {
+        if let Some(held) = &mut self.0 {
+            held.whole = None;
+        }
+    }
+
     /// Notes that not all that its model makes is seen while it comes.
     pub(super) fn note_hiding(&mut self) {
         if let Some(held) = &mut self.0 {

@@ -6,13 +6,9 @@
 use std::sync::Arc;
 
 use compact_str::CompactString;
-use http::{
-    HeaderMap, HeaderValue, Response,
-    header::{CONTENT_LENGTH, CONTENT_TYPE},
-    response::Parts,
-};
-use tollgate_core::{Attribute, Now, policy::settings::Dialect};
-use tollgate_meter::{PlainMeter, Scan, StreamMeter, signals::Signals};
+use http::Response;
+use tollgate_core::Attribute;
+use tollgate_meter::Scan;
 
 use super::{
     attempts::{Attempts, Chosen},
@@ -20,40 +16,31 @@ use super::{
     cached::{self, Found, Keeper},
     candidates::{self, Candidate},
     dialect::{Request, Target},
-    estimate::{How, Plan},
     exchange::{Exchange, Incoming, Stop},
-    forward::ProviderBody,
-    judged::{self, Judged},
-    metered::{Stream, plain},
-    peeked::Peeked,
     planner::Planner,
     prepared::{Asked, Prepared, deployment, prepare, rough, scan},
-    provider::{passed, unanswered},
-    slices::Slices,
     ticket::Ticket,
 };
 use crate::{
-    cache::Recorder,
-    credentials,
-    guards::{Pass, announced},
+    guards::Pass,
     net::{self, Body},
     prices::Rate,
     refusal::{Failure, What},
 };
 
 /// One try.
-struct Try<'a> {
-    exchange: &'a mut Exchange,
-    attempts: &'a mut Attempts,
+pub(super) struct Try<'a> {
+    pub(super) exchange: &'a mut Exchange,
+    pub(super) attempts: &'a mut Attempts,
     /// Where, among the candidates.
-    place: usize,
-    asked: &'a Asked,
+    pub(super) place: usize,
+    pub(super) asked: &'a Asked,
     /// What becomes of its answer.
-    keeper: &'a mut Keeper,
+    pub(super) keeper: &'a mut Keeper,
 }
 
 /// What came of a try.
-enum Tried {
+pub(super) enum Tried {
     Answered(Response<Body>),
     /// There is another, which may begin at once.
     Again(Option<Chosen>),
@@ -148,7 +135,7 @@ fn attempts(
     let name = CompactString::from(&request.scan().model);
     let named = exchange.live.settings.models.get(name.as_str());
     if let Some(named) = named.filter(|_| asked.deployment.is_none()) {
-        let candidates = candidates::of_name(exchange, named, &asked.rest);
+        let candidates = candidates::of_name(exchange, named, asked);
         if candidates.is_empty() {
             let sentence = format!(
                 "None of the models behind `{name}` speaks as this request does: ask for another, or by another API."
@@ -171,7 +158,8 @@ impl Try<'_> {
             Ok(prepared) => prepared,
             Err(failure) => {
                 pass.unsent();
-                let elsewhere = self.attempts.leave_out(self.place, failure.what.error());
+                let (attempts, why) = (&mut self.attempts, failure.what.error());
+                let elsewhere = attempts.leave_out(self.place, why) || attempts.recall();
                 return if elsewhere { Ok(Tried::Again(None)) } else { Err(failure.into()) };
             }
         };
@@ -220,147 +208,6 @@ impl Try<'_> {
         attempts.begin(*place, now);
         Ok(Some(ticket))
     }
-
-    async fn send(mut self, prepared: Prepared, mut ticket: Ticket) -> Result<Tried, Stop> {
-        let mut plan = prepared.planner.latest();
-        let Prepared { request, rate, uri, body, .. } = prepared;
-        if plan.pupil.is_some() && request.scan().stream && plan.how == How::Whole {
-            ticket.note_hiding();
-        }
-        ticket.teach(plan.pupil.take());
-        let body = match plan.clamped() {
-            Some(most) => request.clamped_body(&body, most),
-            None => request.upstream_body(body),
-        };
-        let clock = self.exchange.app.gate.clock().clone();
-        let entry = self.exchange.signed_entry(&body).await;
-        let provider = Arc::clone(&self.exchange.provider);
-        let mut head = self.asked.head.clone();
-        if self.exchange.is_abroad() && provider.passes_callers(&entry) {
-            credentials::remove_all(&mut head.headers);
-        }
-        let sent = clock.now();
-        let answered = provider.send(head, uri, net::full(body), entry).await;
-        let came = clock.now();
-        let response = match answered {
-            Ok(response) => response,
-            Err(error) => {
-                return match self.again(&mut ticket, &judged::of_error(&error)) {
-                    Some(next) => Ok(another(ticket, next)),
-                    None => Err(unanswered(ticket, &error, 0).into()),
-                };
-            }
-        };
-        let (mut head, body) = response.into_parts();
-        net::strip_response(&mut head.headers);
-        if judged::is_refusal(head.status) {
-            return Ok(self.refused(head, body, ticket, came).await);
-        }
-        ticket.headed(&announced(&signals(&head, &[], came), came.time));
-        self.mark(&mut head.headers, &ticket, came);
-        let gone = sent.time.since(self.asked.read.time);
-        ticket.note_added(gone + clock.now().time.since(came.time));
-        let recorder = self.keep(&mut head, &mut ticket, plan.clamped().is_none());
-        if !head.status.is_success() {
-            return Ok(Tried::Answered(Response::from_parts(head, passed(body, ticket))));
-        }
-        let (head, body) = self.answered((head, body), request, &plan, &rate, ticket).await?;
-        let body = cached::recorded(body, recorder);
-        Ok(Tried::Answered(Response::from_parts(head, body)))
-    }
-
-    /// An answer that refuses: the caller's, if there is no other try.
-    async fn refused(
-        mut self,
-        mut head: Parts,
-        body: ProviderBody,
-        mut ticket: Ticket,
-        came: Now,
-    ) -> Tried {
-        let body = Peeked::of(body).await;
-        let signals = signals(&head, body.first(), came);
-        ticket.headed(&announced(&signals, came.time));
-        let judged = judged::of_refusal(head.status, &signals);
-        if let Some(next) = self.again(&mut ticket, &judged) {
-            return another(ticket, next);
-        }
-        self.mark(&mut head.headers, &ticket, came);
-        self.keep(&mut head, &mut ticket, false);
-        Tried::Answered(Response::from_parts(head, passed(body, ticket)))
-    }
-
-    /// Says what the cache had, and begins to write an answer down that is kept.
-    fn keep(
-        &mut self,
-        head: &mut Parts,
-        ticket: &mut Ticket,
-        as_it_stands: bool,
-    ) -> Option<Recorder> {
-        let keeper = std::mem::replace(self.keeper, Keeper::Off);
-        keeper.begin(self.exchange, head, ticket, as_it_stands)
-    }
-
-    /// An answer that is metered.
-    async fn answered(
-        self,
-        (mut head, body): (Parts, ProviderBody),
-        request: Request,
-        plan: &Plan,
-        rate: &Rate,
-        ticket: Ticket,
-    ) -> Result<(Parts, Body), Stop> {
-        let exchange = self.exchange;
-        let body = if is_stream(exchange, &request, &head.headers) {
-            // A chunk of it may be taken out.
-            head.headers.remove(CONTENT_LENGTH);
-            let slices = Slices::new(plan, rate, &exchange.who);
-            let meter = StreamMeter::new(&*request, plan.gauge);
-            net::boxed(Stream::new(body, meter, ticket, slices, exchange.form))
-        } else {
-            let mut meter = PlainMeter::new(&*request);
-            for (name, value) in &head.headers {
-                meter.header(name.as_str(), value.as_bytes());
-            }
-            match plain(body, meter, ticket).await {
-                Ok(body) => body,
-                Err((error, mut ticket)) => {
-                    ticket.ended(judged::of_error(&error).end);
-                    return Err(unanswered(ticket, &error, 0).into());
-                }
-            }
-        };
-        Ok((head, body))
-    }
-
-    /// Tells what came of it, and whether there is another try.
-    fn again(&mut self, ticket: &mut Ticket, judged: &Judged) -> Option<Option<Chosen>> {
-        // First, so that the next one is chosen by what is known now.
-        ticket.ended(judged.end);
-        let next = self.attempts.again(self.exchange, self.place, judged)?;
-        let candidate = &self.attempts.candidates[self.place];
-        tracing::info!(
-            provider = %candidate.provider.name,
-            model = %candidate.model,
-            why = %judged.why,
-            "a try made nothing, so there is another",
-        );
-        Some(next)
-    }
-
-    fn mark(&self, headers: &mut HeaderMap, ticket: &Ticket, came: Now) {
-        self.exchange.mark(headers, ticket, came);
-        self.attempts.mark(headers, self.place, self.asked.name.is_some());
-    }
-}
-
-fn another(ticket: Ticket, next: Option<Chosen>) -> Tried {
-    ticket.void();
-    Tried::Again(next)
-}
-
-fn signals(head: &Parts, body: &[u8], came: Now) -> Signals {
-    let headers = head.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
-    Signals::read(head.status.as_u16(), headers, body, came.wall)
 }
 
 /// Asks for what the plan says, and for less where that does not fit and less may do.
@@ -377,14 +224,4 @@ async fn admit(
         }
         asked => asked,
     }
-}
-
-/// Whether an answer comes in events. Google sends a stream that nobody asked for as events
-/// as one JSON array.
-fn is_stream(exchange: &Exchange, request: &Request, headers: &HeaderMap) -> bool {
-    const TYPES: [&[u8]; 2] = [b"text/event-stream", b"application/vnd.amazon.eventstream"];
-    let told = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
-    let begins =
-        |kind: &&[u8]| told.get(..kind.len()).is_some_and(|start| start.eq_ignore_ascii_case(kind));
-    exchange.dialect == Dialect::Gemini && request.scan().stream || TYPES.iter().any(begins)
 }

@@ -1,6 +1,6 @@
 //! What goes wrong that is no limit's refusal, in one sentence for the caller.
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 use http::StatusCode;
 use tollgate::StoreError;
@@ -17,7 +17,7 @@ pub(crate) struct Failure {
     /// One clear sentence for the caller: what was wrong, where, what to do.
     pub(crate) message: String,
     /// The member of the request at fault, if it is one.
-    pub(crate) param: Option<&'static str>,
+    pub(crate) param: Option<Cow<'static, str>>,
     /// How long to wait before it is worth asking again, where that is known.
     pub(crate) wait: Option<Duration>,
 }
@@ -27,6 +27,8 @@ pub(crate) struct Failure {
 pub(crate) enum What {
     /// The request makes no sense.
     InvalidRequest,
+    /// It cannot be said in the dialect of the model that would serve it.
+    Untranslatable,
     /// Its body is longer than is read.
     TooLarge,
     /// Its body did not come in time.
@@ -61,7 +63,7 @@ impl What {
     /// The status of its answer.
     pub(crate) const fn status(self) -> StatusCode {
         match self {
-            Self::InvalidRequest => StatusCode::BAD_REQUEST,
+            Self::InvalidRequest | Self::Untranslatable => StatusCode::BAD_REQUEST,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
@@ -84,6 +86,7 @@ impl What {
             Self::InvalidRequest | Self::TooLarge | Self::TooSlow | Self::Conflict => {
                 "invalid_request"
             }
+            Self::Untranslatable => "untranslatable",
             Self::Unauthorized => "unauthorized",
             Self::Forbidden => "forbidden",
             Self::ModelUnpriced => "model_unpriced",
@@ -104,9 +107,11 @@ impl What {
                 ("invalid_request_error", None)
             }
             Self::Unauthorized => ("invalid_request_error", Some("invalid_api_key")),
-            Self::Forbidden | Self::ModelUnpriced | Self::NotFound | Self::NotKept => {
-                ("invalid_request_error", Some(self.error()))
-            }
+            Self::Untranslatable
+            | Self::Forbidden
+            | Self::ModelUnpriced
+            | Self::NotFound
+            | Self::NotKept => ("invalid_request_error", Some(self.error())),
             Self::StoreUnavailable | Self::Overloaded | Self::CircuitOpen => {
                 ("service_unavailable_error", Some(self.error()))
             }
@@ -130,14 +135,17 @@ impl Failure {
 
     /// At a member of the request.
     #[must_use]
-    pub(crate) fn at(self, param: &'static str) -> Self {
-        Self { param: Some(param), ..self }
+    pub(crate) fn at(self, param: impl Into<Cow<'static, str>>) -> Self {
+        Self { param: Some(param.into()), ..self }
     }
 }
 
 impl From<ScanError> for Failure {
     fn from(error: ScanError) -> Self {
-        Self { param: error.member(), ..Self::new(What::InvalidRequest, error.to_string()) }
+        Self {
+            param: error.member().map(Cow::Borrowed),
+            ..Self::new(What::InvalidRequest, error.to_string())
+        }
     }
 }
 

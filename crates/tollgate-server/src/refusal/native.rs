@@ -83,7 +83,11 @@ impl Failure {
 
     pub(super) fn told(&self) -> Refusal<'_> {
         let wait_ms = self.wait.map(render::millis_up);
-        Refusal { param: self.param, wait_ms, ..Refusal::new(self.what.reason(), &self.message) }
+        Refusal {
+            param: self.param.as_deref(),
+            wait_ms,
+            ..Refusal::new(self.what.reason(), &self.message)
+        }
     }
 }
 
@@ -91,7 +95,7 @@ impl What {
     /// As dialects tell reasons apart.
     const fn reason(self) -> Reason {
         match self {
-            Self::InvalidRequest | Self::Conflict => Reason::Invalid,
+            Self::InvalidRequest | Self::Untranslatable | Self::Conflict => Reason::Invalid,
             Self::TooLarge => Reason::TooLarge,
             Self::TooSlow => Reason::TooSlow,
             Self::Unauthorized => Reason::Unauthorized,

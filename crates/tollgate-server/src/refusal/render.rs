@@ -54,7 +54,7 @@ struct Problem<'a> {
     error: &'static str,
     message: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    param: Option<&'static str>,
+    param: Option<&'a str>,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     limit: Option<OfLimit<'a>>,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
@@ -161,7 +161,7 @@ pub(crate) fn failed(failure: &Failure, reader: Reader<'_>) -> Response<Body> {
                 detail: &failure.message,
                 error: failure.what.error(),
                 message: &failure.message,
-                param: failure.param,
+                param: failure.param.as_deref(),
                 limit: None,
                 sessions: None,
             };
@@ -169,8 +169,8 @@ pub(crate) fn failed(failure: &Failure, reader: Reader<'_>) -> Response<Body> {
         }
         form if form.is_openai() => {
             let (kind, code) = failure.what.openai();
-            let error =
-                openai::Error { message: &failure.message, kind, param: failure.param, code };
+            let param = failure.param.as_deref();
+            let error = openai::Error { message: &failure.message, kind, param, code };
             respond(status, openai::error_body(&error), JSON)
         }
         form => native(form, &Refusal { request_id: reader.request_id, ..failure.told() }),

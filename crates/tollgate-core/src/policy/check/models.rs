@@ -4,7 +4,7 @@ use super::providers::known_providers;
 use crate::policy::{
     PolicyError, Settings,
     limits::Findings,
-    settings::{Dialect, Fallback, NamedModel, is_model},
+    settings::{Candidate, Dialect, Fallback, NamedModel, is_model},
     suggest::suggestion,
     tree::Node,
 };
@@ -66,21 +66,42 @@ fn one(
             findings.errors.push(wrong(&format!("`{}` is no AI provider", path.provider)));
         }
     }
-    for (is_set, key, why) in [
-        (
-            named.translate,
-            "translate",
-            "nothing is translated in this version: models of other dialects than the caller's are passed over",
-        ),
-        (
-            named.fallback == Fallback::Cache,
-            "fallback",
-            "this version has no cache of answers: the request is refused",
-        ),
-    ] {
-        if is_set {
-            let message = format!("`models.{name}.{key}`: {why}");
-            findings.warnings.push(PolicyError::warning(message).at(node.value_origin(key)));
-        }
+    translation(node, (name, named), settings, findings);
+    if named.fallback == Fallback::Cache && !settings.cache.enabled {
+        let message = format!(
+            "`models.{name}.fallback`: no answers are kept, so none can be served: set `enabled = true` in `[cache]`"
+        );
+        findings.warnings.push(PolicyError::warning(message).at(node.value_origin("fallback")));
     }
+}
+
+/// Notes where what is said of translation does nothing, or where nothing is said that would.
+fn translation(
+    node: &Node,
+    (name, named): (&str, &NamedModel),
+    settings: &Settings,
+    findings: &mut Findings,
+) {
+    let speaks = |one: &Candidate, dialects: &[Dialect]| {
+        let its = settings.providers.get(one.model.provider.as_str());
+        its.is_some_and(|its| dialects.contains(&its.dialect))
+    };
+    let find = |dialects: &[Dialect]| named.models.iter().find(|one| speaks(one, dialects));
+    let completions = find(&[Dialect::Openai, Dialect::Azure]);
+    let messages = find(&[Dialect::Anthropic]);
+    let (key, message) = match (named.translate, completions, messages) {
+        (true, None, None) => {
+            let why = "none of its models speaks OpenAI's chat completions or Anthropic's messages, and nothing else is translated";
+            ("translate", format!("`models.{name}.translate`: {why}"))
+        }
+        (false, Some(one), Some(other)) => {
+            let (one, other) = (&one.model, &other.model);
+            let why = format!(
+                "callers of `{one}` pass over `{other}`, which speaks another dialect: set `translate = true` to have requests translated"
+            );
+            ("models", format!("`models.{name}.models`: {why}"))
+        }
+        _ => return,
+    };
+    findings.warnings.push(PolicyError::warning(message).at(node.value_origin(key)));
 }

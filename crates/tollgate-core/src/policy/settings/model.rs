@@ -18,8 +18,9 @@ pub struct NamedModel {
     /// The models, each as `provider/model`, in the order in which they are tried. Where any has
     /// a weight, the first is drawn by weight.
     pub models: Vec<Candidate>,
-    /// Whether a request may be translated for a model of another dialect; if not, models of
-    /// other dialects than the caller's are passed over.
+    /// Whether a request may be translated for a model of another dialect: OpenAI's chat
+    /// completions, which Azure speaks too, and Anthropic's messages, for each other. Models of
+    /// other dialects than the caller's are passed over else.
     #[serde(default)]
     pub translate: bool,
     /// What is done when none of them can serve a request.

@@ -160,8 +160,37 @@ fn what_is_probably_not_meant_is_told() {
             "`providers.a.breaker.probe_lease` of 1m is shorter than read_timeout, so a probe that is slow counts as lost"
         ]
     );
-    let told = warnings("[models.x]\nmodels = [\"a/m\"]\ntranslate = true\nfallback = \"cache\"");
-    assert_eq!(told.len(), 2, "{told:?}");
+    assert_eq!(warnings("[models.x]\nmodels = [\"a/m\"]\ntranslate = true"), [""; 0]);
+    let others = |more: &str| {
+        let provider = |name: &str, dialect: &str| {
+            let url = "https://c.example";
+            format!("[providers.{name}]\ndialect = \"{dialect}\"\nbase_url = \"{url}\"\n")
+        };
+        let (c, d) = (provider("c", "anthropic"), provider("d", "gemini"));
+        warnings(&format!("{c}{d}[models.x]\n{more}"))
+    };
+    assert_eq!(others("models = [\"a/m\", \"c/m\"]\ntranslate = true"), [""; 0]);
+    assert_eq!(others("models = [\"a/m\", \"d/m\"]"), [""; 0]);
+    assert_eq!(
+        others("models = [\"a/m\", \"c/m\"]"),
+        [
+            "`models.x.models`: callers of `a/m` pass over `c/m`, which speaks another dialect: set `translate = true` to have requests translated"
+        ]
+    );
+    assert_eq!(
+        others("models = [\"d/m\"]\ntranslate = true"),
+        [
+            "`models.x.translate`: none of its models speaks OpenAI's chat completions or Anthropic's messages, and nothing else is translated"
+        ]
+    );
+    let falls = "[models.x]\nmodels = [\"a/m\"]\nfallback = \"cache\"\n";
+    assert_eq!(
+        warnings(falls),
+        [
+            "`models.x.fallback`: no answers are kept, so none can be served: set `enabled = true` in `[cache]`"
+        ]
+    );
+    assert_eq!(warnings(&format!("{falls}[cache]\nenabled = true")), [""; 0]);
 }
 
 #[test]

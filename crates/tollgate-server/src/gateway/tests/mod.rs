@@ -21,6 +21,7 @@ mod metering;
 mod provider;
 mod reload;
 mod running;
+mod translated;
 mod workshop;
 
 use provider::{Provider, Step};

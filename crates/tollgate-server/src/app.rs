@@ -100,7 +100,8 @@ impl App {
         let roster = Roster::open(&config.settings)?;
         let at = &config.settings.store;
         let ledger = (at.kind == StoreKind::Embedded).then_some(at.path.as_path());
-        let cache = Cache::open(&config.settings.cache, ledger, clock.now())?;
+        let cache =
+            Cache::open(&config.settings.cache, config.settings.stale(), ledger, clock.now())?;
         let (policy, live) = Live::new(config, None, &clock)?;
         let started = clock.now();
         let gate = Tollgate::new(policy, store, clock, hold);

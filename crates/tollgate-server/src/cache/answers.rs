@@ -34,7 +34,10 @@ pub(crate) struct Kept {
     pub(crate) since: Time,
     /// The same by the wall's clock, for the next start.
     pub(super) wall: Time,
+    /// From when on it is not given as if it had just been made.
     pub(super) expires: Time,
+    /// From when on it is not there at all.
+    pub(super) gone: Time,
     pub(super) labels: Labels,
     /// How far clearing had come when it was begun.
     pub(super) begun: Mark,
@@ -53,6 +56,11 @@ pub(super) struct Inner {
 }
 
 impl Inner {
+    /// An answer whose time is not over.
+    fn find(&mut self, key: &Key, now: Time) -> Option<Arc<Kept>> {
+        self.shelf.find(key, now).filter(|kept| now < kept.expires)
+    }
+
     /// Keeps an answer; whether it is kept.
     pub(super) fn keep(&mut self, key: Key, kept: &Arc<Kept>) -> bool {
         let is_kept = self.shelf.put(key, Arc::clone(kept), kept.begun);
@@ -88,8 +96,8 @@ impl Shelved for Kept {
         self.body.len() + head + self.labels.bytes()
     }
 
-    fn expires(&self) -> Time {
-        self.expires
+    fn gone(&self) -> Time {
+        self.gone
     }
 
     fn labels(&self) -> &Labels {
@@ -142,8 +150,13 @@ impl Answers {
         }
     }
 
-    /// An answer that is there, for whoever may have it.
+    /// An answer whose time is not over, for whoever may have it.
     pub(crate) fn find(&self, key: &Key, now: Time) -> Option<Arc<Kept>> {
+        self.0.lock().find(key, now)
+    }
+
+    /// The last answer that is there, perhaps beyond its time: for where there is no other.
+    pub(crate) fn last(&self, key: &Key, now: Time) -> Option<Arc<Kept>> {
         self.0.lock().shelf.find(key, now)
     }
 
@@ -178,7 +191,7 @@ impl Answers {
 
     fn ask(&self, key: Key, labels: &Labels, now: Time) -> Asked {
         let mut inner = self.0.lock();
-        if let Some(kept) = inner.shelf.find(&key, now) {
+        if let Some(kept) = inner.find(&key, now) {
             return Asked::Kept(kept);
         }
         let begun = inner.shelf.mark();

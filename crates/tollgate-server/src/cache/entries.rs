@@ -33,7 +33,7 @@ impl Shelved for Entry {
         self.body.len() + head + self.labels.bytes()
     }
 
-    fn expires(&self) -> Time {
+    fn gone(&self) -> Time {
         self.expires
     }
 

@@ -78,12 +78,12 @@ impl File {
     /// When it cannot be used, or is something else.
     pub(super) fn open(
         path: &Path,
-        max_bytes: u64,
+        (max_bytes, stale): (u64, Duration),
         now: Now,
         mark: Mark,
     ) -> anyhow::Result<(Self, Vec<(Key, Kept)>)> {
         let mut writer = Writer { connection: connect(path)?, bytes: 0, max_bytes };
-        let kept = writer.load(now, mark).with_context(|| failed(path))?;
+        let kept = writer.load(now, mark, stale).with_context(|| failed(path))?;
         let (tell, jobs) = mpsc::channel(MAX_WAITING);
         let thread = thread::Builder::new().name("cache".to_owned());
         let writer = thread.spawn(move || writer.run(jobs))?;
@@ -218,11 +218,16 @@ impl Writer {
         Ok(())
     }
 
-    fn load(&mut self, now: Now, mark: Mark) -> rusqlite::Result<Vec<(Key, Kept)>> {
+    fn load(
+        &mut self,
+        now: Now,
+        mark: Mark,
+        stale: Duration,
+    ) -> rusqlite::Result<Vec<(Key, Kept)>> {
         let tx = self.connection.transaction()?;
-        row::expire(&tx, now)?;
+        row::expire(&tx, now, stale)?;
         self.bytes = row::bound(&tx, self.max_bytes)?;
-        let kept = row::all(&tx, now, mark)?;
+        let kept = row::all(&tx, now, mark, stale)?;
         tx.commit()?;
         Ok(kept)
     }

@@ -70,6 +70,8 @@ pub(crate) struct Cleared {
 pub(crate) struct Keeping {
     /// For how long.
     pub(crate) lasts: Duration,
+    /// For how much longer, where there is no other.
+    pub(crate) stale: Duration,
     /// The most bytes that it may have.
     pub(crate) max_bytes: u64,
 }
@@ -79,19 +81,21 @@ const DESK_SHARE: u64 = 2;
 
 impl Cache {
     /// A cache of a policy, with what an earlier process has kept beside the ledger, if there
-    /// is one.
+    /// is one, and which stays for so much longer than its time.
     ///
     /// # Errors
     /// When its file cannot be used.
     pub(crate) fn open(
         settings: &settings::Cache,
+        stale: Duration,
         ledger: Option<&Path>,
         now: Now,
     ) -> anyhow::Result<Self> {
         let answers = Answers::of_bytes(settings.max_bytes);
         let file = match ledger.map(File::beside) {
             Some(path) if settings.enabled && settings.persist => {
-                let (file, kept) = File::open(&path, settings.max_bytes, now, answers.mark())?;
+                let (file, kept) =
+                    File::open(&path, (settings.max_bytes, stale), now, answers.mark())?;
                 tracing::info!(path = %path.display(), answers = kept.len(), "the cache is open");
                 answers.resume(kept, file.teller());
                 Some(file)

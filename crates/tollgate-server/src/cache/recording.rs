@@ -118,7 +118,9 @@ impl Recorder {
         let Some(usage) = self.whole.get().copied() else { return self.errand.fail() };
         let Now { time: since, wall } = self.clock.now();
         let body = self.page.take();
-        let (content_type, expires) = (self.content_type, since.after(self.keeping.lasts));
+        let Keeping { lasts, stale, .. } = self.keeping;
+        let (content_type, expires) = (self.content_type, since.after(lasts));
+        let gone = expires.after(stale);
         let is_kept = self.errand.bring(|labels, begun| Kept {
             content_type,
             body,
@@ -126,6 +128,7 @@ impl Recorder {
             since,
             wall,
             expires,
+            gone,
             labels,
             begun,
         });

@@ -54,9 +54,10 @@ pub(super) fn clear(tx: &Transaction<'_>, selector: &Selector) -> rusqlite::Resu
     Ok(())
 }
 
-/// Takes away what is over.
-pub(super) fn expire(tx: &Transaction<'_>, now: Now) -> rusqlite::Result<()> {
-    tx.execute("DELETE FROM answers WHERE expires <= ?1", [signed(now.wall.as_nanos())])?;
+/// Takes away what has been over for so long.
+pub(super) fn expire(tx: &Transaction<'_>, now: Now, stale: Duration) -> rusqlite::Result<()> {
+    let gone = signed(now.wall.before(stale).as_nanos());
+    tx.execute("DELETE FROM answers WHERE expires <= ?1", [gone])?;
     Ok(())
 }
 
@@ -78,21 +79,22 @@ pub(super) fn all(
     tx: &Transaction<'_>,
     now: Now,
     begun: Mark,
+    stale: Duration,
 ) -> rusqlite::Result<Vec<(Key, Kept)>> {
     let mut select = tx.prepare(
         "SELECT key, user, model, tag, content_type, body, input_tokens, output_tokens, nanos,
          made, expires FROM answers ORDER BY place",
     )?;
-    let rows = select.query_map([], |row| read(row, now, begun))?;
+    let rows = select.query_map([], |row| read(row, now, begun, stale))?;
     rows.collect()
 }
 
-fn read(row: &Row<'_>, now: Now, begun: Mark) -> rusqlite::Result<(Key, Kept)> {
+fn read(row: &Row<'_>, now: Now, begun: Mark, stale: Duration) -> rusqlite::Result<(Key, Kept)> {
     let label = |column| row.get(column).map(|text: Option<String>| text.map(CompactString::from));
     let count = |column| row.get(column).map(unsigned);
     let (made, expires) = (Time::from_nanos(count(9)?), Time::from_nanos(count(10)?));
     // Where the wall was set back meanwhile, it lasts no longer than it was made to.
-    let left: Duration = expires.since(now.wall).min(expires.since(made));
+    let left = |end: Time| end.since(now.wall).min(end.since(made));
     let content_type: Option<Vec<u8>> = row.get(4)?;
     let kept = Kept {
         content_type: content_type.and_then(|value| HeaderValue::from_bytes(&value).ok()),
@@ -105,7 +107,8 @@ fn read(row: &Row<'_>, now: Now, begun: Mark) -> rusqlite::Result<(Key, Kept)> {
         },
         since: now.time.before(now.wall.since(made)),
         wall: made,
-        expires: now.time.after(left),
+        expires: now.time.after(left(expires)),
+        gone: now.time.after(left(expires.after(stale))),
         labels: Labels { user: label(1)?, model: label(2)?, tag: label(3)? },
         begun,
     };

@@ -27,7 +27,7 @@ pub(super) trait Shelved {
     fn bytes(&self) -> usize;
 
     /// From when on it is not there any more.
-    fn expires(&self) -> Time;
+    fn gone(&self) -> Time;
 
     fn labels(&self) -> &Labels;
 }
@@ -89,7 +89,7 @@ impl<V: Shelved> Shelf<V> {
     /// An entry whose time is not over.
     pub(super) fn find(&mut self, key: &Key, now: Time) -> Option<Arc<V>> {
         let entry = self.entries.get(key)?;
-        if now < entry.expires() {
+        if now < entry.gone() {
             return Some(Arc::clone(entry));
         }
         self.entries.remove(key);
@@ -106,7 +106,7 @@ impl<V: Shelved> Shelf<V> {
     }
 
     pub(super) fn remove(&mut self, key: &Key, now: Time) -> bool {
-        self.entries.remove(key).is_some_and(|(_, entry)| now < entry.expires())
+        self.entries.remove(key).is_some_and(|(_, entry)| now < entry.gone())
     }
 
     /// How far clearing has come.
@@ -127,7 +127,7 @@ impl<V: Shelved> Shelf<V> {
 
     /// How much is kept, once what is over is gone.
     pub(super) fn holding(&mut self, now: Time) -> Holding {
-        self.sweep(|entry| entry.expires() <= now);
+        self.sweep(|entry| entry.gone() <= now);
         Holding { entries: self.entries.len() as u64, bytes: self.entries.weight() }
     }
 
@@ -167,7 +167,7 @@ mod tests {
             self.bytes
         }
 
-        fn expires(&self) -> Time {
+        fn gone(&self) -> Time {
             self.expires
         }
 

@@ -14,6 +14,8 @@ pub(crate) enum Outcome {
     Shared,
     /// It was answered by what was kept of a question that means the same.
     Similar,
+    /// It was answered by what was kept, since nothing else could answer; it is a miss too.
+    Fallback,
     /// It was answered by its provider.
     Miss,
     /// It was answered by its provider, since it wanted that or its answers are not kept.
@@ -38,6 +40,9 @@ pub(crate) struct CacheTotals {
     pub(crate) shared: u64,
     /// Requests that were answered by what was kept of questions that mean the same.
     pub(crate) similar: u64,
+    /// Requests that were answered by what was kept, perhaps beyond its time, since no model
+    /// could: they are among those whose answer was not there.
+    pub(crate) fallback: u64,
     /// Requests whose answer was not there.
     pub(crate) misses: u64,
     /// Requests whose answers are not kept, or that did not want one that was.
@@ -52,10 +57,11 @@ pub(crate) struct CacheTotals {
 }
 
 /// All outcomes, in the order in which they are shown.
-const OUTCOMES: [Outcome; 6] = [
+const OUTCOMES: [Outcome; 7] = [
     Outcome::Hit,
     Outcome::Shared,
     Outcome::Similar,
+    Outcome::Fallback,
     Outcome::Miss,
     Outcome::Bypass,
     Outcome::Stored,
@@ -64,8 +70,8 @@ const OUTCOMES: [Outcome; 6] = [
 impl CacheTotals {
     /// How many there were of each outcome, by its name.
     pub(crate) fn by_outcome(&self) -> [(&'static str, u64); OUTCOMES.len()] {
-        let counts =
-            [self.hits, self.shared, self.similar, self.misses, self.bypassed, self.stored];
+        let Self { hits, shared, similar, fallback, misses, bypassed, stored, .. } = *self;
+        let counts = [hits, shared, similar, fallback, misses, bypassed, stored];
         std::array::from_fn(|place| (OUTCOMES[place].name(), counts[place]))
     }
 }
@@ -77,6 +83,7 @@ impl Outcome {
             Self::Hit => "hit",
             Self::Shared => "shared",
             Self::Similar => "similar",
+            Self::Fallback => "fallback",
             Self::Miss => "miss",
             Self::Bypass => "bypass",
             Self::Stored => "stored",
@@ -99,7 +106,7 @@ impl Tally {
     }
 
     pub(crate) fn totals(&self) -> CacheTotals {
-        let [hits, shared, similar, misses, bypassed, stored] =
+        let [hits, shared, similar, fallback, misses, bypassed, stored] =
             OUTCOMES.map(|outcome| self.of(outcome));
         let found = hits + shared + similar;
         let looked = found + misses;
@@ -107,6 +114,7 @@ impl Tally {
             hits,
             shared,
             similar,
+            fallback,
             misses,
             bypassed,
             stored,

@@ -131,12 +131,13 @@ fn shown(shown: &Value) {
         text(&shown["max_bytes"]),
     ));
     output::line(format_args!(
-        "{} hits, {} shared, {} similar, {} misses ({:.1} % found), {} bypassed; saved ${}",
+        "{} hits, {} shared, {} similar, {} misses ({:.1} % found), {} as a fallback, {} bypassed; saved ${}",
         text(&totals["hits"]),
         text(&totals["shared"]),
         text(&totals["similar"]),
         text(&totals["misses"]),
         totals["hit_rate"].as_f64().unwrap_or_default() * 100.0,
+        text(&totals["fallback"]),
         text(&totals["bypassed"]),
         text(&totals["saved_usd"]),
     ));

@@ -194,6 +194,7 @@ impl Attempts {
     /// its caller is ready to wait.
     pub(super) fn refused(&mut self, place: usize) -> bool {
         if self.candidates.len() == 1 || self.candidates[place].refused {
+            self.note(place, "limit");
             return false;
         }
         self.candidates[place].refused = true;
@@ -250,13 +251,23 @@ impl Attempts {
     /// Tells in an answer which model gave it and why others did not, where it is not the only
     /// one that could.
     pub(super) fn mark(&self, headers: &mut HeaderMap, place: usize, is_named: bool) {
-        let told: Vec<String> =
-            self.told.iter().map(|(path, why)| format!("{path}={why}")).collect();
-        if is_named || !told.is_empty() {
+        if is_named || !self.told.is_empty() {
             headers::set(headers, headers::SERVED_BY, Some(self.candidates[place].path()));
         }
-        let told = (!told.is_empty()).then(|| told.join(", "));
-        headers::set(headers, headers::ATTEMPTS, told);
+        headers::set(headers, headers::ATTEMPTS, self.why());
+    }
+
+    /// Tells in an answer that the cache gave it, and why no model did.
+    pub(super) fn mark_cache(&self, headers: &mut HeaderMap) {
+        headers::set(headers, headers::SERVED_BY, Some("cache"));
+        headers::set(headers, headers::ATTEMPTS, self.why());
+    }
+
+    /// Why those that were asked did not serve it.
+    fn why(&self) -> Option<String> {
+        let told: Vec<String> =
+            self.told.iter().map(|(path, why)| format!("{path}={why}")).collect();
+        (!told.is_empty()).then(|| told.join(", "))
     }
 
     /// How much of the caller's patience is left for a candidate.

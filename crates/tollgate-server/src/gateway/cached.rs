@@ -3,7 +3,9 @@
 //!
 //! A request that is answered so is one request, uses no tokens and costs nothing. It says so
 //! in `X-Tollgate-Cache`: `hit`; where it waited for another's answer, `shared`; where a question
-//! that means the same was answered before, `similar`. Else the header says `miss`, or `bypass` where the answer is not kept or was not wanted from here.
+//! that means the same was answered before, `similar`. Else the header says `miss`, or `bypass`
+//! where the answer is not kept or was not wanted from here; `fallback` is what [`super::fallback`]
+//! gives.
 
 use std::sync::Arc;
 
@@ -75,7 +77,7 @@ enum Wish {
 }
 
 /// The header by which callers say what they want, and answers what they are.
-static CACHE: HeaderName = HeaderName::from_static("x-tollgate-cache");
+pub(super) static CACHE: HeaderName = HeaderName::from_static("x-tollgate-cache");
 
 /// Looks for the answer to a request that may be made.
 ///
@@ -96,7 +98,7 @@ pub(super) async fn look(exchange: &mut Exchange, asked: Asked<'_>) -> Result<Fo
     };
     let (key, labels) = (key(exchange, settings, &asked, &body), Labels::of(&exchange.who));
     let lasts = if is_embedding(&asked) { settings.embeddings } else { settings.queries };
-    let keeping = Keeping { lasts, max_bytes: settings.max_entry };
+    let keeping = Keeping { lasts, stale: live.settings.stale(), max_bytes: settings.max_entry };
     let answers = exchange.app.cache.answers.clone();
     if wish == Wish::Fresh {
         tally.count(Outcome::Bypass);
@@ -225,6 +227,14 @@ impl Wish {
 }
 
 impl Keeper {
+    /// Under what the answer is kept, where one that was kept before would have done.
+    pub(super) const fn missed(&self) -> Option<Key> {
+        match self {
+            Self::Keep { errand, outcome: Outcome::Miss, .. } => Some(errand.key()),
+            _ => None,
+        }
+    }
+
     /// Says in the head of an answer what was found, and begins to write the answer down if it
     /// is kept: one that was asked for as it stands, and is not an error.
     pub(super) fn begin(

@@ -51,6 +51,8 @@ pub(super) struct Exchange {
     pub(super) shown: Account,
     /// Whether it was admitted before, and is tried again.
     pub(super) is_again: bool,
+    /// Whether a try was charged although it brought no answer.
+    pub(super) is_charged: bool,
 }
 
 /// A request as it came.
@@ -118,6 +120,7 @@ impl Exchange {
             home: Arc::clone(&provider),
             shown: Account::COMMON,
             is_again: false,
+            is_charged: false,
             provider,
             dialect,
             form: dialect.into(),

@@ -22,6 +22,7 @@ mod dialect;
 mod entering;
 mod estimate;
 mod exchange;
+mod fallback;
 mod forward;
 mod google;
 mod judged;

@@ -33,7 +33,7 @@ use crate::{
     cache::Recorder,
     credentials,
     guards::announced,
-    net::{self, Body, OnEnd},
+    net::{self, Body, OnEnd, UpstreamError},
     prices::Rate,
     refusal::Failure,
 };
@@ -95,7 +95,7 @@ impl Try<'_> {
             Err(error) => {
                 return match self.again(&mut ticket, &judged::of_error(&error)).await {
                     Some(next) => Ok(another(ticket, next)),
-                    None => Err(unanswered(ticket, &error, 0).into()),
+                    None => Err(self.unanswered(ticket, &error)),
                 };
             }
         };
@@ -165,7 +165,7 @@ impl Try<'_> {
     }
 
     /// An answer in one piece.
-    async fn whole(self, headed: Headed, sent: Sent) -> Result<(Parts, Body), Stop> {
+    async fn whole(mut self, headed: Headed, sent: Sent) -> Result<(Parts, Body), Stop> {
         let Headed { mut head, body, ticket, came } = headed;
         let mut meter = PlainMeter::new(&*sent.request);
         for (name, value) in &head.headers {
@@ -181,8 +181,14 @@ impl Try<'_> {
         };
         answered.map(|body| (head, body)).map_err(|(error, mut ticket)| {
             ticket.ended(judged::of_error(&error).end);
-            unanswered(ticket, &error, 0).into()
+            self.unanswered(ticket, &error)
         })
+    }
+
+    /// There is no answer, and no other try.
+    fn unanswered(&mut self, ticket: Ticket, error: &UpstreamError) -> Stop {
+        self.exchange.is_charged = !error.is_unsent();
+        unanswered(ticket, error, 0).into()
     }
 
     /// What was told in the caller's dialect, or why it could not be.

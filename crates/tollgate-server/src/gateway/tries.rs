@@ -17,6 +17,7 @@ use super::{
     candidates::{self, Candidate},
     dialect::{Request, Target},
     exchange::{Exchange, Incoming, Stop},
+    fallback,
     planner::Planner,
     prepared::{Asked, Prepared, deployment, prepare, rough, scan},
     ticket::Ticket,
@@ -69,22 +70,29 @@ pub(super) async fn metered(
         Found::Answer(response) => return Ok(response),
         Found::Ask(keeper) => keeper,
     };
+    let spare = fallback::spare(exchange, &keeper, request.scan());
     net::identity_encoding(&mut asked.head.headers);
-    let answered = ask(exchange, asked, request, &mut keeper).await;
+    let (mut attempts, scanned) = match attempts(exchange, &mut asked, request) {
+        Ok(attempts) => attempts,
+        Err(failure) => {
+            keeper.fail();
+            return Err(failure.into());
+        }
+    };
+    let answered = ask(exchange, &asked, (&mut attempts, scanned), &mut keeper).await;
     if answered.is_err() {
         keeper.fail();
     }
-    answered
+    fallback::instead(exchange, spare, &attempts, answered).await
 }
 
 /// Asks one model after the other.
 async fn ask(
     exchange: &mut Exchange,
-    mut asked: Asked,
-    request: Request,
+    asked: &Asked,
+    (attempts, mut scanned): (&mut Attempts, Option<Request>),
     keeper: &mut Keeper,
 ) -> Result<Response<Body>, Stop> {
-    let (mut attempts, mut scanned) = attempts(exchange, &mut asked, request)?;
     let mut next = None;
     loop {
         let chosen = match next.take() {
@@ -92,8 +100,7 @@ async fn ask(
             None => attempts.next(exchange).await?,
         };
         let Chosen { place, pass } = chosen;
-        let attempts = &mut attempts;
-        let this = Try { exchange, attempts, place, asked: &asked, keeper };
+        let this = Try { exchange, attempts, place, asked, keeper };
         match Box::pin(this.make(pass, scanned.take())).await? {
             Tried::Answered(response) => return Ok(response),
             Tried::Again(chosen) => next = chosen,

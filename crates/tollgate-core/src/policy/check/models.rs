@@ -67,10 +67,17 @@ fn one(
         }
     }
     translation(node, (name, named), settings, findings);
-    if named.fallback == Fallback::Cache && !settings.cache.enabled {
-        let message = format!(
-            "`models.{name}.fallback`: no answers are kept, so none can be served: set `enabled = true` in `[cache]`"
-        );
+    let useless = match &settings.cache {
+        cache if !cache.enabled => {
+            "no answers are kept, so none can be served: set `enabled = true`"
+        }
+        cache if cache.stale.is_zero() => {
+            "no answer stays beyond its time, so there is none that is not served anyway: give `stale` a time"
+        }
+        _ => return,
+    };
+    if named.fallback == Fallback::Cache {
+        let message = format!("`models.{name}.fallback`: {useless} in `[cache]`");
         findings.warnings.push(PolicyError::warning(message).at(node.value_origin("fallback")));
     }
 }

@@ -44,6 +44,11 @@ pub struct Cache {
     #[serde(with = "span")]
     #[schemars(with = "Span")]
     pub wait: Duration,
+    /// How much longer than its time an answer stays, for names whose `fallback` is the cache:
+    /// it is given where no model can give one. If there is no such name, none stays longer.
+    #[serde(with = "span")]
+    #[schemars(with = "Span")]
+    pub stale: Duration,
     /// Whether answers outlive the process, in a file beside the ledger. As with the ledger, a
     /// process that runs goes on as it began.
     pub persist: bool,
@@ -133,6 +138,7 @@ impl Default for Cache {
             contexts: HOUR,
             max_temperature: Temperature::USUAL,
             wait: Duration::from_secs(30),
+            stale: 24 * HOUR,
             persist: false,
             meaning: None,
         }

@@ -17,7 +17,7 @@ mod sandbox;
 mod server;
 mod session;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -78,4 +78,13 @@ pub struct Settings {
     pub cache: Cache,
     /// What is logged.
     pub log: Log,
+}
+
+impl Settings {
+    /// How much longer than its time a kept answer stays: not at all where no name falls back
+    /// on the cache.
+    pub fn stale(&self) -> Duration {
+        let falls = self.models.values().any(|named| named.fallback == Fallback::Cache);
+        if falls { self.cache.stale } else { Duration::ZERO }
+    }
 }

@@ -54,7 +54,8 @@ pub enum Fallback {
     /// It is refused.
     #[default]
     Refuse,
-    /// It is answered from the cache where that has an answer, else refused.
+    /// It is answered from the cache where that has an answer, perhaps beyond its time, else
+    /// refused.
     Cache,
 }
 

@@ -35,6 +35,19 @@ meaning = { provider = "sandbox", model = "e", threshold = 0.9 }
     assert_eq!([own.queries, own.embeddings, own.contexts], [HOUR, 2 * HOUR, HOUR]);
 }
 
+#[test]
+fn answers_stay_longer_only_where_a_name_falls_back_on_them() {
+    const HOUR: Duration = Duration::from_secs(3_600);
+    let named = "[cache]\nenabled = true\n[models.x]\nmodels = [\"sandbox/m\"]\n";
+    let stale = |more: &str, environment: &[(&str, &str)]| {
+        let config = load_with(&format!("{named}{more}"), environment).expect("a good policy");
+        config.settings.stale()
+    };
+    let falls = "fallback = \"cache\"";
+    assert_eq!((stale("", &[]), stale(falls, &[])), (Duration::ZERO, 24 * HOUR));
+    assert_eq!(stale(falls, &[("TOLLGATE_CACHE_STALE", "2h")]), 2 * HOUR);
+}
+
 /// Policies with one bad value, and what is said about it.
 const VALUES: &[(&str, &str)] = &[
     (
@@ -48,6 +61,10 @@ const VALUES: &[(&str, &str)] = &[
     (
         "[cache]\nmeaning = { provider = \"x\", model = \"m\" }",
         "2:11: `cache.meaning.provider`: there is no provider `x` of dialect openai: name one that has an embedding model",
+    ),
+    (
+        "[cache]\nstale = \"soon\"",
+        "2:9: `cache.stale`: `soon` is no length of time: write it like 500ms, 30s, 5m, 1h or 7d",
     ),
     (
         "[cache]\nmax_temperature = 2.5",

@@ -191,6 +191,12 @@ fn what_is_probably_not_meant_is_told() {
         ]
     );
     assert_eq!(warnings(&format!("{falls}[cache]\nenabled = true")), [""; 0]);
+    assert_eq!(
+        warnings(&format!("{falls}[cache]\nenabled = true\nstale = \"0s\"")),
+        [
+            "`models.x.fallback`: no answer stays beyond its time, so there is none that is not served anyway: give `stale` a time in `[cache]`"
+        ]
+    );
 }
 
 #[test]

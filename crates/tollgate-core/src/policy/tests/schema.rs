@@ -43,6 +43,7 @@ fn every_form_is_described() {
         max_bytes = "1GiB"
         max_entry = 65536
         max_temperature = 0.3
+        stale = "2h"
         [prices]
         unpriced = { assume = { input = "1", output = 4.5 } }
         [[limits]]
@@ -94,6 +95,7 @@ fn what_the_reader_refuses_the_schema_refuses() {
         "[store]\nkind = \"redis\"",
         "[cache]\nscope = \"team\"",
         "[cache]\nmax_temperature = -1",
+        "[cache]\nstale = 5",
         "[admin]\ntoken = \"secret\"",
         "[profile.x]\nunknown = 1",
         "[models.x]\nmodels = [\"m\"]",

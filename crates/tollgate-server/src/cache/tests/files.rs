@@ -15,7 +15,7 @@ const NOON: Time = Time::from_millis(1_795_435_200_000);
 fn open(folder: &Path, max_bytes: u64, now: Now) -> Cache {
     let settings =
         settings::Cache { enabled: true, persist: true, max_bytes, ..settings::Cache::default() };
-    Cache::open(&settings, Some(&folder.join("ledger.db")), now).unwrap()
+    Cache::open(&settings, Duration::ZERO, Some(&folder.join("ledger.db")), now).unwrap()
 }
 
 fn at(seconds: u64) -> Now {
@@ -35,6 +35,7 @@ fn bring(errand: Errand, body: &'static [u8]) {
         since: at(0).time,
         wall: at(0).wall,
         expires: at(0).time.after(Duration::from_secs(100)),
+        gone: at(0).time.after(Duration::from_secs(150)),
         labels,
         begun,
     });
@@ -54,6 +55,31 @@ async fn found(cache: &Cache, key: u8, now: Now) -> Option<std::sync::Arc<Kept>>
             None
         }
     }
+}
+
+#[tokio::test]
+async fn what_is_over_stays_for_who_has_no_other_and_no_longer() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = settings::Cache { enabled: true, persist: true, ..settings::Cache::default() };
+    let opened = |stale, at| {
+        let stale = Duration::from_secs(stale);
+        Cache::open(&settings, stale, Some(&folder.path().join("ledger.db")), at).unwrap()
+    };
+    let cache = opened(50, at(0));
+    keep(&cache, 1, "alice", b"x").await;
+    drop(cache);
+    // It was to be given for 100 seconds.
+    for (stale, seconds, is_there) in [(50, 120, true), (50, 149, true), (50, 150, false)] {
+        let cache = opened(stale, at(seconds));
+        assert!(found(&cache, 1, at(seconds)).await.is_none(), "it is over");
+        let last = cache.answers.last(&Key([1; 32]), at(seconds).time);
+        assert_eq!(last.is_some(), is_there, "{seconds}");
+    }
+    let cache = opened(50, at(0));
+    keep(&cache, 1, "alice", b"x").await;
+    drop(cache);
+    let cache = opened(0, at(120));
+    assert!(cache.answers.last(&Key([1; 32]), at(120).time).is_none(), "nobody falls back on it");
 }
 
 #[tokio::test]
@@ -97,6 +123,7 @@ async fn what_was_cleared_does_not_come_back_at_the_next_start() {
         since: at(0).time,
         wall: at(0).wall,
         expires: Time::MAX,
+        gone: Time::MAX,
         labels,
         begun,
     }));
@@ -114,7 +141,7 @@ async fn a_process_that_keeps_no_file_leaves_none_that_it_cannot_clear() {
     keep(&cache, 1, "alice", b"x").await;
     drop(cache);
     let (usual, ledger) = (settings::Cache::default(), folder.path().join("ledger.db"));
-    drop(Cache::open(&usual, Some(&ledger), at(1)).unwrap());
+    drop(Cache::open(&usual, Duration::ZERO, Some(&ledger), at(1)).unwrap());
     let cache = open(folder.path(), 1 << 20, at(2));
     assert!(found(&cache, 1, at(2)).await.is_none());
 }
@@ -154,7 +181,8 @@ async fn the_file_is_its_owners_alone_and_no_other_file_is_taken_for_it() {
         assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
     }
     let settings = settings::Cache { enabled: true, persist: true, ..settings::Cache::default() };
-    let opened = || Cache::open(&settings, Some(&folder.path().join("ledger.db")), at(0));
+    let opened =
+        || Cache::open(&settings, Duration::ZERO, Some(&folder.path().join("ledger.db")), at(0));
     let other = rusqlite::Connection::open(&path).unwrap();
     other.pragma_update(None, "application_id", 5).unwrap();
     drop(other);

@@ -29,6 +29,7 @@ fn bring(errand: Errand, number: u64) -> bool {
         since: Time::ZERO,
         wall: Time::ZERO,
         expires: Time::MAX,
+        gone: Time::MAX,
         labels,
         begun,
     })

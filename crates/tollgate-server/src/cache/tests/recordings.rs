@@ -25,7 +25,7 @@ impl Desk {
     fn new(max_bytes: u64) -> Self {
         let settings = settings::Cache { max_bytes, ..settings::Cache::default() };
         let clock = Clock::set_at(Time::ZERO);
-        let cache = Cache::open(&settings, None, clock.now()).unwrap();
+        let cache = Cache::open(&settings, Duration::ZERO, None, clock.now()).unwrap();
         Self { cache, clock }
     }
 
@@ -34,7 +34,7 @@ impl Desk {
     }
 
     async fn recorder(&self, max_bytes: u64) -> (Recorder, Whole) {
-        let keeping = Keeping { lasts: Duration::from_secs(60), max_bytes };
+        let keeping = Keeping { lasts: Duration::from_secs(60), max_bytes, stale: Duration::ZERO };
         let json = Some(HeaderValue::from_static("application/json"));
         self.cache.record(goes(self.look().await), json, keeping, self.clock.clone())
     }
@@ -131,7 +131,7 @@ async fn all_that_is_written_down_at_once_is_bounded() {
     let desk = Desk::new(40);
     let (one, _) = desk.recorder(100).await;
     let errand = desk.cache.answers.alone(KEY, of_user("a"));
-    let keeping = Keeping { lasts: LONG, max_bytes: 100 };
+    let keeping = Keeping { lasts: LONG, stale: Duration::ZERO, max_bytes: 100 };
     let (other, _) = desk.cache.record(errand, None, keeping, desk.clock.clone());
     let mut one = Recorded::new(body(vec![data("0123456789ab"), data("x")]), one);
     let mut other = Recorded::new(body(vec![data("0123456789ab"), data("x")]), other);

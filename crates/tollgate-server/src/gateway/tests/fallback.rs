@@ -15,7 +15,7 @@ use super::{
 use crate::roster::{By, Force, Moment, Which};
 
 /// A provider that answers in turn, and the last answer for good.
-struct Up {
+pub(super) struct Up {
     address: SocketAddr,
     answers: Arc<Mutex<VecDeque<Vec<u8>>>>,
     got: Arc<Mutex<Vec<String>>>,
@@ -23,7 +23,7 @@ struct Up {
 }
 
 impl Up {
-    async fn answering(answers: &[Vec<u8>]) -> Self {
+    pub(super) async fn answering(answers: &[Vec<u8>]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("an address");
         let answers: Arc<Mutex<VecDeque<_>>> = Arc::new(Mutex::new(answers.to_vec().into()));
@@ -51,15 +51,15 @@ impl Up {
         Self { address, answers, got, task }
     }
 
-    fn answer(&self, answer: Vec<u8>) {
+    pub(super) fn answer(&self, answer: Vec<u8>) {
         *self.answers.lock() = [answer].into();
     }
 
-    fn got(&self) -> usize {
+    pub(super) fn got(&self) -> usize {
         self.got.lock().len()
     }
 
-    fn url(&self) -> String {
+    pub(super) fn url(&self) -> String {
         format!("http://{}/v1", self.address)
     }
 }
@@ -70,9 +70,9 @@ impl Drop for Up {
     }
 }
 
-const NAMED: &str =
+pub(super) const NAMED: &str =
     r#"{"model":"smart","max_tokens":100,"messages":[{"role":"user","content":"hi"}]}"#;
-const NAMED_STREAM: &str = r#"{"model":"smart","max_tokens":100,"stream":true,"messages":[{"role":"user","content":"hi"}]}"#;
+pub(super) const NAMED_STREAM: &str = r#"{"model":"smart","max_tokens":100,"stream":true,"messages":[{"role":"user","content":"hi"}]}"#;
 const PLAIN: &str = r#"{"model":"m","max_tokens":100,"messages":[{"role":"user","content":"hi"}]}"#;
 const ONE_SLOT: &str = "[[limits]]\nname = \"slots\"\nconcurrency = 1\n";
 
@@ -80,11 +80,11 @@ fn json(status: &str, more: &str, body: &str) -> Vec<u8> {
     response(&format!("HTTP/1.1 {status}\r\ncontent-type: application/json{more}"), body)
 }
 
-fn ok() -> Vec<u8> {
+pub(super) fn ok() -> Vec<u8> {
     json("200 OK", "", COMPLETION)
 }
 
-fn failing(status: &str) -> Vec<u8> {
+pub(super) fn failing(status: &str) -> Vec<u8> {
     json(status, "", "{}")
 }
 
@@ -101,7 +101,7 @@ async fn two(first: &str, second: &Up, more: &str) -> Running {
 }
 
 /// Its status, who served it, and why others did not.
-fn told(answer: &Answer) -> String {
+pub(super) fn told(answer: &Answer) -> String {
     let header = |name| answer.header(name).unwrap_or("-");
     let (by, why) = (header("x-tollgate-served-by"), header("x-tollgate-attempts"));
     format!("{} {by} {why}", answer.status.as_u16())

@@ -11,6 +11,7 @@ mod dialects;
 mod endings;
 mod endpoint;
 mod fallback;
+mod fallback_cache;
 mod headers;
 mod holds;
 mod identity;

@@ -37,6 +37,15 @@ aws = {{ access_key_id = "env:UPSTREAM_KEY", secret_access_key = "env:UPSTREAM_K
 [prices.models]
 priced = {{ input = "0.20", output = "0.60" }}
 "anthropic.priced" = {{ input = "0.20", output = "0.60" }}
+dearer = {{ input = "2", output = "6" }}
+
+[models.by-messages]
+models = ["anthropic/dearer"]
+translate = true
+
+[models.by-completions]
+models = ["openai/dearer"]
+translate = true
 
 [[limits]]
 name = "one-an-hour"

@@ -91,11 +91,17 @@ impl<'a> Manifest<'a> {
         Self { file, name: name.unwrap_or_default().to_owned(), table }
     }
 
+    /// The tables that name dependencies, by their own names: for every system, and for some.
+    fn tables(&self) -> impl Iterator<Item = (&'static str, &Table)> {
+        let systems = self.table.get("target").and_then(Value::as_table);
+        let systems = systems.into_iter().flat_map(Table::values).filter_map(Value::as_table);
+        std::iter::once(&self.table).chain(systems).flat_map(|place| {
+            TABLES.iter().filter_map(|name| Some((*name, place.get(*name)?.as_table()?)))
+        })
+    }
+
     fn dependencies(&self) -> impl Iterator<Item = &str> {
-        TABLES
-            .iter()
-            .filter_map(|table| self.table.get(*table)?.as_table())
-            .flat_map(|table| table.keys().map(String::as_str))
+        self.tables().flat_map(|(_, table)| table.keys().map(String::as_str))
     }
 
     fn check_slope(&self, findings: &mut Vec<Finding>) {
@@ -121,7 +127,7 @@ impl<'a> Manifest<'a> {
 
     /// Versions, lints and the package's facts come from the workspace.
     fn check_inheritance(&self, root: Option<&Manifest<'_>>, findings: &mut Vec<Finding>) {
-        for table in TABLES.iter().filter_map(|table| self.table.get(*table)?.as_table()) {
+        for (_, table) in self.tables() {
             for (name, value) in table {
                 if value.get("workspace").is_none() {
                     let advice = "name its version in the root's [workspace.dependencies]";
@@ -129,8 +135,8 @@ impl<'a> Manifest<'a> {
                 }
             }
         }
-        let is_used = |name| self.table.get(name).is_some_and(|table| table.get(UNSAFE).is_some());
-        if is_used("dependencies") || is_used("build-dependencies") {
+        let mut others = self.tables().filter(|(name, _)| *name != "dev-dependencies");
+        if others.any(|(_, table)| table.contains_key(UNSAFE)) {
             let advice = format!("{UNSAFE} has unsafe code; only [dev-dependencies] may name it");
             self.find(UNSAFE, "unsafe", advice, findings);
         }

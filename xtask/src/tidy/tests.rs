@@ -140,6 +140,24 @@ fn unsafe_code_is_in_one_crate_that_tests_alone_use() {
 }
 
 #[test]
+fn what_is_used_on_one_system_is_held_to_the_same_rules() {
+    let root = file("Cargo.toml", "[workspace.dependencies]\nrustix = \"1\"\n");
+    let member = |rustix: &str| {
+        let text = format!(
+            "[package]\nname = \"xtask\"\n[lints]\nworkspace = true\n\
+            [target.'cfg(target_os = \"linux\")'.dependencies]\nrustix{rustix}\n"
+        );
+        file("xtask/Cargo.toml", &text)
+    };
+    let rules = |rustix| {
+        let found = check(&[file(&root.path, &root.text), member(rustix)]);
+        found.into_iter().map(|found| found.rule).collect::<Vec<_>>()
+    };
+    assert_eq!(rules(".workspace = true"), Vec::<&str>::new());
+    assert_eq!(rules(" = \"1\""), ["shared-version"]);
+}
+
+#[test]
 fn a_shared_version_has_a_user() {
     let root = file(
         "Cargo.toml",

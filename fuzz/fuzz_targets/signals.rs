@@ -7,7 +7,7 @@ use libfuzzer_sys::fuzz_target;
 use tollgate_core::Time;
 use tollgate_meter::signals::{MAX_WAIT, Signals};
 
-const NAMES: [&str; 8] = [
+const NAMES: [&str; 11] = [
     "retry-after",
     "retry-after-ms",
     "x-ratelimit-reset-tokens",
@@ -16,6 +16,9 @@ const NAMES: [&str; 8] = [
     "anthropic-ratelimit-tokens-reset",
     "anthropic-ratelimit-input-tokens-remaining",
     "x-amzn-errortype",
+    "ratelimit",
+    "ratelimit-policy",
+    "ratelimit-reset",
 ];
 
 fuzz_target!(|data: (u16, &[u8], &[u8])| {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tollgate_core::Time;
 
-use super::{Quota, Signals, times};
+use super::{Quota, Signals, fields::Fields, times};
 
 /// What the headers said beside quotas.
 #[derive(Debug, Default)]
@@ -12,6 +12,7 @@ pub(super) struct Told {
     /// The finer of two forms, which takes precedence.
     retry_after_ms: Option<Duration>,
     error_type: Option<String>,
+    fields: Fields,
 }
 
 /// The longest name of an error that is read, in bytes.
@@ -23,6 +24,8 @@ impl Told {
             openai(signals, rest, value, wall);
         } else if let Some(rest) = name.strip_prefix("anthropic-ratelimit-") {
             anthropic(signals, rest, value, wall);
+        } else if let Some(rest) = name.strip_prefix("ratelimit") {
+            self.fields.field(rest, value);
         } else {
             match name {
                 "retry-after" => signals.retry_after = times::retry_after(value, wall),
@@ -42,6 +45,7 @@ impl Told {
     /// Both forms have been seen, and which quotas are true.
     pub(super) fn finish(&self, signals: &mut Signals) {
         signals.retry_after = self.retry_after_ms.or(signals.retry_after);
+        self.fields.finish(signals);
         let Signals { requests, tokens, input_tokens, output_tokens, .. } = signals;
         for quota in [requests, tokens, input_tokens, output_tokens] {
             // Azure has sent a limit of 0 with answers that it gave.

@@ -1,10 +1,11 @@
 //! What providers tell about their own limits: in headers of every answer, and in the bodies
 //! of those that refuse.
 //!
-//! Names are each provider's own and nobody else's, so one reader serves all dialects, Azure
-//! and compatible providers included. What cannot be read says nothing; nothing here fails.
+//! Names are each provider's own and nobody else's, or the IETF's and everybody's, so one reader
+//! serves all dialects, Azure and compatible providers included. What cannot be read says nothing; nothing here fails.
 
 mod body;
+mod fields;
 mod headers;
 #[cfg(test)]
 mod tests;

@@ -183,6 +183,20 @@ async fn after_a_429_nobody_is_sent_into_another() {
 }
 
 #[tokio::test]
+async fn what_is_announced_in_the_ietfs_fields_is_kept_to() {
+    let told = "\r\nratelimit-policy: \"minute\";q=9;w=60\r\nratelimit: \"minute\";r=0;t=7";
+    let first = Up::answering(&[json("200 OK", told, COMPLETION), ok()]).await;
+    let running = Running::with(&format!("{}{ONE_SLOT}", up(&first.url()))).await;
+    let now = [("x-tollgate-deadline-ms", "0")];
+    assert_eq!(running.send(with(PLAIN, &now)).await.status, StatusCode::OK);
+    let refused = running.send(with(PLAIN, &now)).await;
+    assert_eq!(refused.status, StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!((refused.header("retry-after"), first.got()), (Some("7"), 1));
+    running.clock.advance(Duration::from_secs(7));
+    assert_eq!(running.send(with(PLAIN, &now)).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
 async fn who_has_patience_waits_for_room_and_pays_once() {
     let first = Up::answering(&[throttled("retry-after-ms: 40"), ok()]).await;
     let running = Running::with(&format!("{}{ONE_SLOT}", up(&first.url()))).await;

@@ -9,7 +9,7 @@ use tollgate::Clock;
 use crate::{
     load::parse_span,
     output,
-    sandbox::{self, Outage, OutageFault, Sandbox, SandboxSettings, Share},
+    sandbox::{self, LimitRefill, Outage, OutageFault, Sandbox, SandboxSettings, Share},
 };
 
 /// Serves simulated models of every provider on a socket of its own.
@@ -27,6 +27,9 @@ pub(crate) struct SandboxArgs {
     /// How fast tokens are made; 0 makes them all at once.
     #[arg(long, value_name = "N", default_value_t = 0)]
     tokens_per_second: u32,
+    /// How many answers are made at once at that pace; more share it. 0 for any number.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    bears: u32,
     /// How many tokens an answer has, if the request allows as many.
     #[arg(long, value_name = "N", default_value_t = SandboxSettings::default().output_tokens)]
     output_tokens: u32,
@@ -46,6 +49,12 @@ pub(crate) struct SandboxArgs {
     /// How many tokens a minute, of either side, each model takes; 0 for any number.
     #[arg(long, value_name = "N", default_value_t = 0)]
     tokens_per_minute: u32,
+    /// In what time those limits are counted: of a minute's number as much as is due in it.
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = sandbox::parse_limit_window)]
+    limit_window: Duration,
+    /// How they come back: evenly, or at-reset, all at once when a window is over.
+    #[arg(long, value_name = "HOW", default_value = "evenly", value_parser = sandbox::parse_limit_refill)]
+    limit_refill: LimitRefill,
     /// From the start to the beginning of an outage.
     #[arg(long, value_name = "TIME", default_value = "0s", value_parser = parse_span)]
     outage_after: Duration,
@@ -90,12 +99,15 @@ impl SandboxArgs {
             latency: Duration::from_millis(self.latency_ms.into()),
             first_token: Duration::from_millis(self.first_token_ms.into()),
             tokens_per_second: self.tokens_per_second,
+            bears: self.bears,
             output_tokens: self.output_tokens,
             error_rate: self.error_rate,
             rate_limit_rate: self.rate_limit_rate,
             truncate_rate: self.truncate_rate,
             requests_per_minute: self.requests_per_minute,
             tokens_per_minute: self.tokens_per_minute,
+            limit_window: self.limit_window,
+            limit_refill: self.limit_refill,
             outage: Outage {
                 after: self.outage_after,
                 lasts: self.outage_lasts,

@@ -11,7 +11,7 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::Full;
 use tokio::time::Sleep;
 
-use super::{Plan, events::Events, plan::Fault};
+use super::{Plan, events::Events, plan::Fault, strain::Making};
 
 /// The body of the sandbox's answers.
 #[derive(Debug)]
@@ -27,6 +27,8 @@ pub(crate) enum SandboxBody {
 pub(crate) struct Pieces {
     source: Source,
     timer: Option<Timer>,
+    /// Of a stream, as long as it is made.
+    making: Option<Making>,
     /// How many pieces come before the end.
     left: usize,
     end: End,
@@ -76,11 +78,11 @@ impl SandboxBody {
             _ => ((bytes.len() / 2).max(1), None),
         };
         let count = bytes.len().div_ceil(size);
-        Self::pieces(Source::Plain(bytes, size), count, timer, Some(fault))
+        Self::pieces(Source::Plain(bytes, size), count, (timer, None), Some(fault))
     }
 
     /// A stream, with its pace and what goes wrong with it.
-    pub(crate) fn stream(events: Box<dyn Events>, plan: &Plan) -> Self {
+    pub(crate) fn stream(events: Box<dyn Events>, plan: &Plan, making: Making) -> Self {
         let first = plan.settings.first_token;
         let timer = match (plan.fault, plan.settings.tokens_per_second) {
             (Some(Fault::Slow), _) => Some(Timer::new(first, SLOW_INTERVAL)),
@@ -89,10 +91,15 @@ impl SandboxBody {
             (_, pace) => Some(Timer::new(first, Duration::from_secs(1) / pace)),
         };
         let count = events.count();
-        Self::pieces(Source::Events(events), count, timer, plan.fault)
+        Self::pieces(Source::Events(events), count, (timer, Some(making)), plan.fault)
     }
 
-    fn pieces(source: Source, count: usize, timer: Option<Timer>, fault: Option<Fault>) -> Self {
+    fn pieces(
+        source: Source,
+        count: usize,
+        (timer, making): (Option<Timer>, Option<Making>),
+        fault: Option<Fault>,
+    ) -> Self {
         let half = (count / 2).max(1);
         let (left, end) = match fault {
             Some(Fault::Cut) => (half, End::Flush),
@@ -101,7 +108,7 @@ impl SandboxBody {
             Some(Fault::StreamError) => (half, End::Report),
             _ => (count, End::Close),
         };
-        Self::Pieces(Box::new(Pieces { source, timer, left, end }))
+        Self::Pieces(Box::new(Pieces { source, timer, making, left, end }))
     }
 }
 
@@ -111,9 +118,10 @@ impl Timer {
     }
 
     /// Waits until the next piece is due; late pieces are due at once.
-    fn poll_due(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll_due(&mut self, making: Option<&Making>, cx: &mut Context<'_>) -> Poll<()> {
         ready!(self.due.as_mut().poll(cx));
-        let next = self.due.deadline() + self.interval;
+        let interval = making.map_or(self.interval, |making| making.slowed(self.interval));
+        let next = self.due.deadline() + interval;
         self.due.as_mut().reset(next);
         Poll::Ready(())
     }
@@ -150,7 +158,7 @@ impl Pieces {
         while self.left > 0 && out.len() < FRAME_BYTES {
             if let Some(timer) = &mut self.timer
                 && self.source.takes_time()
-                && timer.poll_due(cx).is_pending()
+                && timer.poll_due(self.making.as_ref(), cx).is_pending()
             {
                 if out.is_empty() {
                     return Poll::Pending;

@@ -30,6 +30,7 @@ mod quotas;
 mod server;
 mod service;
 mod settings;
+mod strain;
 #[cfg(test)]
 mod tests;
 
@@ -38,5 +39,6 @@ pub(crate) use plan::Plan;
 pub(crate) use server::serve;
 pub(crate) use service::Sandbox;
 pub(crate) use settings::{
-    Outage, OutageFault, SandboxSettings, Share, parse_outage_fault, parse_share,
+    LimitRefill, Outage, OutageFault, SandboxSettings, Share, parse_limit_refill,
+    parse_limit_window, parse_outage_fault, parse_share,
 };

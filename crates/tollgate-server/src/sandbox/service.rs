@@ -17,6 +17,7 @@ use super::{
     failure::Failure,
     plan::Fault,
     quotas::{Quotas, Standings},
+    strain::{Making, Strain},
 };
 
 /// Simulated models of every provider.
@@ -25,6 +26,7 @@ pub(crate) struct Sandbox {
     settings: SandboxSettings,
     dice: Dice,
     quotas: Option<Quotas>,
+    strain: Strain,
     clock: Clock,
     started: Time,
 }
@@ -53,7 +55,8 @@ impl Sandbox {
     /// A sandbox whose chances are decided by `seed`, and which starts now.
     pub(crate) fn new(settings: SandboxSettings, seed: u64, clock: Clock) -> Self {
         let (quotas, started) = (Quotas::new(&settings), clock.now().time);
-        Self { settings, dice: Dice::new(seed), quotas, clock, started }
+        let (dice, strain) = (Dice::new(seed), Strain::new(settings.bears));
+        Self { settings, dice, quotas, strain, clock, started }
     }
 
     /// Answers one request; a dialect's name may stand before its path.
@@ -128,15 +131,16 @@ impl Sandbox {
         let answer = Answer::new(request, plan, self.id(draw), self.clock.now().wall);
         let tokens = u64::from(answer.input) + answer.tokens() as u64;
         self.take(&request.model, tokens, standings)?;
+        let making = self.strain.begin();
         if request.stream {
             let (content_type, events) = request.shape.stream(answer);
-            let body = SandboxBody::stream(events, plan);
+            let body = SandboxBody::stream(events, plan, making);
             return Ok(Reply { content_type, headers: Vec::new(), body });
         }
         if plan.fault == Some(Fault::StreamError) {
             return Err(Failure::broken());
         }
-        wait(plan.settings.first_token + making(answer.tokens(), plan)).await;
+        wait(plan.settings.first_token + takes(answer.tokens(), plan, &making)).await;
         Ok(Reply::whole(request.shape.plain(&answer), plan.fault))
     }
 
@@ -219,9 +223,9 @@ async fn wait(time: Duration) {
 }
 
 /// How long the tokens of a plain answer take.
-fn making(tokens: usize, plan: &Plan) -> Duration {
+fn takes(tokens: usize, plan: &Plan, making: &Making) -> Duration {
     match plan.settings.tokens_per_second {
         0 => Duration::ZERO,
-        pace => Duration::from_secs_f64(tokens as f64 / f64::from(pace)),
+        pace => making.slowed(Duration::from_secs_f64(tokens as f64 / f64::from(pace))),
     }
 }

@@ -84,6 +84,11 @@ pub(super) fn settings(tree: &Node, settings: &Settings, findings: &mut Findings
         let message = "`store.retention`: rows are kept for 32 days at least, so that an audit can follow every month that is under way";
         findings.errors.push(PolicyError::new(message).at(&at("store", "retention")));
     }
+    if settings.sandbox.limit_window.is_zero() {
+        let message =
+            "`sandbox.limit_window`: nothing is due in no time: give a time, or leave it out";
+        findings.errors.push(PolicyError::new(message).at(&at("sandbox", "limit_window")));
+    }
     cache(settings, at, findings);
     exposed(settings, &at("server", "listen"), &at("identity", "trust_headers"), findings);
 }

@@ -34,7 +34,7 @@ pub use model::{Candidate, Fallback, ModelPath, NamedModel};
 pub use prices::{Assumed, ModelPrice, PricePerMillion, Prices, Unpriced};
 pub use provider::{Aws, Dialect, Mount, Provider};
 pub use route::{Route, Routes, SessionUse};
-pub use sandbox::{Outage, OutageFault, Sandbox};
+pub use sandbox::{LimitRefill, Outage, OutageFault, Sandbox};
 pub use server::{Alias, Log, LogFormat, LogLevel, Server, Store, StoreKind};
 pub use session::Session;
 

@@ -23,6 +23,8 @@ pub struct Sandbox {
     pub first_token: Duration,
     /// How fast tokens are made; 0 makes them all at once.
     pub tokens_per_second: u32,
+    /// How many answers are made at once at that pace; more share it. 0 for any number.
+    pub bears: u32,
     /// How many tokens an answer has, if the request allows as many.
     pub output_tokens: u32,
     /// The share of requests answered with a 500 or a 503.
@@ -36,8 +38,25 @@ pub struct Sandbox {
     pub requests_per_minute: u32,
     /// How many tokens a minute, of either side, each model takes; 0 for any number.
     pub tokens_per_minute: u32,
+    /// In what time they are counted: of a minute's number as much as is due in it.
+    #[serde(with = "span")]
+    #[schemars(with = "Span")]
+    pub limit_window: Duration,
+    /// How they come back: evenly, or all at once when a window is over.
+    pub limit_refill: LimitRefill,
     /// When everything fails.
     pub outage: Outage,
+}
+
+/// How limits come back.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LimitRefill {
+    /// Evenly: they are buckets.
+    #[default]
+    Evenly,
+    /// All at once when a window is over.
+    AtReset,
 }
 
 /// A time in which every request to the simulated model fails.
@@ -84,12 +103,15 @@ impl Default for Sandbox {
             latency: Duration::ZERO,
             first_token: Duration::ZERO,
             tokens_per_second: 0,
+            bears: 0,
             output_tokens: 64,
             error_rate: Share::default(),
             rate_limit_rate: Share::default(),
             truncate_rate: Share::default(),
             requests_per_minute: 0,
             tokens_per_minute: 0,
+            limit_window: Duration::from_secs(60),
+            limit_refill: LimitRefill::Evenly,
             outage: Outage::default(),
         }
     }

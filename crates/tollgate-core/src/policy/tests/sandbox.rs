@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{bad::assert_wrong, load};
-use crate::policy::settings::OutageFault;
+use crate::policy::settings::{LimitRefill, OutageFault};
 
 #[test]
 fn limits_and_outages_of_the_sandbox_are_read() {
@@ -15,8 +15,19 @@ fn limits_and_outages_of_the_sandbox_are_read() {
     assert_eq!(outage.fault, OutageFault::RateLimit);
 }
 
+#[test]
+fn how_limits_of_the_sandbox_are_counted_is_read() {
+    let text = "[sandbox]\nlimit_window = \"10s\"\nlimit_refill = \"at_reset\"\nbears = 8";
+    let sandbox = load(text).expect("a good policy").settings.sandbox;
+    assert_eq!((sandbox.limit_window, sandbox.bears), (Duration::from_secs(10), 8));
+    assert_eq!(sandbox.limit_refill, LimitRefill::AtReset);
+    let usual = load("").expect("a good policy").settings.sandbox;
+    assert_eq!((usual.limit_window, usual.bears), (Duration::from_secs(60), 0));
+    assert_eq!(usual.limit_refill, LimitRefill::Evenly);
+}
+
 /// Settings with one bad value, and what is said about it.
-const VALUES: [(&str, &str); 5] = [
+const VALUES: [(&str, &str); 7] = [
     (
         "[sandbox]\nerror_rate = 1.5",
         "2:14: `sandbox.error_rate`: 1.5 is no share: write a number from 0 to 1",
@@ -28,6 +39,14 @@ const VALUES: [(&str, &str); 5] = [
     (
         "[sandbox]\nrequests_per_minute = \"60\"",
         "2:23: `sandbox.requests_per_minute`: expected a whole number, at least 0 and not too large, found the text `60`",
+    ),
+    (
+        "[sandbox]\nlimit_window = \"0s\"",
+        "2:16: `sandbox.limit_window`: nothing is due in no time: give a time, or leave it out",
+    ),
+    (
+        "[sandbox]\nlimit_refill = \"never\"",
+        "2:16: `sandbox.limit_refill`: `never` is not known in this version (the choices are evenly, at_reset)",
     ),
     (
         "[sandbox.outage]\nlasts = 60",

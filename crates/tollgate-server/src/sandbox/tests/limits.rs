@@ -10,7 +10,7 @@ use tollgate::Clock;
 use tollgate_core::Time;
 
 use super::{
-    super::{Outage, OutageFault, Sandbox, SandboxSettings},
+    super::{LimitRefill, Outage, OutageFault, Sandbox, SandboxSettings},
     Answered, ask,
     dialects::WAYS,
     post,
@@ -132,6 +132,54 @@ async fn what_is_no_use_of_a_model_counts_nothing() {
     let bad = post("/v1/chat/completions", &[], "{}".to_owned());
     assert_eq!(ask(&sandbox, bad).await.status.as_u16(), 400);
     assert!(ask(&sandbox, chat("m", "1", "1")).await.status.is_success());
+}
+
+#[tokio::test]
+async fn a_shorter_window_has_as_much_as_is_due_in_it() {
+    let limits = SandboxSettings {
+        requests_per_minute: 60,
+        limit_window: Duration::from_secs(5),
+        ..Default::default()
+    };
+    let (sandbox, clock) = clocked(limits);
+    for left in ["4", "3", "2", "1", "0"] {
+        let taken = ask(&sandbox, chat("m", "1", "1")).await;
+        assert_eq!(taken.header("x-ratelimit-limit-requests"), Some("5"));
+        assert_eq!(taken.header("x-ratelimit-remaining-requests"), Some(left));
+    }
+    let refused = ask(&sandbox, chat("m", "1", "1")).await;
+    assert_eq!((refused.status.as_u16(), refused.header("retry-after")), (429, Some("1")));
+    assert_eq!(refused.header("x-ratelimit-reset-requests"), Some("5s"));
+    clock.advance(Duration::from_secs(1));
+    assert!(ask(&sandbox, chat("m", "1", "1")).await.status.is_success());
+}
+
+#[tokio::test]
+async fn in_fixed_windows_all_comes_back_at_once() {
+    let limits = SandboxSettings {
+        requests_per_minute: 60,
+        tokens_per_minute: 120,
+        limit_window: Duration::from_secs(5),
+        limit_refill: LimitRefill::AtReset,
+        ..Default::default()
+    };
+    let (sandbox, clock) = clocked(limits);
+    clock.advance(Duration::from_secs(3));
+    for _ in 0..5 {
+        let taken = ask(&sandbox, chat("m", "1", "1")).await;
+        assert_eq!(taken.header("x-ratelimit-reset-requests"), Some("2s"));
+    }
+    let refused = ask(&sandbox, chat("m", "1", "1")).await;
+    assert_eq!((refused.status.as_u16(), refused.header("retry-after")), (429, Some("2")));
+    let huge = ask(&sandbox, chat("m", "11", "1")).await;
+    assert_eq!((huge.status.as_u16(), huge.header("retry-after")), (429, None));
+    clock.advance(Duration::from_millis(1_999));
+    assert_eq!(ask(&sandbox, chat("m", "1", "1")).await.status.as_u16(), 429);
+    clock.advance(Duration::from_millis(1));
+    for _ in 0..5 {
+        assert!(ask(&sandbox, chat("m", "1", "1")).await.status.is_success());
+    }
+    assert_eq!(ask(&sandbox, chat("m", "1", "1")).await.status.as_u16(), 429);
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ mod faults;
 mod limits;
 mod plain;
 mod socket;
+mod strain;
 mod stream;
 
 use std::time::Duration;

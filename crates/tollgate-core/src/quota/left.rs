@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use super::{MAX_CLOSED, Reading, Refill, sent::Log};
+use super::{MAX_CLOSED, Reading, sent::Log};
 use crate::Time;
 
-/// The window of a provider that tells no reset, and the least that is taken for one: who
-/// hears of a window for the first time may hear of its end alone.
+/// The window of a provider that tells no reset, and the least that is taken to follow one that
+/// is over: who hears of a window for the first time may hear of its end alone.
 const USUAL_WINDOW: Duration = Duration::from_secs(60);
 
 #[derive(Debug, Clone, Copy)]
@@ -33,7 +33,7 @@ impl Left {
         reading: Reading,
         sent_at: Time,
         (log, unit): (&Log, usize),
-        (refill, now): (Refill, Time),
+        (is_even, now): (bool, Time),
     ) -> Option<Self> {
         let Some(remaining) = reading.remaining else { return known };
         let reset_at = reset_of(reading, now);
@@ -44,7 +44,7 @@ impl Left {
                 remaining,
                 heard_at: now,
                 reset_at,
-                window: USUAL_WINDOW.max(window_of(reading, refill, now)),
+                window: window_of(reading, is_even, now),
                 basis: sent_at,
                 held: false,
             });
@@ -58,7 +58,7 @@ impl Left {
                 _ => (remaining, reset_at),
             };
             let (remaining, reset_at) = log.least(unit, sent_at, numbers, now);
-            let window = known.window.max(window_of(reading, refill, now));
+            let window = known.window.max(window_of(reading, is_even, now));
             let (heard_at, basis) = (now, sent_at);
             return Some(Self { limit, remaining, heard_at, reset_at, window, basis, ..known });
         }
@@ -84,16 +84,17 @@ impl Left {
         let held = self.held.then_some(self.reset_at);
         let Some(limit) = self.limit else { return (None, held) };
         // Windows that passed without any news are passed over.
-        let window = self.window.as_nanos();
-        let passed = now.since(self.reset_at).as_nanos() / window * window;
+        let window = self.window.max(USUAL_WINDOW);
+        let nanos = window.as_nanos();
+        let passed = now.since(self.reset_at).as_nanos() / nanos * nanos;
         let passed = u64::try_from(passed).unwrap_or(u64::MAX);
         let reset = self.reset_at.after(Duration::from_nanos(passed));
         let next = Self {
             remaining: limit,
             heard_at: reset,
-            reset_at: reset.after(self.window),
+            reset_at: reset.after(window),
             // Where windows are refilled evenly, a request counts after the reset too.
-            basis: self.basis.max(reset.before(self.window)),
+            basis: self.basis.max(reset.before(window)),
             held: false,
             ..self
         };
@@ -101,14 +102,7 @@ impl Left {
     }
 
     /// When so much may be sent.
-    pub(super) fn when(
-        &self,
-        want: u64,
-        unit: usize,
-        log: &Log,
-        refill: Refill,
-        now: Time,
-    ) -> Time {
+    pub(super) fn when(&self, want: u64, unit: usize, log: &Log, is_even: bool, now: Time) -> Time {
         // What is more than the limit is tried when all of it is there: it may be estimated too
         // high, and if not, the provider says so. A limit of nothing is no limit: some
         // providers announce it where they have none.
@@ -119,7 +113,7 @@ impl Left {
         }
         let all = self.limit.unwrap_or(0).saturating_sub(self.remaining);
         let more = need - self.remaining;
-        if refill == Refill::AtReset || more > all {
+        if !is_even || more > all {
             return self.reset_at;
         }
         let span = self.reset_at.since(self.heard_at).as_nanos();
@@ -131,19 +125,18 @@ impl Left {
         self.held = true;
     }
 
-    pub(super) const fn limit(&self) -> Option<u64> {
-        self.limit
+    /// How much of it is let out in what time when it opens again: all of it in the spread, or
+    /// in half of a window where those are shorter.
+    pub(super) fn share(&self, spread: Duration) -> Option<(u64, Duration)> {
+        self.limit.map(|limit| (limit, spread.min(self.window / 2)))
     }
 
     /// What may be sent now.
-    pub(super) fn room(&self, unit: usize, log: &Log, refill: Refill, now: Time) -> u64 {
+    pub(super) fn room(&self, unit: usize, log: &Log, is_even: bool, now: Time) -> u64 {
         let all = self.limit.unwrap_or(0).saturating_sub(self.remaining);
         let span = self.reset_at.since(self.heard_at).as_nanos();
         let grown = u128::from(all) * now.since(self.heard_at).as_nanos() / span.max(1);
-        let grown = match refill {
-            Refill::AtReset => 0,
-            Refill::Evenly => u64::try_from(grown).unwrap_or(u64::MAX).min(all),
-        };
+        let grown = if is_even { u64::try_from(grown).unwrap_or(u64::MAX).min(all) } else { 0 };
         (self.remaining + grown).saturating_sub(log.unseen(unit, self.basis))
     }
 }
@@ -155,10 +148,9 @@ pub(super) fn reset_of(reading: Reading, now: Time) -> Time {
 }
 
 /// The length of the window that numbers tell of: of a bucket's, how long it takes to fill.
-fn window_of(reading: Reading, refill: Refill, now: Time) -> Duration {
+fn window_of(reading: Reading, is_even: bool, now: Time) -> Duration {
     let rest = reset_of(reading, now).since(now);
-    let (Refill::Evenly, Some(limit), Some(remaining)) = (refill, reading.limit, reading.remaining)
-    else {
+    let (true, Some(limit), Some(remaining)) = (is_even, reading.limit, reading.remaining) else {
         return rest;
     };
     let used = u128::from(limit.saturating_sub(remaining).max(1));

@@ -1,7 +1,8 @@
 //! The state machine.
 
 use super::{
-    Announced, Each, QuotaSettings, Sent, UNITS, each_of,
+    Announced, Each, QuotaSettings, Reading, Refill, Sent, UNITS, each_of,
+    growth::Growth,
     left::{Left, reset_of},
     opening::Opening,
     sent::Log,
@@ -13,6 +14,7 @@ use crate::{Demand, Time, Unit};
 pub struct Quota {
     settings: QuotaSettings,
     left: [Option<Left>; UNITS.len()],
+    growth: [Growth; UNITS.len()],
     log: Log,
     opening: Opening,
     next_id: u64,
@@ -25,6 +27,7 @@ impl Quota {
     pub fn new(settings: QuotaSettings) -> Self {
         Self {
             left: [None; UNITS.len()],
+            growth: [Growth::default(); UNITS.len()],
             log: Log::new(settings.grace),
             opening: Opening::default(),
             next_id: 0,
@@ -78,9 +81,10 @@ impl Quota {
         self.log.answer(sent.id, told, now);
         for (unit, reading) in readings.into_iter().enumerate() {
             if let Some(reading) = reading {
-                let (log, refill) = (&self.log, self.settings.refill);
+                self.learn(unit, reading, now);
+                let (log, is_even) = (&self.log, self.is_even(unit));
                 self.left[unit] =
-                    Left::heard(self.left[unit], reading, sent.at, (log, unit), (refill, now));
+                    Left::heard(self.left[unit], reading, sent.at, (log, unit), (is_even, now));
             }
         }
         if announced.throttled {
@@ -97,12 +101,29 @@ impl Quota {
     pub fn room(&mut self, unit: Unit, now: Time) -> Option<u64> {
         let now = self.advance(now);
         let place = UNITS.iter().position(|known| *known == unit)?;
-        self.left[place].map(|left| left.room(place, &self.log, self.settings.refill, now))
+        self.left[place].map(|left| left.room(place, &self.log, self.is_even(place), now))
     }
 
     /// Requests that it remembers, [`MAX_SENT`](super::MAX_SENT) at most.
     pub fn remembered(&self) -> usize {
         self.log.len()
+    }
+
+    fn learn(&mut self, unit: usize, reading: Reading, now: Time) {
+        if let Reading { limit: Some(limit), remaining: Some(remaining), reset_at: Some(reset) } =
+            reading
+        {
+            self.growth[unit].note(limit.saturating_sub(remaining), reset.since(now));
+        }
+    }
+
+    /// Whether what is left of a unit grows evenly, as far as that is known.
+    fn is_even(&self, unit: usize) -> bool {
+        match self.settings.refill {
+            Refill::Learned => self.growth[unit].is_even(),
+            Refill::AtReset => false,
+            Refill::Evenly => true,
+        }
     }
 
     fn advance(&mut self, now: Time) -> Time {
@@ -119,11 +140,13 @@ impl Quota {
     }
 
     fn ask(&mut self, want: &Each, now: Time) -> Result<(), Time> {
-        let limits = self.left.map(|left| left.and_then(|left| left.limit()));
-        let mut when = self.opening.when(want, limits, self.settings.spread, now);
-        for (unit, left) in self.left.iter_mut().enumerate() {
-            let Some(left) = left else { continue };
-            let room_at = left.when(want[unit], unit, &self.log, self.settings.refill, now);
+        let spread = self.settings.spread;
+        let shares = self.left.map(|left| left.and_then(|left| left.share(spread)));
+        let mut when = self.opening.when(want, shares, spread, now);
+        for (unit, want) in want.iter().enumerate() {
+            let is_even = self.is_even(unit);
+            let Some(left) = &mut self.left[unit] else { continue };
+            let room_at = left.when(*want, unit, &self.log, is_even, now);
             if room_at > now {
                 left.hold();
             }
@@ -134,9 +157,8 @@ impl Quota {
 
     /// When what a refused request lacked is there again, if the numbers tell what it was.
     fn room_for(&self, amounts: &Each, now: Time) -> Option<Time> {
-        let refill = self.settings.refill;
         let when = |(unit, left): (usize, &Option<Left>)| {
-            left.map(|left| left.when(amounts[unit], unit, &self.log, refill, now))
+            left.map(|left| left.when(amounts[unit], unit, &self.log, self.is_even(unit), now))
         };
         self.left.iter().enumerate().filter_map(when).max().filter(|when| *when > now)
     }

@@ -8,6 +8,8 @@
 //!
 //! - **No more is sent than is left.** What was sent and is not surely in the numbers of the
 //!   last answer is subtracted from them.
+//! - **Whether what is left grows is learned** from the numbers, and taken for granted only once
+//!   they have shown it.
 //! - **Answers may come late and in any order.** Numbers count from when their request was
 //!   *sent*; those of an earlier one lower what is left where they may be newer, and never raise
 //!   it.
@@ -21,6 +23,7 @@
 //! clock here: the present is an argument, and never goes back.
 
 mod announced;
+mod growth;
 mod left;
 mod machine;
 mod opening;

@@ -81,20 +81,21 @@ impl Opening {
         }
     }
 
-    /// When so much may be sent; `limits` are those that are known.
+    /// When so much may be sent; `shares` are what is let out of what is known, and in what
+    /// time, `spread` at most.
     pub(super) fn when(
         &mut self,
         want: &Each,
-        limits: [Option<u64>; UNITS.len()],
+        shares: [Option<(u64, Duration)>; UNITS.len()],
         spread: Duration,
         now: Time,
     ) -> Time {
         self.ramp.take_if(|ramp| ramp.from.after(spread) <= now);
         let Some(ramp) = &self.ramp else { return now };
-        let cautious = limits.iter().all(Option::is_none).then_some(CAUTIOUS);
+        let cautious = shares.iter().all(Option::is_none).then_some((CAUTIOUS, spread));
         let times = (0..UNITS.len()).filter_map(|unit| {
-            let limit = if unit == 0 { limits[unit].or(cautious) } else { limits[unit] };
-            limit.map(|limit| ramp.when(unit, want[unit], limit, spread))
+            let share = if unit == 0 { shares[unit].or(cautious) } else { shares[unit] };
+            share.map(|share| ramp.when(unit, want[unit], share))
         });
         times.fold(now.max(ramp.from), Time::max)
     }
@@ -102,7 +103,7 @@ impl Opening {
 
 impl Ramp {
     /// The first goes at once. Then the limit is let out evenly.
-    fn when(&self, unit: usize, want: u64, limit: u64, spread: Duration) -> Time {
+    fn when(&self, unit: usize, want: u64, (limit, spread): (u64, Duration)) -> Time {
         if self.out[unit] == 0 || want == 0 {
             return self.from;
         }

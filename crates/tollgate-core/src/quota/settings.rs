@@ -27,9 +27,11 @@ pub struct QuotaSettings {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Refill {
+    /// Evenly once the provider's own numbers have shown it, and not at all before.
+    #[default]
+    Learned,
     /// Not at all, and all of it is there at the reset. It is the safe one, whatever the
     /// provider does.
-    #[default]
     AtReset,
     /// Evenly, as that of a bucket: with it requests need not wait for the reset.
     Evenly,

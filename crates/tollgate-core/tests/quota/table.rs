@@ -150,8 +150,13 @@ const CASES: &[Case] = &[
     ]),
     case("what was held back is spread after the reset", &[
         Send(0, "a", 0), Left(0, "a", 0, 100, 5000), Held(0, 0, 5000),
-        Send(5000, "b", 0), Held(5000, 0, 5200), Send(5200, "c", 0), Held(5200, 0, 5300),
+        Send(5000, "b", 0), Held(5000, 0, 5050), Send(5050, "c", 0), Held(5050, 0, 5075),
         Send(15_000, "d", 0), Send(15_000, "e", 0),
+    ]),
+    case("however long the window is, over no longer than the spread", &[
+        Send(0, "a", 0), Left(0, "a", 0, 100, 60_000), Held(0, 0, 60_000),
+        Send(60_000, "b", 0), Held(60_000, 0, 60_200), Send(60_200, "c", 0), Held(60_200, 0, 60_300),
+        Send(70_000, "d", 0), Send(70_000, "e", 0),
     ]),
     case("what is not sent after all was not let out", &[
         Send(0, "a", 0), Refused(0, "a", Some(1000)), Send(1000, "b", 0), Held(1000, 0, 3000),

@@ -134,10 +134,13 @@ proptest! {
         window_ms in 1_000..90_000_u64,
         limits in (1..40_u64, 1_000..20_000_u64),
         windows in any::<bool>(),
-        even in any::<bool>(),
+        settings in prop_oneof![
+            Just(Refill::AtReset), Just(Refill::Learned), Just(Refill::Evenly)
+        ],
     ) {
         let kind = if windows { Kind::Windows } else { Kind::Buckets };
-        let refill = if even && !windows { Refill::Evenly } else { Refill::AtReset };
+        let is_wrong = windows && settings == Refill::Evenly;
+        let refill = if is_wrong { Refill::AtReset } else { settings };
         let provider = Provider::new(kind, ms(window_ms), limits.into());
         let settings = QuotaSettings { refill, ..QuotaSettings::default() };
         let mut world = World::new(provider, settings, true);
@@ -173,6 +176,8 @@ fn a_provider_is_used_to_its_capacity_and_refuses_nothing() {
         // Whoever waits for a bucket's reset finds it full at last, and has waited too long.
         (Kind::Buckets, Refill::AtReset, 0.9),
         (Kind::Buckets, Refill::Evenly, 0.95),
+        (Kind::Windows, Refill::Learned, 0.95),
+        (Kind::Buckets, Refill::Learned, 0.95),
     ] {
         for limit in [60, 600] {
             let (used, world) = ten_minutes(kind, refill, limit, true);

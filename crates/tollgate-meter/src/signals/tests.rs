@@ -57,11 +57,11 @@ fn anthropics_headers_are_read() {
         ],
         r#"{"type":"error","error":{"type":"rate_limit_error","message":"Number of requests has exceeded your rate limit"}}"#,
     );
-    assert_eq!(signals.requests, quota(50, 0, secs(30)));
+    assert_eq!(signals.requests, quota(50, 0, secs(31)), "within that second");
     assert_eq!(signals.input_tokens, quota(20_000, 19_000, secs(0)), "what is past is now");
     assert_eq!((signals.output_tokens.limit, signals.output_tokens.remaining), (None, Some(8_000)));
     assert_eq!((signals.retry_after, signals.should_retry), (secs(13), Some(true)));
-    assert_eq!(signals.wait(), secs(30), "the later of the two");
+    assert_eq!(signals.wait(), secs(31), "the later of the two");
     assert_eq!(signals.refused, Some(Refused::Requests));
 }
 
@@ -101,7 +101,7 @@ fn a_wait_is_read_in_every_form() {
     }
     let epoch =
         read(200, &[("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "1795608042")], "");
-    assert_eq!((epoch.requests.reset_after, epoch.wait()), (secs(42), secs(42)));
+    assert_eq!((epoch.requests.reset_after, epoch.wait()), (secs(43), secs(43)));
 }
 
 #[test]

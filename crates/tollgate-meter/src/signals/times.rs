@@ -11,6 +11,8 @@ use super::MAX_WAIT;
 const UNITS: [(&str, f64); 7] =
     [("ms", 1e6), ("us", 1e3), ("µs", 1e3), ("ns", 1.0), ("h", 3.6e12), ("m", 6e10), ("s", 1e9)];
 
+const SECOND: Duration = Duration::from_secs(1);
+
 /// Seconds above which a bare number is an instant since the Unix epoch.
 const EPOCH_SECONDS: f64 = 1e9;
 
@@ -45,18 +47,21 @@ pub(super) fn retry_after(text: &str, wall: Time) -> Option<Duration> {
     seconds(text).or_else(|| until_instant(until()?, wall))
 }
 
-/// A wait until an instant as RFC 3339 writes it.
+/// A wait until an instant as RFC 3339 writes it. One in whole seconds is taken to have lost
+/// what was behind them: a wait is never told too short.
 pub(super) fn rfc3339(text: &str, wall: Time) -> Option<Duration> {
-    until_instant(text.parse().ok()?, wall)
+    let instant: Timestamp = text.parse().ok()?;
+    let cut = if text.contains('.') { Duration::ZERO } else { SECOND };
+    until_instant(instant.checked_add(cut).ok()?, wall)
 }
 
-/// A wait: seconds until then, or the seconds of the Unix epoch at which it ends.
+/// A wait: seconds until then, or the second of the Unix epoch in which it ends.
 pub(super) fn epoch(text: &str, wall: Time) -> Option<Duration> {
     let told = number(text)?;
     if told < EPOCH_SECONDS {
         return of_nanos(told * 1e9);
     }
-    until_instant(Timestamp::from_second(told as i64).ok()?, wall)
+    until_instant(Timestamp::from_second(told as i64).ok()?.checked_add(SECOND).ok()?, wall)
 }
 
 fn until_instant(instant: Timestamp, wall: Time) -> Option<Duration> {

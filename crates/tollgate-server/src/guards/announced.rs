@@ -1,7 +1,5 @@
 //! From what a provider tells to what a quota learns.
 
-use std::time::Duration;
-
 use tollgate_core::{
     Time,
     quota::{Announced, Reading},
@@ -14,7 +12,7 @@ pub(crate) fn announced(signals: &Signals, now: Time) -> Announced {
         told.remaining.map(|remaining| Reading {
             limit: told.limit,
             remaining: Some(remaining),
-            reset_at: told.reset_after.map(|after| now.after(whole_seconds(after))),
+            reset_at: told.reset_after.map(|after| now.after(after)),
         })
     };
     Announced {
@@ -35,13 +33,10 @@ fn is_throttled(signals: &Signals) -> bool {
     )
 }
 
-/// Providers cut the end of what they tell; nothing is sent too early for that.
-fn whole_seconds(after: Duration) -> Duration {
-    Duration::from_secs(after.as_secs() + u64::from(after.subsec_nanos() > 0))
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     const NOW: Time = Time::from_millis(5_000);
@@ -52,7 +47,7 @@ mod tests {
     }
 
     #[test]
-    fn resets_are_rounded_up() {
+    fn a_reset_counts_from_when_it_came() {
         let told = of(
             200,
             &[
@@ -65,7 +60,7 @@ mod tests {
         let expected = Reading {
             limit: Some(60),
             remaining: Some(59),
-            reset_at: Some(Time::from_millis(7_000)),
+            reset_at: Some(Time::from_millis(6_200)),
         };
         assert_eq!(told.requests, Some(expected));
         assert_eq!((told.tokens, told.throttled), (None, false));

@@ -9,7 +9,7 @@ use std::{sync::Arc, time::Duration};
 
 use futures_util::future::select_all;
 use http::HeaderMap;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, OwnedMutexGuard};
 use tollgate::Patience;
 use tollgate_core::{Demand, Time};
 
@@ -56,6 +56,8 @@ pub(super) struct Chosen {
 struct Found {
     /// When the first of those is there that may be waited for, and where.
     soonest: Option<(usize, NotNow)>,
+    /// When the request itself may be tried again, whoever else waits.
+    own: Option<Time>,
     /// When anything may be sent at all, as far as anybody knows.
     until: Option<Time>,
     /// The first that is in the way.
@@ -93,6 +95,8 @@ impl Attempts {
     /// # Errors
     /// When that takes longer than its caller waits.
     pub(super) async fn next(&mut self, exchange: &Exchange) -> Result<Chosen, Stop> {
+        // Until it goes: then it is the turn of whoever came after it.
+        let mut first_in_line = None;
         loop {
             let now = exchange.app.gate.clock().now().time;
             let found = match self.choose(now) {
@@ -103,6 +107,15 @@ impl Attempts {
             let queued = found.soonest.and_then(|(place, _)| self.guard(place).wait());
             let Some(_queued) = queued else { return Err(found.closed(now)) };
             let _counted = exchange.waits();
+            if found.is_own() {
+                first_in_line = None;
+            } else if first_in_line.is_none() {
+                let alone;
+                (first_in_line, alone) = self.stand_in_line(exchange, &found, now).await;
+                if !alone {
+                    continue;
+                }
+            }
             let rooms: Vec<Arc<Notify>> =
                 found.busy.iter().map(|place| self.room(*place)).collect();
             // Who leaves from here on is heard of.
@@ -126,6 +139,32 @@ impl Attempts {
             let passed = exchange.app.gate.clock().now().time.since(now);
             self.waited += if found.busy.is_empty() { most.max(passed) } else { passed };
         }
+    }
+
+    /// Waits until those are gone who came before, as long as its caller has patience and its
+    /// own time has not come. Tells whether there were none.
+    async fn stand_in_line(
+        &mut self,
+        exchange: &Exchange,
+        found: &Found,
+        now: Time,
+    ) -> (Option<OwnedMutexGuard<()>>, bool) {
+        let Some((place, _)) = found.soonest else { return (None, true) };
+        let candidate = &self.candidates[place];
+        let line = self.guard(place).line(&candidate.model, candidate.account);
+        if let Ok(first) = Arc::clone(&line).try_lock_owned() {
+            return (Some(first), true);
+        }
+        let left = self.left(place, now);
+        let left = found.own.map_or(left, |at| at.since(now).min(left));
+        let first = tokio::time::timeout(left, line.lock_owned()).await.ok();
+        let passed = exchange.app.gate.clock().now().time.since(now);
+        if first.is_none() {
+            self.slept(now, left);
+        }
+        // By whatever clock more has passed.
+        self.waited += if first.is_none() { left.max(passed) } else { passed };
+        (first, false)
     }
 
     /// Whose time came meanwhile may be tried again, whatever the clock says by now.
@@ -316,13 +355,14 @@ impl Attempts {
                 _ => self.ask(place, now),
             };
             let is_new = candidate.tries == 0;
+            let is_own = candidate.repeat_at.is_some_and(|at| at > now);
             match asked {
                 Ok(pass) => return Choice::Go(Chosen { place, pass }),
                 Err(not_now) => {
                     if is_new {
                         self.note(place, not_now.why.name());
                     }
-                    found.note(place, not_now);
+                    found.note(place, not_now, is_own);
                 }
             }
         }
@@ -335,8 +375,16 @@ impl Found {
         closed(self.first.unwrap_or(InTheWay::Concurrency), self.until, now).into()
     }
 
-    fn note(&mut self, place: usize, not_now: NotNow) {
+    /// Whether what is waited for is the request's own time.
+    fn is_own(&self) -> bool {
+        self.own.is_some() && self.soonest.is_some_and(|(_, soonest)| soonest.until == self.own)
+    }
+
+    fn note(&mut self, place: usize, not_now: NotNow, is_own: bool) {
         self.first = self.first.or(Some(not_now.why));
+        if let (true, Some(at)) = (is_own, not_now.until) {
+            self.own = Some(self.own.map_or(at, |known| known.min(at)));
+        }
         self.until = match (self.until, not_now.until) {
             (Some(one), Some(other)) => Some(one.min(other)),
             (one, other) => one.or(other),

@@ -41,7 +41,7 @@ use tollgate_core::{
     policy::settings::{self, Learn},
 };
 
-pub(crate) use account::Account;
+pub(crate) use account::{Account, Line};
 pub(crate) use announced::announced;
 pub(crate) use chance::Chance;
 pub(crate) use forced::Forced;
@@ -201,6 +201,11 @@ impl Guard {
     /// Tells when a request of a model has ended, where their number is what others wait for.
     pub(crate) fn room(&self, model: &str) -> Arc<Notify> {
         self.models.lock().of(model, &self.settings, self.clock.now().time).room()
+    }
+
+    /// Where those stand in line who wait for a model with the key of that account.
+    pub(crate) fn line(&self, model: &str, account: Account) -> Line {
+        self.models.lock().of(model, &self.settings, self.clock.now().time).line(account)
     }
 
     /// A place among those that wait, if there is one.

@@ -14,7 +14,7 @@ use tollgate_core::{
     quota::{Announced, Sent},
 };
 
-use super::{Account, Forced, GuardSettings, InTheWay, NotNow, account::Quotas};
+use super::{Account, Forced, GuardSettings, InTheWay, Line, NotNow, account::Quotas};
 
 /// One model of a provider.
 #[derive(Debug)]
@@ -24,6 +24,8 @@ pub(super) struct Model {
     inner: Mutex<Inner>,
     /// Told when a request has ended.
     room: Arc<Notify>,
+    /// Of those who wait where nothing is known of their accounts.
+    line: Line,
 }
 
 #[derive(Debug)]
@@ -72,8 +74,8 @@ impl Model {
             in_flight: 0,
             used_at: now,
         };
-        let (learn, room) = (settings.learn.clone(), Arc::default());
-        Self { name: name.into(), learn, inner: Mutex::new(inner), room }
+        let (learn, inner) = (settings.learn.clone(), Mutex::new(inner));
+        Self { name: name.into(), learn, inner, room: Arc::default(), line: Line::default() }
     }
 
     pub(super) const fn name(&self) -> &CompactString {
@@ -82,6 +84,11 @@ impl Model {
 
     pub(super) fn room(&self) -> Arc<Notify> {
         Arc::clone(&self.room)
+    }
+
+    /// Where those stand in line who wait for it with the key of that account.
+    pub(super) fn line(&self, account: Account) -> Line {
+        self.inner.lock().quotas.line(account).unwrap_or_else(|| Arc::clone(&self.line))
     }
 
     /// Takes all that a request needs, or nothing.

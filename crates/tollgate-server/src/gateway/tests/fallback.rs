@@ -2,6 +2,7 @@
 
 use std::{collections::VecDeque, net::SocketAddr, sync::Arc, time::Duration};
 
+use futures_util::future::join_all;
 use http::{Request, StatusCode};
 use http_body_util::Full;
 use parking_lot::Mutex;
@@ -207,6 +208,34 @@ async fn who_has_patience_waits_for_room_and_pays_once() {
     assert_eq!(told(&answer), "200 up/m up/m=429");
     assert_eq!(running.used(), (7, 5, 17_000));
     assert_eq!(first.got(), 2);
+}
+
+#[tokio::test]
+async fn who_waits_for_a_provider_is_served_in_the_order_of_arrival() {
+    let told = "\r\nx-ratelimit-limit-requests: 1000\r\nx-ratelimit-remaining-requests: 0\r\nx-ratelimit-reset-requests: 40ms";
+    let first = Up::answering(&[json("200 OK", told, COMPLETION), ok()]).await;
+    let one = "[providers.up.learn.concurrency]\ninitial = 1\nmax = 1\n";
+    let running = Running::with(&format!("{}{one}", up(&first.url()))).await;
+    assert_eq!(running.chat(PLAIN).await.status, StatusCode::OK);
+    let mut waiting = Vec::new();
+    for nth in 1..=20 {
+        let body = PLAIN.replace("hi", &format!("I am number {nth}."));
+        let asked = running.sending(post("/up/v1/chat/completions", body));
+        waiting.push(tokio::spawn(asked));
+        while running.app.metrics.queued() < nth {
+            tokio::task::yield_now().await;
+        }
+    }
+    let answers = tokio::select! {
+        answers = join_all(waiting) => answers,
+        () = passes(&running) => unreachable!("time goes on for ever"),
+    };
+    assert!(answers.iter().all(|answer| answer.as_ref().expect("it ends").status == 200));
+    let got = first.got.lock();
+    for (nth, request) in got.iter().enumerate().skip(1) {
+        assert!(request.contains(&format!("I am number {nth}.")), "{nth}: {request}");
+    }
+    assert_eq!((got.len(), running.app.metrics.queued()), (21, 0));
 }
 
 async fn passes(running: &Running) {

@@ -1,5 +1,6 @@
 //! Guards in virtual time.
 
+mod bearing;
 mod enforced;
 
 use std::{sync::Arc, time::Duration};

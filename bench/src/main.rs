@@ -6,6 +6,7 @@
 mod budget;
 mod decide;
 mod gateway;
+mod providers;
 mod resident;
 mod stopwatch;
 mod table;
@@ -38,6 +39,9 @@ enum Bench {
     Decide,
     /// The gateway, against a bare hyper proxy before the same sandbox.
     Gateway(gateway::Gateway),
+    /// Providers that enforce limits, fail or become slow, against a gateway that does nothing
+    /// about it.
+    Providers(providers::Providers),
     /// The waiting room, against tokio's semaphore and first come, first served.
     Waiting(waiting::Waiting),
     /// The bare proxy itself, which `gateway` starts.
@@ -61,6 +65,7 @@ fn run(cli: &Cli) -> Result<()> {
         Bench::Budget(args) => table::print(&budget::run(args)?, cli.json),
         Bench::Decide => table::print(&decide::run(), cli.json),
         Bench::Gateway(args) => table::print(&gateway::run(args)?, cli.json),
+        Bench::Providers(args) => table::print(&providers::run(args)?, cli.json),
         Bench::Waiting(args) => table::print(&waiting::run(args)?, cli.json),
         Bench::PassThrough(args) => match gateway::proxy::run(args)? {},
     }

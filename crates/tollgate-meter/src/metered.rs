@@ -45,7 +45,9 @@ pub struct Metered {
 pub enum Basis {
     /// The provider told it.
     Told,
-    /// The provider told nothing, or not all; estimated from the bytes that flowed.
+    /// The provider told what was sent, and not yet all that was made; that is estimated.
+    Begun,
+    /// The provider told nothing; estimated from the bytes that flowed.
     Missing,
     /// What the provider told cannot be true; estimated from the bytes that flowed.
     Implausible,

@@ -83,6 +83,11 @@ pub enum ScanError {
     /// A member asks for what the answer would not tell the use of.
     #[error("What `{0}` asks for cannot be metered; leave it out.")]
     Unmetered(&'static str),
+    /// Nobody can tell from the body what the provider reads.
+    #[error(
+        "What this request has its provider read beyond its body (a kept conversation, a file, a link, a tool of the provider's own) cannot be bounded, and it is counted here: send what is to be read, or ask the operator."
+    )]
+    Open,
     /// A member asks for what costs more than the model's price says.
     #[error("What `{0}` asks for cannot be priced yet, and money is counted here; leave it out.")]
     Unpriced(&'static str),
@@ -120,6 +125,11 @@ impl Scan {
             choices => Some(self.max_output_tokens?.saturating_mul(choices)),
         }
     }
+
+    /// Whether nobody can tell from the body how much the provider reads or hears.
+    pub fn is_open(&self) -> bool {
+        self.input.is_open || self.audio.is_some_and(|audio| audio.bound_millis.is_none())
+    }
 }
 
 impl ScanError {
@@ -134,7 +144,7 @@ impl ScanError {
             | Self::WrongType { member, .. }
             | Self::OutOfRange { member, .. } => Some(member),
             Self::NoModel | Self::NoModelInQuery | Self::BadModel => Some("model"),
-            Self::Invalid(_) | Self::NoForm(_) | Self::NotText(_) => None,
+            Self::Invalid(_) | Self::NoForm(_) | Self::NotText(_) | Self::Open => None,
         }
     }
 }

@@ -45,7 +45,7 @@ impl Told {
             Self::Counts(counts) => (counts, Basis::Told),
             Self::Partly(counts) => {
                 let output_tokens = counts.output_tokens.max(estimate.output_tokens);
-                (Counts { output_tokens, ..counts }, Basis::Missing)
+                (Counts { output_tokens, ..counts }, Basis::Begun)
             }
             Self::Nothing => (estimate, Basis::Missing),
             Self::Implausible => (estimate, Basis::Implausible),

@@ -81,6 +81,9 @@ pub(crate) const SERVED_BY: HeaderName = HeaderName::from_static("x-tollgate-ser
 /// The header that tells why others did not, in the order in which they were asked.
 pub(crate) const ATTEMPTS: HeaderName = HeaderName::from_static("x-tollgate-attempts");
 
+/// The header that tells how many tokens are held for what a provider may read beside the body.
+pub(crate) const OPEN_INPUT: HeaderName = HeaderName::from_static("x-tollgate-open-input");
+
 /// The header that tells how long a request waited for its turn, in milliseconds.
 pub(crate) const WAITED_MS: HeaderName = HeaderName::from_static("x-tollgate-waited-ms");
 

@@ -1,6 +1,6 @@
 //! What a request's model costs here: the operator's prices first, then the built-in table.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, num::NonZeroU64, sync::Arc};
 
 use foldhash::fast::RandomState;
 use tollgate_core::{
@@ -32,7 +32,8 @@ pub(crate) enum Rate {
 
 impl Prices {
     pub(crate) fn new(settings: &settings::Prices) -> Self {
-        let own = settings.models.iter().map(|(name, its)| (name.clone(), Arc::new(price(its))));
+        let own =
+            settings.models.iter().map(|(name, its)| (name.clone(), Arc::new(price(name, its))));
         let assumed = match &settings.unpriced {
             Unpriced::Assume(its) => Some(Arc::new(of_tokens(its.input, its.output))),
             Unpriced::Deny | Unpriced::Free | Unpriced::DenyWhenBudgeted => None,
@@ -108,8 +109,12 @@ pub(crate) fn counts_a_model(policy: &Policy, who: &Attributes, units: &[Unit]) 
     })
 }
 
-fn price(its: &ModelPrice) -> Price {
+fn price(name: &str, its: &ModelPrice) -> Price {
     let mut price = of_tokens(its.input, its.output);
+    // What a model can read does not depend on who prices it.
+    let listed = PriceTable::builtin().price("", name).and_then(Price::input_bound);
+    price.max_input_tokens = its.max_input_tokens.map(NonZeroU64::get).or(listed);
+    price.max_output_tokens = its.max_output_tokens.map(NonZeroU64::get);
     price.tokens.cached_read = its.cached_input.map(|PricePerMillion(nanos)| nanos.0);
     price
 }

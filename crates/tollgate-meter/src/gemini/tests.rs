@@ -174,7 +174,7 @@ fn a_stream_that_is_cut_knows_its_input_and_estimates_its_output() {
         .or(SSE.rfind("data: "))
         .expect("an end");
     let metered = every_split(&streaming(true), &SSE.as_bytes()[..end]);
-    assert_eq!((metered.basis, metered.ending), (Basis::Missing, Ending::Cut));
+    assert_eq!((metered.basis, metered.ending), (Basis::Begun, Ending::Cut));
     assert_eq!((metered.counts.input_tokens, metered.counts.output_tokens), (12, 19));
     let blocked = r#"data: {"promptFeedback":{"blockReason":"SAFETY"},"usageMetadata":{"promptTokenCount":6,"totalTokenCount":6}}"#;
     let metered = every_split(&streaming(true), blocked.as_bytes());

@@ -16,6 +16,7 @@ use crate::tokenizer::is_thinker;
 #[derive(Debug)]
 pub struct Learned {
     outputs: Recent<(String, String), Sketch>,
+    opened: Recent<(String, String), Sketch>,
     models: Recent<String, Model>,
 }
 
@@ -27,6 +28,8 @@ pub struct Lesson {
     pub sent_bytes: u64,
     /// Tokens that they were.
     pub input_tokens: u64,
+    /// Whether the provider may have read more than was sent.
+    pub is_open: bool,
     /// Bytes of text that came; 0 where they were not told apart.
     pub made_bytes: u64,
     /// Tokens that were made.
@@ -38,6 +41,7 @@ pub struct Lesson {
 #[derive(Debug, Default)]
 struct Model {
     output: Sketch,
+    opened: Sketch,
     /// Bytes to a token, in sixteenths.
     sent: Sketch,
     made: Sketch,
@@ -52,6 +56,9 @@ const MAX_PAIRS: usize = 10_000;
 const MAX_MODELS: usize = 1_000;
 
 const SIXTEENTHS: u64 = 16;
+
+/// How many times the most that was read of late is relied on to bound what will be.
+const OPEN_FACTOR: u64 = 2;
 
 /// The share of requests whose text is denser than what is reserved for it, before the
 /// margin.
@@ -72,21 +79,28 @@ impl Model {
 
 impl Default for Learned {
     fn default() -> Self {
-        Self { outputs: Recent::new(MAX_PAIRS), models: Recent::new(MAX_MODELS) }
+        let (outputs, opened) = (Recent::new(MAX_PAIRS), Recent::new(MAX_PAIRS));
+        Self { outputs, opened, models: Recent::new(MAX_MODELS) }
     }
 }
 
 impl Learned {
     /// Takes note of what an answer used.
     pub fn note(&mut self, caller: &str, model: &str, lesson: &Lesson) {
+        let pair = || (caller.into(), model.into());
         if lesson.output_tokens > 0 {
-            self.outputs
-                .entry((caller.into(), model.into()), Sketch::default)
-                .note(lesson.output_tokens);
+            self.outputs.entry(pair(), Sketch::default).note(lesson.output_tokens);
+        }
+        let was_opened = lesson.is_open && lesson.input_tokens > 0;
+        if was_opened {
+            self.opened.entry(pair(), Sketch::default).note(lesson.input_tokens);
         }
         let known = self.models.entry(model.into(), || Model::named(model));
         if lesson.output_tokens > 0 {
             known.output.note(lesson.output_tokens);
+        }
+        if was_opened {
+            known.opened.note(lesson.input_tokens);
         }
         note_density(&mut known.sent, lesson.sent_bytes, lesson.input_tokens);
         let shown = lesson.output_tokens.saturating_sub(lesson.hidden_tokens);
@@ -100,6 +114,20 @@ impl Learned {
     pub fn output(&self, caller: &str, model: &str, share: f64) -> Option<u64> {
         let of_caller = self.outputs.find(&(caller.into(), model.into()));
         let of_model = || self.models.find(&model.into())?.output.at_most(share);
+        of_caller.and_then(|sketch| sketch.at_most(share)).or_else(of_model)
+    }
+
+    /// What a request is hardly more than whose provider may read more than is sent: twice the
+    /// most that any of the caller's was of late if enough of them are known, else of the
+    /// model's. One that was larger raises it at once, and is forgotten after hundreds.
+    pub fn open_bound(&self, caller: &str, model: &str) -> Option<u64> {
+        self.opened(caller, model, 1.0).map(|most| most.saturating_mul(OPEN_FACTOR))
+    }
+
+    /// What this share of such requests does not exceed.
+    pub fn opened(&self, caller: &str, model: &str, share: f64) -> Option<u64> {
+        let of_caller = self.opened.find(&(caller.into(), model.into()));
+        let of_model = || self.models.find(&model.into())?.opened.at_most(share);
         of_caller.and_then(|sketch| sketch.at_most(share)).or_else(of_model)
     }
 
@@ -142,6 +170,7 @@ mod tests {
         made_bytes: 450,
         output_tokens: 100,
         hidden_tokens: 0,
+        is_open: false,
     };
 
     fn taught(lesson: &Lesson, times: usize) -> Learned {
@@ -170,6 +199,23 @@ mod tests {
         let dense = Lesson { sent_bytes: 100, input_tokens: 100, ..ENGLISH };
         assert_eq!(taught(&dense, 20).input("m", 4_000), Some(4_000), "never above the bound");
         assert_eq!(learned.input("other", 4_000), None);
+    }
+
+    #[test]
+    fn open_input_is_bounded_by_twice_the_most_of_late_and_by_one_surprise_at_once() {
+        let opened = |input_tokens| Lesson { is_open: true, input_tokens, ..ENGLISH };
+        let mut learned = taught(&opened(5_000), 7);
+        assert_eq!(learned.open_bound("ann", "m"), None, "a few tell nothing");
+        learned.note("ann", "m", &opened(20_000));
+        let bound = |learned: &Learned, who| learned.open_bound(who, "m").expect("known");
+        assert!((40_000..48_000).contains(&bound(&learned, "ann")));
+        (0..400).for_each(|_| learned.note("ann", "m", &opened(100)));
+        assert!((40_000..48_000).contains(&bound(&learned, "new")), "the model's own");
+        learned.note("ann", "m", &opened(900_000));
+        assert!((1_800_000..2_200_000).contains(&bound(&learned, "ann")));
+        (0..1_500).for_each(|_| learned.note("ann", "m", &opened(100)));
+        assert!(bound(&learned, "ann") < 300, "it is forgotten");
+        assert_eq!(taught(&ENGLISH, 20).open_bound("ann", "m"), None, "none was open");
     }
 
     #[test]

@@ -81,6 +81,13 @@ impl Price {
         Self { tokens: TokenPrices { input, output, ..Default::default() }, ..Default::default() }
     }
 
+    /// The most that can be sent to the model, where the table is of one mind about it: where
+    /// it has prices for more than its maximum, more can be sent.
+    pub fn input_bound(&self) -> Option<u64> {
+        let is_meant = |most: &u64| self.tiers.iter().all(|tier| tier.above < *most);
+        self.max_input_tokens.filter(is_meant)
+    }
+
     /// What this usage costs.
     pub fn cost(&self, counts: &Counts) -> NanoUsd {
         let prices = self.tokens_above(counts.input_tokens);

@@ -11,14 +11,24 @@ use tollgate::{Cause, Refused};
 use tollgate_core::{Amounts, Attribute, Demand, Unit, policy::settings::Plain};
 use tollgate_meter::{Gauge, Learned, Price, Scan, Tokenizer};
 
-use super::{aside::aside, dialect::Request, exchange::Exchange, room};
+use super::{
+    aside::aside,
+    dialect::Request,
+    exchange::Exchange,
+    open::{self, Open},
+    room,
+};
 use crate::{lessons::Lessons, refusal::Failure};
 
 /// What one request reserves.
 #[derive(Debug, Clone)]
 pub(super) struct Plan {
-    /// Input tokens, at most or nearly so.
+    /// Input tokens that the body has, at most or nearly so.
     pub(super) input: u64,
+    /// Input tokens that the provider may read beside it.
+    pub(super) spare: u64,
+    /// Whether these may become fewer where a limit could never give them.
+    pub(super) may_narrow: bool,
     /// Output tokens to begin with.
     pub(super) output: u64,
     /// Audio, in milliseconds: the most that it may be, or what is likely where nobody knows.
@@ -49,6 +59,8 @@ pub(super) struct Pupil {
     pub(super) caller: CompactString,
     /// Bytes of text that are sent; 0 where they teach nothing.
     pub(super) sent_bytes: u64,
+    /// Whether its provider may have read more than was sent.
+    pub(super) is_open: bool,
 }
 
 /// What is reserved for the output of a request that names no maximum, where the model is
@@ -76,6 +88,7 @@ pub(super) struct Basis {
     tokenizer: Option<Tokenizer>,
     caller: CompactString,
     most: Option<u64>,
+    open: Option<Open>,
     /// The share of answers that fit in a first slice.
     share: f64,
     /// What becomes of an answer in one piece.
@@ -110,18 +123,20 @@ pub(super) async fn plan(
         tokenizer,
         caller: caller(exchange),
         most,
+        open: Open::of(request.scan(), settings.open_input, price),
         share: settings.first_slice.value(),
         plain: if request.is_clampable() { settings.plain } else { Plain::Bound },
     };
     let plan = basis.plan(&exchange.app.lessons);
     // What was counted is not learned, so it stays as it is.
-    Ok((request, (plan, tokenizer.is_none().then_some(basis))))
+    let may_change = tokenizer.is_none() || basis.open.is_some();
+    Ok((request, (plan, may_change.then_some(basis))))
 }
 
 impl Basis {
     /// What is reserved by what is known now.
     pub(super) fn plan(&self, lessons: &Lessons) -> Plan {
-        let Self { scan, tokenizer, caller, most, share, plain } = self;
+        let Self { scan, tokenizer, caller, most, open, share, plain } = self;
         let sent = scan.input;
         lessons.ask(&scan.model, |learned| {
             let input = match tokenizer {
@@ -137,10 +152,21 @@ impl Basis {
                 (None, None) => Gauge::Bytes,
             };
             let (output, how) = output(learned, caller, scan, (*most, *share), *plain);
+            let spare = open.map_or(0, |it| it.spare(input, learned, caller, &scan.model));
             let teaches = tokenizer.is_none() && sent.fixed == 0 && !sent.is_open;
             let sent_bytes = if teaches { sent.bound } else { 0 };
-            let pupil = Some(Pupil { caller: caller.clone(), sent_bytes });
-            Plan { input, output, millis: millis(scan), most: *most, gauge, how, pupil }
+            let pupil = Pupil { caller: caller.clone(), sent_bytes, is_open: sent.is_open };
+            Plan {
+                input,
+                spare,
+                may_narrow: spare > 0 && open.is_some_and(Open::may_narrow),
+                output,
+                millis: millis(scan),
+                most: *most,
+                gauge,
+                how,
+                pupil: Some(pupil),
+            }
         })
     }
 }
@@ -219,6 +245,8 @@ impl Plan {
     fn plainest(scan: &Scan, most: Option<u64>) -> Self {
         Self {
             input: scan.input.bound,
+            spare: 0,
+            may_narrow: false,
             output: most.unwrap_or_else(|| assumed(scan)),
             millis: millis(scan),
             most,
@@ -228,13 +256,18 @@ impl Plan {
         }
     }
 
+    /// Input tokens, those included that the provider may read beside the body.
+    pub(super) const fn read(&self) -> u64 {
+        self.input.saturating_add(self.spare)
+    }
+
     /// As an amount of everything.
     pub(super) fn demand(&self, price: Option<&Price>) -> Demand {
         Amounts {
             requests: 1,
-            input_tokens: self.input,
+            input_tokens: self.read(),
             output_tokens: self.output,
-            cost: room::cost(price, self.input, self.output, self.millis),
+            cost: room::cost(price, self.read(), self.output, self.millis),
             millis: self.millis,
         }
     }
@@ -245,13 +278,20 @@ impl Plan {
         if !is_of_use || !matches!(refused.cause, Cause::Limit | Cause::Reserved) {
             return false;
         }
+        if self.may_narrow
+            && let Some(spare) = open::narrowed(refused, self, price)
+        {
+            (self.spare, self.may_narrow) = (spare, false);
+            return true;
+        }
+        let read = self.read();
         match &mut self.how {
             How::Slices { least } if *least < self.output => {
                 self.output = *least;
                 true
             }
             How::Clamp { choices, to: to @ None } => {
-                let room = room::of_output(refused, self.input, self.output, price);
+                let room = room::of_output(refused, read, self.output, price);
                 let each = room / *choices;
                 *to = (each >= MIN_SLICE).then_some(each);
                 self.output = each.saturating_mul(*choices);
@@ -264,6 +304,9 @@ impl Plan {
     /// Gives its place to a plan that was made anew; what was made to fit begins as small.
     pub(super) fn renew(&mut self, fresh: Self) {
         let before = std::mem::replace(self, fresh);
+        if !before.may_narrow {
+            (self.spare, self.may_narrow) = (self.spare.min(before.spare), false);
+        }
         match (before.how, self.how) {
             (How::Slices { least }, How::Slices { least: smaller }) if before.output <= least => {
                 self.output = smaller;

@@ -7,7 +7,9 @@ use http::{HeaderMap, HeaderValue, Response, request::Parts, uri::PathAndQuery};
 use tollgate::{
     AnyStore, Cause, Entered, Patience, Present, Refused, StoreError, Verdict, Waiting, new_id,
 };
-use tollgate_core::{Attribute, Attributes, Demand, Now, ReservationId, policy::settings::Dialect};
+use tollgate_core::{
+    Attribute, Attributes, Demand, Now, ReservationId, Unit, policy::settings::Dialect,
+};
 
 use super::{
     attempts, forward::Entry, patience::patience, planner::Planner, query, ticket::Ticket,
@@ -53,6 +55,8 @@ pub(super) struct Exchange {
     pub(super) is_again: bool,
     /// Whether a try was charged although it brought no answer.
     pub(super) is_charged: bool,
+    /// Tokens that are held for what its provider may read beside its body.
+    pub(super) spare: u64,
 }
 
 /// A request as it came.
@@ -121,6 +125,7 @@ impl Exchange {
             shown: Account::COMMON,
             is_again: false,
             is_charged: false,
+            spare: 0,
             provider,
             dialect,
             form: dialect.into(),
@@ -275,6 +280,9 @@ impl Exchange {
             },
         );
         headers.insert(headers::DECISION, HeaderValue::from_static("admit"));
+        if self.spare > 0 {
+            headers.insert(headers::OPEN_INPUT, self.spare.into());
+        }
         headers::tell_waited(headers, permit.waited());
         let mut buffer = uuid::Uuid::encode_buffer();
         headers.insert(headers::REQUEST_ID, id_value(id_text(permit.id(), &mut buffer)));
@@ -296,7 +304,15 @@ impl Exchange {
     }
 
     fn refused(&self, refused: &Refused) -> Response<Body> {
-        let verdict = refusal::Verdict::new(refused, &self.who);
+        let mut verdict = refusal::Verdict::new(refused, &self.who);
+        let is_of_use = refused.limit().is_some_and(|limit| limit.unit != Unit::Requests);
+        if self.spare > 0 && is_of_use {
+            let why = format!(
+                " It asks for {} tokens more than it sends, since its provider may read as many.",
+                self.spare
+            );
+            verdict.message.push_str(&why);
+        }
         self.app.metrics.refused(&refused.policy, &refused.refusal, verdict.error);
         tracing::info!(
             provider = %self.provider.name,

@@ -29,6 +29,7 @@ mod judged;
 mod limits;
 mod meaning;
 mod metered;
+mod open;
 mod patience;
 mod peeked;
 mod planner;

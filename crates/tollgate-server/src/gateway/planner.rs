@@ -33,6 +33,11 @@ impl Planner {
         self.latest.lock().clone()
     }
 
+    /// What of it is for what its provider may read beside its body.
+    pub(super) fn spare(&self) -> u64 {
+        self.latest.lock().spare
+    }
+
     /// What the latest plan asks for.
     pub(super) fn demand(&self) -> Demand {
         self.latest.lock().demand(self.rate.price())
@@ -62,6 +67,8 @@ mod tests {
 
     const FRESH: Plan = Plan {
         input: 40,
+        spare: 0,
+        may_narrow: false,
         output: 60,
         millis: 0,
         most: Some(100),

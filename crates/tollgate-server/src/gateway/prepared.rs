@@ -16,6 +16,7 @@ use super::{
     dialect::{self, Request, Target},
     estimate,
     exchange::{Exchange, Incoming},
+    open,
     planner::Planner,
     provider::is_counted,
     tier, translated,
@@ -92,6 +93,7 @@ pub(super) async fn prepare(
     exchange.who.set(Attribute::Model, model.clone());
     let rate = rate(exchange, &model)?;
     tier::check(exchange, request.scan(), &asked.head.headers)?;
+    open::check(exchange, request.scan())?;
     let (request, planned) = estimate::plan(exchange, request, &body, rate.price()).await?;
     let planner = Arc::new(Planner::new(&exchange.app, &rate, planned));
     let uri = provider.target(&rest)?;

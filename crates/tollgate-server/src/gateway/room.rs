@@ -34,7 +34,11 @@ pub(super) fn of_output(refused: &Refused, input: u64, most: u64, price: Option<
 
 /// The most output tokens that so many nano-dollars pay for, beside the input.
 fn affordable(nanos: u64, input: u64, most: u64, price: Option<&Price>) -> u64 {
-    let fits = |output| cost(price, input, output, 0) <= NanoUsd(nanos);
+    most_that(|output| cost(price, input, output, 0) <= NanoUsd(nanos), most)
+}
+
+/// The largest number up to `most` that fits, where all smaller ones do too; 0 where none does.
+pub(super) fn most_that(fits: impl Fn(u64) -> bool, most: u64) -> u64 {
     let (mut fitting, mut over) = (0, most.saturating_add(1));
     while over - fitting > 1 {
         let middle = fitting + (over - fitting) / 2;

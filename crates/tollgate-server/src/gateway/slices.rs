@@ -90,7 +90,7 @@ impl Slices {
         Some(Self {
             who: who.clone(),
             rate: rate.clone(),
-            input: plan.input,
+            input: plan.read(),
             reserved: plan.output,
             most: plan.most,
             slice: plan.output.clamp(MIN_SLICE, MAX_SLICE),

@@ -10,7 +10,7 @@ use tollgate::{AnyStore, Permit, Present, Refused};
 use tollgate_core::{
     Amounts, NanoUsd, Now, Refusal, Usage, policy::settings::Dialect, quota::Announced,
 };
-use tollgate_meter::{Ending, Lesson, Metered};
+use tollgate_meter::{Basis, Ending, Lesson, Metered};
 
 use super::{
     estimate::{HALF, Pupil},
@@ -301,6 +301,7 @@ impl Held {
             made_bytes: metered.text_bytes,
             output_tokens: metered.counts.output_tokens,
             hidden_tokens: metered.counts.reasoning_tokens,
+            is_open: pupil.is_open,
         };
         self.app.lessons.note(&pupil.caller, &self.model, &lesson);
     }
@@ -310,6 +311,25 @@ impl Held {
     fn lacks_usage(&self, metered: Metered) -> bool {
         let makes = self.permit.demand().output_tokens > 0;
         metered.ending == Ending::Cut || self.tells_usage && makes
+    }
+
+    /// The input of an answer that did not tell all of its usage. Where it told nothing, that is
+    /// the less of two estimates, or what such requests usually read if it may have read more
+    /// than was sent.
+    fn estimated_input(&self, metered: Metered) -> u64 {
+        let (reserved, told) = (self.permit.demand().input_tokens, metered.counts.input_tokens);
+        let is_begun = metered.basis == Basis::Begun;
+        let Some(pupil) = self.pupil.as_ref().filter(|pupil| pupil.is_open) else {
+            return if is_begun { told } else { told.min(reserved) };
+        };
+        let (model, caller) = (self.model.as_str(), pupil.caller.as_str());
+        let usual = self.app.lessons.ask(model, |learned| learned.opened(caller, model, HALF));
+        match usual {
+            Some(usual) if is_begun => told.max(usual.min(reserved)),
+            Some(usual) => told.max(usual).min(reserved),
+            None if is_begun => told,
+            None => reserved,
+        }
     }
 
     /// What answers of its model usually make; what is reserved where nobody knows.
@@ -334,9 +354,7 @@ impl Held {
             Outcome::Plain(metered) | Outcome::Stream(metered) => {
                 let mut counts = metered.counts;
                 if metered.is_estimated() {
-                    // Of two estimates of its input, the one that is reserved.
-                    let reserved = self.permit.demand().input_tokens;
-                    counts.input_tokens = counts.input_tokens.min(reserved);
+                    counts.input_tokens = self.estimated_input(metered);
                     if self.hides && metered.ending == Ending::Cut {
                         counts.output_tokens = counts.output_tokens.max(self.usual_output());
                     }

@@ -224,11 +224,13 @@ async fn admit(
     model: &str,
     rate: &Rate,
 ) -> Result<Ticket, Stop> {
-    let asked = exchange.admit_planned(planner, model.into(), rate.clone()).await;
-    match asked {
-        Err(Stop::Refused(refused)) if planner.shrink(&refused) => {
-            exchange.admit_planned(planner, model.into(), rate.clone()).await
+    loop {
+        let asked = exchange.admit_planned(planner, model.into(), rate.clone()).await;
+        exchange.spare = planner.spare();
+        match asked {
+            // Each way to make it fit is gone once.
+            Err(Stop::Refused(refused)) if planner.shrink(&refused) => {}
+            asked => return asked,
         }
-        asked => asked,
     }
 }

@@ -14,6 +14,25 @@ pub struct Estimates {
     pub first_slice: Share,
     /// What happens to a request without a stream whose most does not fit.
     pub plain: Plain,
+    /// What is held for a request whose provider reads more than the body has: a kept
+    /// conversation, a file, a link, what a tool of its own finds.
+    pub open_input: OpenInput,
+}
+
+/// What is held for input that nobody can tell from the body.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OpenInput {
+    /// Twice the most that such requests of the caller and the model read of late; the model's
+    /// maximum while that is not known. A limit smaller than that gives half of what it has left.
+    #[default]
+    Learned,
+    /// The model's maximum: what a limit could never give is refused.
+    Maximum,
+    /// The body's bytes; what is read beyond them is told as an overrun.
+    Bytes,
+    /// It is refused where money, tokens or seconds are counted.
+    Refuse,
 }
 
 /// What happens to a request without a stream, which cannot be metered while it is answered.
@@ -29,6 +48,10 @@ pub enum Plain {
 
 impl Default for Estimates {
     fn default() -> Self {
-        Self { first_slice: Share::of_hundred(90), plain: Plain::default() }
+        Self {
+            first_slice: Share::of_hundred(90),
+            plain: Plain::default(),
+            open_input: OpenInput::default(),
+        }
     }
 }

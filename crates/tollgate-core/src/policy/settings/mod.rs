@@ -26,7 +26,7 @@ use super::values::Secret;
 
 pub use access::{Access, Identity, StaticKey};
 pub use cache::{Cache, CacheScope, Meaning, Temperature};
-pub use estimates::{Estimates, Plain};
+pub use estimates::{Estimates, OpenInput, Plain};
 pub use learn::Learn;
 pub use methods::Methods;
 pub(crate) use model::is_model;

@@ -1,6 +1,6 @@
 //! What models cost, where the operator says so.
 
-use std::{collections::BTreeMap, fmt, str::FromStr};
+use std::{collections::BTreeMap, fmt, num::NonZeroU64, str::FromStr};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{
@@ -60,6 +60,12 @@ pub struct ModelPrice {
     /// USD per million input tokens that the provider had cached; as `input` if not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cached_input: Option<PricePerMillion>,
+    /// The most tokens that it reads for one request; as in the built-in table if not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_input_tokens: Option<NonZeroU64>,
+    /// The most tokens that it makes for one answer, where the request names no maximum.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_output_tokens: Option<NonZeroU64>,
 }
 
 /// Nano-dollars per million tokens, written as dollars: `0.20`.

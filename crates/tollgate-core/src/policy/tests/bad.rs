@@ -56,6 +56,14 @@ const VALUES: &[(&str, &str)] = &[
         "2:18: `server.header_timeout`: `10` is no length of time: write it like 500ms, 30s, 5m, 1h or 7d",
     ),
     (
+        "[estimates]\nopen_input = \"most\"",
+        "2:14: `estimates.open_input`: `most` is not known in this version (the choices are learned, maximum, bytes, refuse)",
+    ),
+    (
+        "[prices.models.m]\ninput = \"1\"\nmax_input_tokens = 0",
+        "3:20: `prices.models.m.max_input_tokens`: expected a whole number, at least 1 and not too large, found the number 0",
+    ),
+    (
         "[server]\nmax_connections = 0",
         "2:19: `server.max_connections`: expected a whole number, at least 1 and not too large, found the number 0",
     ),

@@ -1,13 +1,13 @@
 //! Policies that hold.
 
-use std::time::Duration;
+use std::{num::NonZeroU64, time::Duration};
 
 use super::{limits, load, load_with};
 use crate::{
     Attribute, Attributes, NanoUsd, Unit,
     policy::{
         Measure, Sources,
-        settings::{Assumed, Dialect, Mount, PricePerMillion, StoreKind, Unpriced},
+        settings::{Assumed, Dialect, Mount, OpenInput, PricePerMillion, StoreKind, Unpriced},
     },
 };
 
@@ -183,6 +183,7 @@ fn settings_have_their_defaults() {
     assert_eq!(settings.store.hold_timeout, Duration::from_secs(600));
     assert_eq!(settings.store.retention, Duration::from_secs(400 * 86_400));
     assert_eq!(settings.prices.unpriced, Unpriced::DenyWhenBudgeted);
+    assert_eq!(settings.estimates.open_input, OpenInput::Learned);
     assert!(settings.sandbox.enabled && !settings.identity.trust_headers);
     assert!(config.allows_anonymous(), "there is no limit per user");
 }
@@ -218,6 +219,10 @@ fn settings_are_read() {
         [prices.models."Llama-3.2-3B-Instruct"]
         input = 0.2
         output = "0.60"
+        max_input_tokens = 131072
+        max_output_tokens = 8192
+        [estimates]
+        open_input = "maximum"
         [log]
         level = "debug"
         format = "json"
@@ -235,6 +240,9 @@ fn settings_are_read() {
     assert_eq!(settings.prices.unpriced, Unpriced::Assume(assumed));
     let llama = &settings.prices.models["Llama-3.2-3B-Instruct"];
     assert_eq!((llama.input, llama.output), (dollars(200_000_000), dollars(600_000_000)));
+    let most = (llama.max_input_tokens, llama.max_output_tokens);
+    assert_eq!(most, (NonZeroU64::new(131_072), NonZeroU64::new(8_192)));
+    assert_eq!(settings.estimates.open_input, OpenInput::Maximum);
 }
 
 #[test]

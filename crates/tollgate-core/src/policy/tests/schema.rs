@@ -46,6 +46,14 @@ fn every_form_is_described() {
         stale = "2h"
         [prices]
         unpriced = { assume = { input = "1", output = 4.5 } }
+        [prices.models.m]
+        input = 1
+        max_input_tokens = 1000
+        max_output_tokens = 100
+        [estimates]
+        plain = "clamp"
+        first_slice = 0.8
+        open_input = "refuse"
         [[limits]]
         name = "a"
         bucket = { rate = "10/second", burst = 20, unit = "tokens" }

@@ -168,7 +168,7 @@ fn wanted(expected: &dyn Expected) -> String {
         "a boolean" => "true or false",
         "f64" => "a number",
         "u16" | "u32" | "u64" | "usize" => "a whole number, at least 0 and not too large",
-        "a nonzero u32" => "a whole number, at least 1 and not too large",
+        "a nonzero u32" | "a nonzero u64" => "a whole number, at least 1 and not too large",
         other if other.starts_with("struct ") => "a table",
         other => other,
     }

@@ -47,6 +47,11 @@ translate = true
 models = ["openai/dearer"]
 translate = true
 
+[models]
+named = {{ models = ["openai/priced", "azure/priced", "anthropic/priced", "gemini/priced", "bedrock/priced"] }}
+"anthropic.named" = {{ models = ["bedrock/anthropic.priced"] }}
+heard = {{ models = ["openai/whisper-1", "deepgram/nova-3"] }}
+
 [[limits]]
 name = "one-an-hour"
 when = {{ team = "one-an-hour" }}

@@ -92,6 +92,25 @@ def test_the_ledger_has_the_cost_to_the_nano_dollar(dialect, books):
             assert row["milliseconds"] == dialect.milliseconds
 
 
+# The names that several models stand behind, where it is not the same as for most.
+NAMED = {"invoke": "anthropic.named", "whisper": "heard", "deepgram": "heard"}
+
+
+@every
+def test_a_name_for_several_models(dialect, gateway):
+    """Wherever the dialect has it: in a body, a form, a path or a query."""
+    name = NAMED.get(dialect.name, "named")
+    with caller(dialect, gateway, "none") as client:
+        plain = dialect.ask(client, model=name)
+        said = [plain, dialect.stream(client, [], model=name)] if dialect.streams else [plain]
+    for answer in said:
+        assert answer.text
+        if dialect.seconds_price is None:
+            assert (answer.input, answer.output) == (11, 90)
+        else:
+            assert answer.seconds == dialect.milliseconds / 1000
+
+
 @every
 def test_too_many_requests(dialect, gateway):
     with caller(dialect, gateway, "one-an-hour") as client:

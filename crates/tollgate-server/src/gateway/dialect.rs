@@ -142,7 +142,7 @@ const fn free_posts(dialect: Dialect) -> &'static [&'static str] {
 }
 
 /// What stands before the name of a deployment.
-const DEPLOYMENTS: &str = "/deployments/";
+pub(super) const DEPLOYMENTS: &str = "/deployments/";
 
 /// The deployment that a path of Azure's is of.
 pub(super) fn deployment(path: &str) -> Option<String> {

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use compact_str::CompactString;
-use http::{HeaderMap, Uri, header::CONTENT_TYPE, request::Parts};
+use http::{HeaderMap, Uri, request::Parts};
 use tollgate_core::{Attribute, Demand, Now, Unit, policy::settings::Dialect};
 use tollgate_meter::{Scan, translate::Answers};
 
 use super::{
     aside::{LONG_BODY_BYTES, aside},
-    behind::behind,
+    behind::{behind, content_type},
     candidates::Candidate,
     dialect::{self, Request, Target},
     estimate,
@@ -80,11 +80,16 @@ pub(super) async fn prepare(
 ) -> Result<Prepared, Failure> {
     exchange.turn_to(&candidate.provider)?;
     let provider = Arc::clone(&candidate.provider);
-    let model = candidate.model.clone();
+    // What a provider calls it need not be the name that has a price.
+    let known = provider.deployments.get(candidate.model.as_str());
+    let model = match known.filter(|_| asked.name.is_some()) {
+        Some(known) => CompactString::from(known),
+        None => candidate.model.clone(),
+    };
     let Worded { rest, body, target, answers } = worded(exchange, candidate, asked).await?;
     let request = match scanned {
         Some(request) => request,
-        None => rescan(candidate, asked, &target, &body).await?,
+        None => rescan(&model, asked, &target, &body).await?,
     };
     match &asked.name {
         Some(name) if exchange.allow_model(Some(name)).is_ok() => {}
@@ -113,9 +118,9 @@ async fn worded(
         let (rest, body, target) = (rest.clone(), body.clone(), target.clone());
         return Ok(Worded { rest, body, target, answers: None });
     };
-    let (rest, body) = behind(target, rest, body, &candidate.model).ok_or_else(|| {
+    let (rest, body) = behind(asked, &candidate.model).ok_or_else(|| {
         let sentence = format!(
-            "`{name}` stands for several models, and this API takes the name of one alone: write that."
+            "`{name}` stands for several models, and this request does not name it where it could be replaced: write it once, as the API has it."
         );
         Failure::new(What::InvalidRequest, sentence).at("model")
     })?;
@@ -126,14 +131,15 @@ async fn worded(
 }
 
 async fn rescan(
-    candidate: &Candidate,
+    model: &str,
     asked: &Asked,
     target: &Target,
     body: &Bytes,
 ) -> Result<Request, Failure> {
-    let mut request = scan(target, asked.deployment.as_deref(), &asked.head.headers, body).await?;
-    if request.scan().model != candidate.model {
-        request.rename(candidate.model.to_string());
+    let deployment = asked.deployment.as_ref().map(|_| model);
+    let mut request = scan(target, deployment, &asked.head.headers, body).await?;
+    if request.scan().model != model {
+        request.rename(model.to_owned());
     }
     Ok(request)
 }
@@ -145,7 +151,7 @@ pub(super) async fn scan(
     headers: &HeaderMap,
     body: &Bytes,
 ) -> Result<Request, Failure> {
-    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let content_type = content_type(headers);
     if body.len() <= LONG_BODY_BYTES {
         return Ok(target.scan(model, content_type, body)?);
     }
@@ -155,7 +161,7 @@ pub(super) async fn scan(
     Ok(aside(move || target.scan(model.as_deref(), content_type.as_deref(), &body)).await??)
 }
 
-/// The model that the path is of, where paths name deployments.
+/// The model that the path is of, where paths name deployments, or the name for several.
 ///
 /// # Errors
 /// When it may name one that is not understood: what the body names is not what is used then.
@@ -176,6 +182,9 @@ pub(super) fn deployment(
         let sentence = "The path names no deployment that can be read: write it as `/openai/deployments/NAME/…`.";
         Failure::new(What::InvalidRequest, sentence.to_owned())
     })?;
+    if exchange.live.settings.models.contains_key(&name) {
+        return Ok(Some(name));
+    }
     Ok(Some(exchange.provider.deployments.get(&name).cloned().unwrap_or(name)))
 }
 

@@ -15,7 +15,7 @@ use super::{
     body,
     cached::{self, Found, Keeper},
     candidates::{self, Candidate},
-    dialect::{Request, Target},
+    dialect::{self, Request, Target},
     exchange::{Exchange, Incoming, Stop},
     fallback,
     planner::Planner,
@@ -141,7 +141,10 @@ fn attempts(
     let demand = rough(request.scan());
     let name = CompactString::from(&request.scan().model);
     let named = exchange.live.settings.models.get(name.as_str());
-    if let Some(named) = named.filter(|_| asked.deployment.is_none()) {
+    // A deployment whose model is called as several others are is not meant for those.
+    let is_meant =
+        asked.deployment.is_none() || dialect::deployment(&asked.rest) == asked.deployment;
+    if let Some(named) = named.filter(|_| is_meant) {
         let candidates = candidates::of_name(exchange, named, asked);
         if candidates.is_empty() {
             let sentence = format!(

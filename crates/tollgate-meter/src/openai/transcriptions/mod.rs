@@ -5,12 +5,14 @@
 //! by tokens, and the answer says which.
 
 pub mod form;
+mod rename;
 mod request;
 mod stream;
 #[cfg(test)]
 mod tests;
 mod usage;
 
+pub use rename::with_model;
 pub use request::{Request, scan, scan_of};
 
 /// Whether a path leads here, wherever the API is mounted.

@@ -19,6 +19,7 @@ mod input;
 mod known_failures;
 mod managed;
 mod metering;
+mod named;
 mod open;
 mod provider;
 mod reload;

@@ -5,6 +5,8 @@ use std::{
     sync::atomic::{AtomicBool, Ordering},
 };
 
+use crate::PriceTable;
+
 /// A published vocabulary. Its tables are made when it is first used and kept.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Tokenizer {
@@ -35,9 +37,10 @@ const MODELS: [(&str, Tokenizer); 14] = [
     ("text-embedding-ada-002", Tokenizer::Cl100k),
 ];
 
-/// Models that are known to think before they write: what they think is charged and not
-/// sent, so it cannot be metered while it is made.
-const THINKERS: [&str; 6] = ["o1", "o3", "o4-mini", "gpt-5", "gemini-2.5", "gemini-3"];
+/// Beginnings of models that think before they write, beside those that the price table knows:
+/// what they think is charged and not sent, so it cannot be metered while it is made.
+const THINKERS: [&str; 8] =
+    ["o1", "o3", "o4-mini", "gpt-5", "gemini-2.5", "gemini-3", "grok-4", "grok-3-mini"];
 
 /// What stands before the name of the model that another was made from.
 const FINE_TUNED: &str = "ft:";
@@ -75,9 +78,10 @@ impl fmt::Debug for Tokenizer {
     }
 }
 
-/// Whether a model is known to think before it writes.
+/// Whether a model is known to think before it writes, without being asked to.
 pub(crate) fn is_thinker(model: &str) -> bool {
-    THINKERS.iter().any(|name| base(model).starts_with(name))
+    let model = base(model);
+    PriceTable::builtin().reasons(model) || THINKERS.iter().any(|name| model.starts_with(name))
 }
 
 /// The name without where it is served and what it was made into.
@@ -99,7 +103,27 @@ mod tests {
         assert_eq!(of("gpt-4-turbo"), Some(Tokenizer::Cl100k));
         assert_eq!(of("text-embedding-3-small"), Some(Tokenizer::Cl100k));
         assert_eq!(of("Llama-3.2-3B-Instruct"), None);
-        assert!(is_thinker("o3-pro") && is_thinker("gemini-2.5-flash") && !is_thinker("gpt-4o"));
+    }
+
+    #[test]
+    fn models_think_that_the_price_table_or_their_names_say_so_of() {
+        for model in [
+            "o3-pro",
+            "gemini-2.5-flash",
+            "gemini-2.5-flash-made-later",
+            "models/gemini-flash-latest",
+            "gemini-pro-latest",
+            "grok-4-0709",
+            "x/grok-4.5",
+            "magistral-medium-latest",
+            "ft:o4-mini:acme::1",
+        ] {
+            assert!(is_thinker(model), "{model}");
+        }
+        // Claude thinks where it is asked to.
+        for model in ["gpt-4o", "claude-opus-4-5", "grok-3", "gemini-2.0-flash", "unheard-of"] {
+            assert!(!is_thinker(model), "{model}");
+        }
     }
 
     #[test]

@@ -109,6 +109,7 @@ impl Source<'_> {
             tiers,
             max_input_tokens: self.count("max_input_tokens"),
             max_output_tokens: self.count("max_output_tokens"),
+            reasons: self.model.get("supports_reasoning").is_some_and(|it| it.get() == "true"),
         })
     }
 

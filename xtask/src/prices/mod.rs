@@ -108,11 +108,12 @@ mod tests {
             "cache_creation_input_token_cost": 1.375e-6,
             "cache_creation_input_token_cost_above_1hr": 2.2e-6,
             "input_cost_per_token_above_200k_tokens": 2.2e-06,
-            "output_cost_per_token_above_200k_tokens": 8.8e-6, "max_input_tokens": 128000}}"#;
+            "output_cost_per_token_above_200k_tokens": 8.8e-6, "max_input_tokens": 128000,
+            "supports_reasoning": true}}"#;
         assert_eq!(
             rows(source),
             ["m\tp\tchat\t1100000000\t4400000000\t550000000\t1375000000\t2200000000\t-\t-\t-\t\
-              128000\t-\t200000:2200000000:8800000000:-:-:-"]
+              128000\t-\t200000:2200000000:8800000000:-:-:-\tyes"]
         );
     }
 
@@ -125,8 +126,8 @@ mod tests {
         assert_eq!(
             rows(source),
             [
-                "e\tp\tembedding\t20000000\t0\t-\t-\t-\t-\t-\t-\t-\t-\t-",
-                "s\tp\taudio_transcription\t0\t0\t-\t-\t-\t-\t-\t71670000000\t-\t-\t-",
+                "e\tp\tembedding\t20000000\t0\t-\t-\t-\t-\t-\t-\t-\t-\t-\t-",
+                "s\tp\taudio_transcription\t0\t0\t-\t-\t-\t-\t-\t71670000000\t-\t-\t-\t-",
             ]
         );
     }
@@ -140,7 +141,7 @@ mod tests {
         assert_eq!(
             rows(source),
             [
-                "m\tp\tchat\t50000000\t400000000\t-\t-\t-\t-\t-\t-\t-\t-\t256000:250000000:2000000000:-:-:-"
+                "m\tp\tchat\t50000000\t400000000\t-\t-\t-\t-\t-\t-\t-\t-\t256000:250000000:2000000000:-:-:-\t-"
             ]
         );
     }

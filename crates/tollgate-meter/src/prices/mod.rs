@@ -31,6 +31,8 @@ pub struct Price {
     pub max_input_tokens: Option<u64>,
     /// The most tokens that the model can make, if it is known.
     pub max_output_tokens: Option<u64>,
+    /// Whether the model may reason before it answers, as far as it is known.
+    pub reasons: bool,
 }
 
 /// What tokens cost, in nano-dollars per million.

@@ -5,12 +5,17 @@
 //! `ABOVE:INPUT:OUTPUT:CACHED_READ:CACHE_WRITE:CACHE_WRITE_HOUR`. Lines that begin with `#` say where the
 //! table comes from.
 
-use std::{collections::HashMap, fmt, str::FromStr, sync::LazyLock};
+use std::{
+    collections::{HashMap, HashSet},
+    fmt,
+    str::FromStr,
+    sync::LazyLock,
+};
 
 use super::{Mode, Price, Tier, TokenPrices};
 
 /// The names of the fields of a line, in order.
-pub const COLUMNS: [&str; 14] = [
+pub const COLUMNS: [&str; 15] = [
     "model",
     "provider",
     "mode",
@@ -25,12 +30,15 @@ pub const COLUMNS: [&str; 14] = [
     "max_input",
     "max_output",
     "tiers",
+    "reasons",
 ];
 
 /// Known prices by model.
 #[derive(Debug, Clone, Default)]
 pub struct PriceTable {
     rows: HashMap<String, Row>,
+    /// The bare names of models that may think unasked.
+    thinkers: HashSet<String>,
 }
 
 /// One line of the table.
@@ -96,7 +104,14 @@ impl PriceTable {
                 return Err(at(ParseRowError::Again(twice.model)));
             }
         }
-        Ok(Self { rows })
+        let reasoning = rows.values().filter(|row| row.price.reasons).map(|row| bare(&row.model));
+        let thinkers = reasoning.filter(|name| !name.contains(ASKED)).map(str::to_owned).collect();
+        Ok(Self { rows, thinkers })
+    }
+
+    /// Whether a model is known to reason unasked, whoever sells it.
+    pub fn reasons(&self, model: &str) -> bool {
+        self.thinkers.contains(bare(model))
     }
 
     /// The price of a model at a provider, by exact names: the provider's own line, else the
@@ -166,10 +181,30 @@ impl FromStr for Row {
                 max_input_tokens: number(11)?,
                 max_output_tokens: number(12)?,
                 tiers: tiers.collect::<Option<_>>().ok_or(ParseRowError::Field(COLUMNS[13]))?,
+                reasons: flag(row[14]).ok_or(ParseRowError::Field(COLUMNS[14]))?,
             },
         })
     }
 }
+
+/// Models that reason only where a request asks them to, which it says itself.
+const ASKED: &str = "claude";
+
+/// The name without where it is sold.
+fn bare(model: &str) -> &str {
+    model.rsplit('/').next().unwrap_or(model)
+}
+
+/// What is so, or is not known to be.
+fn flag(field: &str) -> Option<bool> {
+    match field {
+        YES => Some(true),
+        "-" => Some(false),
+        _ => None,
+    }
+}
+
+const YES: &str = "yes";
 
 /// A number that may be unknown.
 #[allow(clippy::option_option, reason = "unreadable, unknown and known are three answers")]
@@ -206,7 +241,7 @@ impl fmt::Display for Row {
         }
         f.write_str("\t")?;
         if price.tiers.is_empty() {
-            return f.write_str("-");
+            f.write_str("-")?;
         }
         for (place, Tier { above, tokens }) in price.tiers.iter().enumerate() {
             let TokenPrices { input, output, cached_read, cache_write, cache_write_hour } = tokens;
@@ -215,7 +250,7 @@ impl fmt::Display for Row {
             write!(f, ":{}:{}", Known(*cached_read), Known(*cache_write))?;
             write!(f, ":{}", Known(*cache_write_hour))?;
         }
-        Ok(())
+        write!(f, "\t{}", if price.reasons { YES } else { "-" })
     }
 }
 

@@ -114,7 +114,7 @@ fn a_price_is_found_by_exact_names() {
 fn a_line_that_cannot_be_read_is_named() {
     let good = row("m", "p", 1).to_string();
     for (text, why) in [
-        ("# c\nm\tp", "line 2 of the price table: it has 2 fields, but must have 14"),
+        ("# c\nm\tp", "line 2 of the price table: it has 2 fields, but must have 15"),
         (&format!("{good}\n{good}"), "line 2 of the price table: `m` has a line already"),
         (
             &good.replace("\t1\t", "\t1.5\t"),
@@ -184,7 +184,8 @@ proptest! {
 
     #[test]
     fn a_line_is_read_as_it_was_written(price in price(), max in prop::option::of(any::<u64>())) {
-        let price = Price { max_output_tokens: max, input_audio: max, ..price };
+        let price =
+            Price { max_output_tokens: max, input_audio: max, reasons: max.is_some(), ..price };
         let (model, provider) = ("a/b c".to_owned(), "a".to_owned());
         let row = Row { model, provider, mode: Mode::Responses, price };
         prop_assert_eq!(row.to_string().parse(), Ok(row));

@@ -14,6 +14,14 @@ const LIKELY_BYTES_PER_MILLI: u64 = 16;
 /// Bytes of a second of Opus at its lowest rate, 6 kbit/s; other codecs in use take more.
 const LEAST_BYTES_PER_SECOND: u64 = 750;
 
+/// Tokens that a second of speech is written as, at most: nobody speaks more than about eight
+/// syllables in a second, whatever the language, and no syllable takes more than three tokens
+/// of a published vocabulary.
+const SPOKEN_PER_SECOND: u64 = 25;
+
+/// Tokens that are written however short it is: what hears nothing may repeat itself.
+const LEAST_SPOKEN: u64 = 256;
+
 /// What is likely where the provider fetches it itself: five minutes.
 const UNSEEN_MILLIS: u64 = 300_000;
 
@@ -45,6 +53,13 @@ impl Audio {
     /// That of what the provider fetches itself.
     pub(crate) const fn unseen() -> Self {
         Self { likely_millis: UNSEEN_MILLIS, bound_millis: None }
+    }
+
+    /// The most tokens that it is written down as, if it is known how long it is at most. It is
+    /// no bound that a model is held to, so what passes while it is made is metered by itself.
+    pub fn spoken_tokens(&self) -> Option<u64> {
+        let spoken = self.bound_millis?.saturating_mul(SPOKEN_PER_SECOND).div_ceil(1000);
+        Some(spoken.saturating_add(LEAST_SPOKEN))
     }
 
     /// Milliseconds that it is taken for where nobody tells: as many times what is likely as
@@ -115,6 +130,15 @@ mod tests {
         ] {
             assert_eq!(millis(seconds), expected, "{seconds}");
         }
+    }
+
+    #[test]
+    fn speech_is_bounded_by_how_long_it_may_be() {
+        let spoken = |bound_millis| Audio { likely_millis: 1, bound_millis }.spoken_tokens();
+        assert_eq!(spoken(Some(0)), Some(256));
+        assert_eq!(spoken(Some(60_001)), Some(256 + 1_501));
+        assert_eq!(spoken(Some(u64::MAX)), Some(256 + u64::MAX.div_ceil(1000)));
+        assert_eq!(spoken(None), None);
     }
 
     #[test]

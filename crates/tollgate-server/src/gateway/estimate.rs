@@ -179,7 +179,9 @@ fn output(
     (most, share): (Option<u64>, f64),
     plain: Plain,
 ) -> (u64, How) {
-    let whole = most.unwrap_or_else(|| assumed(scan));
+    // Nobody speaks faster than anybody can write it down.
+    let spoken = scan.audio.and_then(|audio| audio.spoken_tokens());
+    let whole = most.into_iter().chain(spoken).min().unwrap_or_else(|| assumed(scan));
     if whole == 0 {
         return (0, How::Whole);
     }

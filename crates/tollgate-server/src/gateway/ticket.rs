@@ -306,11 +306,20 @@ impl Held {
         self.app.lessons.note(&pupil.caller, &self.model, &lesson);
     }
 
-    /// Whether an answer in one piece lacks the usage that it has elsewhere: it did not come
-    /// whole, or somebody has left it out.
-    fn lacks_usage(&self, metered: Metered) -> bool {
+    /// Whether an answer lacks the usage that it has elsewhere. Of one in one piece the end did
+    /// not come, where usage is; or somebody has left it out. A stream that is cut has shown
+    /// what it made, but one that came whole and tells no usage, where each of its pieces would,
+    /// need not have shown all.
+    fn lacks_usage(&self, outcome: Outcome) -> bool {
         let makes = self.permit.demand().output_tokens > 0;
-        metered.ending == Ending::Cut || self.tells_usage && makes
+        let is_left_out = |metered: Metered| metered.is_estimated() && self.tells_usage && makes;
+        match outcome {
+            Outcome::Plain(metered) => {
+                metered.is_estimated() && metered.ending == Ending::Cut || is_left_out(metered)
+            }
+            Outcome::Stream(metered) => metered.ending == Ending::Complete && is_left_out(metered),
+            _ => false,
+        }
     }
 
     /// The input of an answer that did not tell all of its usage. Where it told nothing, that is
@@ -347,10 +356,8 @@ impl Held {
             Outcome::Unsent => return None,
             Outcome::Answered => Amounts::ONE_REQUEST,
             Outcome::Cost(cost) => Amounts { cost, ..Amounts::ONE_REQUEST },
-            // The whole answer was made before its first byte came, and its usage comes last.
-            Outcome::Plain(metered) if metered.is_estimated() && self.lacks_usage(metered) => {
-                *self.permit.demand()
-            }
+            // What is reserved is the least that is known to be enough.
+            outcome if self.lacks_usage(outcome) => *self.permit.demand(),
             Outcome::Plain(metered) | Outcome::Stream(metered) => {
                 let mut counts = metered.counts;
                 if metered.is_estimated() {

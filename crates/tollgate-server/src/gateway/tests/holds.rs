@@ -8,7 +8,9 @@ use http_body_util::{BodyExt as _, Full};
 use tokio::sync::Notify;
 
 use super::{
-    CHAT, CHAT_INPUT_BOUND, COMPLETION, Provider, Running, STREAM, Step, post,
+    CHAT, CHAT_INPUT_BOUND, COMPLETION, Provider, Running, STREAM, Step,
+    named::{FORM_TYPE, form},
+    post,
     provider::{chunk, end, response, stream_head},
     running::up,
 };
@@ -142,6 +144,29 @@ async fn what_cannot_be_metered_reserves_the_most_that_it_may_be() {
     assert!(provider.is_idle().await, "nothing was sent");
     let running = before(&provider, budget(100), "").await;
     assert_eq!(running.chat(CHAT).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_transcription_reserves_what_its_audio_can_be_written_as() {
+    let heard = r#"{"text":"hi","usage":{"type":"tokens","input_tokens":10,"output_tokens":5,"total_tokens":15}}"#;
+    let priced = |most| {
+        format!("[prices.models.t]\ninput = \"1\"\noutput = \"2\"\nmax_output_tokens = {most}\n")
+    };
+    // A second is heard as ten tokens, and written as 256 and 25 at most.
+    let by_length = 10_000 + (256 + 25) * OUTPUT;
+    for (most, reserved) in [(2_000, by_length), (100, 10_000 + 100 * OUTPUT)] {
+        for (budget, expected) in
+            [(reserved, StatusCode::OK), (reserved - 1, StatusCode::TOO_MANY_REQUESTS)]
+        {
+            let provider = Provider::json(heard).await;
+            let running = before(&provider, budget, &priced(most)).await;
+            let request = Request::post("/up/v1/audio/transcriptions")
+                .header("content-type", FORM_TYPE)
+                .body(Full::new(Bytes::from(form("t"))))
+                .expect("a request");
+            assert_eq!(running.send(request).await.status, expected, "{most} {budget}");
+        }
+    }
 }
 
 #[tokio::test]

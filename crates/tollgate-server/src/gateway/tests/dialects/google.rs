@@ -56,3 +56,20 @@ async fn an_answer_without_its_usage_is_charged_what_was_reserved() {
     assert_eq!(running.send(embed.ask()).await.status, StatusCode::OK);
     assert_eq!(running.used().1, 0);
 }
+
+#[tokio::test]
+async fn a_stream_that_came_whole_without_its_usage_is_charged_what_was_reserved() {
+    let told = GEMINI.answer.find(",\"usageMetadata\"").expect("usage");
+    let event = format!("data: {}}}\n\n", &GEMINI.answer[..told]);
+    let thinks = r#"{"contents":[{"role":"user","parts":[{"text":"hi"}]}],"generationConfig":{"maxOutputTokens":100,"thinkingConfig":{"includeThoughts":false}}}"#;
+    // A first slice, of which five bytes are seen; and whatever may have been thought.
+    for (body, reserved) in [(GEMINI.body, 16), (thinks, 100)] {
+        let path = "/v1beta/models/m:streamGenerateContent?alt=sse";
+        let stream = Speech { path, body, ..GEMINI };
+        let provider = Provider::events(&event).await;
+        let running = stream.before(&provider, PLENTY).await;
+        assert_eq!(running.send(stream.ask()).await.status, StatusCode::OK);
+        assert_eq!(running.used().1, reserved, "{body}");
+        assert_eq!(running.app.metrics.totals().overrun_usd.0, 0);
+    }
+}

@@ -1,8 +1,13 @@
 //! The presets that come with the program.
 
+use std::time::Duration;
+
 use super::{environment, limits};
 use crate::{
-    policy::{Config, Measure, PolicyError, Sources, preset_names, settings::SessionUse},
+    policy::{
+        Config, Measure, PolicyError, Sources, preset_names,
+        settings::{CacheScope, SessionUse},
+    },
     queue::Overflow,
 };
 
@@ -63,6 +68,31 @@ fn the_assistant_honours_its_own_variables() {
     assert_eq!(limits(&load("assistant", &variables).expect("good variables")), expected);
     let production: Vec<_> = variables.into_iter().chain([("TOLLGATE_ENV", "testing")]).collect();
     assert_eq!(limits(&load("assistant", &production).expect("over a profile")), expected);
+}
+
+#[test]
+fn the_assistant_keeps_answers_and_its_variables_say_for_how_long() {
+    const HOUR: Duration = Duration::from_secs(3_600);
+    for profile in ["development", "testing", "production"] {
+        let cache = load("assistant", &[("TOLLGATE_ENV", profile)]).expect(profile).settings.cache;
+        assert_eq!((cache.enabled, cache.scope), (true, CacheScope::User), "{profile}");
+        let times = (cache.queries, cache.embeddings, cache.contexts);
+        assert_eq!(times, (24 * HOUR, 7 * 24 * HOUR, HOUR), "{profile}");
+    }
+    let variables = [
+        ("TOLLGATE_CACHE_ENABLED", "false"),
+        ("TOLLGATE_CACHE_SCOPE", "tenant"),
+        ("TOLLGATE_CACHE_QUERIES", "2h"),
+        ("TOLLGATE_CACHE_EMBEDDINGS", "3d"),
+        ("TOLLGATE_CACHE_CONTEXTS", "5m"),
+        ("TOLLGATE_CACHE_MAX_BYTES", "8MiB"),
+    ];
+    let cache = load("assistant", &variables).expect("good variables").settings.cache;
+    assert_eq!((cache.enabled, cache.scope), (false, CacheScope::Tenant));
+    assert_eq!((cache.queries, cache.embeddings), (2 * HOUR, 3 * 24 * HOUR));
+    assert_eq!((cache.contexts, cache.max_bytes), (HOUR / 12, 8 << 20));
+    let limits_off = load("assistant", &[("RATE_LIMITING_ENABLED", "false")]).expect("good");
+    assert!(limits_off.settings.cache.enabled, "what is kept is no limit");
 }
 
 #[test]

@@ -4,7 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::{Request, StatusCode};
+use http::{HeaderValue, Request, StatusCode};
 use http_body_util::Full;
 use serde_json::Value;
 use tokio::{sync::Semaphore, task::JoinHandle};
@@ -56,6 +56,8 @@ impl Scene {
         );
         let mut request = post("/openai/v1/chat/completions", body);
         request.headers_mut().insert("x-tollgate-user", user.parse().expect("a value"));
+        // Asked anew each time, since answers are kept.
+        request.headers_mut().insert("x-tollgate-cache", HeaderValue::from_static("off"));
         self.running.send(request).await
     }
 

@@ -4,6 +4,7 @@
 mod admission;
 mod application;
 mod assistant;
+mod assistant_cache;
 mod budgets;
 mod bursts;
 mod cached;

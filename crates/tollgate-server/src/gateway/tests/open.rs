@@ -256,3 +256,38 @@ async fn what_was_told_to_be_read_is_charged_though_the_rest_was_not_told() {
     }
     assert_eq!(running.used().0, 4_000);
 }
+
+#[tokio::test]
+async fn whatever_the_simulated_provider_reads_no_budget_is_passed() {
+    for seed in 0..6_u64 {
+        // Whatever the model can read; and what is like what was read before.
+        let (how, least) = if seed % 2 == 0 { ("maximum", 10) } else { ("learned", MOST / 2) };
+        let mut drawn = seed;
+        let mut draw = |below: u64| {
+            drawn = drawn.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (drawn >> 33) % below
+        };
+        let budget = MOST * 1_000 + OUTPUT + draw(30) * 1_000_000;
+        let running = Running::with(&format!(
+            "[prices.models.w]\ninput = \"1\"\noutput = \"2\"\nmax_input_tokens = {MOST}\n\
+             [estimates]\nopen_input = \"{how}\"\n[[limits]]\nname = \"few\"\n{}\n",
+            usd(budget)
+        ))
+        .await;
+        let crowd: Vec<_> = (0..24)
+            .map(|_| {
+                let mut request = post("/sandbox/v1/responses", ASK);
+                let read = (least + draw(MOST + 1 - least)).into();
+                request.headers_mut().insert("x-sandbox-input-tokens", read);
+                request.headers_mut().insert("x-sandbox-output-tokens", 100.into());
+                tokio::spawn(running.sending(request))
+            })
+            .collect();
+        for one in crowd {
+            one.await.expect("an answer");
+        }
+        let totals = running.app.metrics.totals();
+        assert!(totals.cost_usd.0 <= budget, "{how}: {} of {budget}", totals.cost_usd.0);
+        assert!(totals.cost_usd.0 > 0 && totals.overrun_usd.0 == 0, "{how}");
+    }
+}

@@ -28,8 +28,9 @@ pub struct Lesson {
     pub sent_bytes: u64,
     /// Tokens that they were.
     pub input_tokens: u64,
-    /// Whether the provider may have read more than was sent.
-    pub is_open: bool,
+    /// What was read where the provider may have read more than was sent, in tokens; in seconds
+    /// where it is heard. 0 elsewhere.
+    pub opened: u64,
     /// Bytes of text that came; 0 where they were not told apart.
     pub made_bytes: u64,
     /// Tokens that were made.
@@ -91,16 +92,15 @@ impl Learned {
         if lesson.output_tokens > 0 {
             self.outputs.entry(pair(), Sketch::default).note(lesson.output_tokens);
         }
-        let was_opened = lesson.is_open && lesson.input_tokens > 0;
-        if was_opened {
-            self.opened.entry(pair(), Sketch::default).note(lesson.input_tokens);
+        if lesson.opened > 0 {
+            self.opened.entry(pair(), Sketch::default).note(lesson.opened);
         }
         let known = self.models.entry(model.into(), || Model::named(model));
         if lesson.output_tokens > 0 {
             known.output.note(lesson.output_tokens);
         }
-        if was_opened {
-            known.opened.note(lesson.input_tokens);
+        if lesson.opened > 0 {
+            known.opened.note(lesson.opened);
         }
         note_density(&mut known.sent, lesson.sent_bytes, lesson.input_tokens);
         let shown = lesson.output_tokens.saturating_sub(lesson.hidden_tokens);
@@ -170,7 +170,7 @@ mod tests {
         made_bytes: 450,
         output_tokens: 100,
         hidden_tokens: 0,
-        is_open: false,
+        opened: 0,
     };
 
     fn taught(lesson: &Lesson, times: usize) -> Learned {
@@ -203,7 +203,7 @@ mod tests {
 
     #[test]
     fn open_input_is_bounded_by_twice_the_most_of_late_and_by_one_surprise_at_once() {
-        let opened = |input_tokens| Lesson { is_open: true, input_tokens, ..ENGLISH };
+        let opened = |opened| Lesson { opened, ..ENGLISH };
         let mut learned = taught(&opened(5_000), 7);
         assert_eq!(learned.open_bound("ann", "m"), None, "a few tell nothing");
         learned.note("ann", "m", &opened(20_000));

@@ -15,7 +15,7 @@ use super::{
     aside::aside,
     dialect::Request,
     exchange::Exchange,
-    open::{self, Open},
+    open::{self, Open, Spare},
     room,
 };
 use crate::{lessons::Lessons, refusal::Failure};
@@ -25,9 +25,9 @@ use crate::{lessons::Lessons, refusal::Failure};
 pub(super) struct Plan {
     /// Input tokens that the body has, at most or nearly so.
     pub(super) input: u64,
-    /// Input tokens that the provider may read beside it.
-    pub(super) spare: u64,
-    /// Whether these may become fewer where a limit could never give them.
+    /// What the provider may read or hear beside it.
+    pub(super) spare: Spare,
+    /// Whether that may become less where a limit could never give it.
     pub(super) may_narrow: bool,
     /// Output tokens to begin with.
     pub(super) output: u64,
@@ -59,7 +59,7 @@ pub(super) struct Pupil {
     pub(super) caller: CompactString,
     /// Bytes of text that are sent; 0 where they teach nothing.
     pub(super) sent_bytes: u64,
-    /// Whether its provider may have read more than was sent.
+    /// Whether its provider may have read or heard more than was sent.
     pub(super) is_open: bool,
 }
 
@@ -152,16 +152,18 @@ impl Basis {
                 (None, None) => Gauge::Bytes,
             };
             let (output, how) = output(learned, caller, scan, (*most, *share), *plain);
-            let spare = open.map_or(0, |it| it.spare(input, learned, caller, &scan.model));
+            let of_model = |open: &Open| open.spare(input, learned, caller, &scan.model);
+            let spare = open.as_ref().map(of_model).unwrap_or_default();
+            let is_heard = open.is_some_and(Open::is_heard);
             let teaches = tokenizer.is_none() && sent.fixed == 0 && !sent.is_open;
             let sent_bytes = if teaches { sent.bound } else { 0 };
-            let pupil = Pupil { caller: caller.clone(), sent_bytes, is_open: sent.is_open };
+            let pupil = Pupil { caller: caller.clone(), sent_bytes, is_open: open.is_some() };
             Plan {
                 input,
                 spare,
-                may_narrow: spare > 0 && open.is_some_and(Open::may_narrow),
+                may_narrow: !spare.is_none() && open.is_some_and(Open::may_narrow),
                 output,
-                millis: millis(scan),
+                millis: if is_heard { 0 } else { millis(scan) },
                 most: *most,
                 gauge,
                 how,
@@ -247,7 +249,7 @@ impl Plan {
     fn plainest(scan: &Scan, most: Option<u64>) -> Self {
         Self {
             input: scan.input.bound,
-            spare: 0,
+            spare: Spare::default(),
             may_narrow: false,
             output: most.unwrap_or_else(|| assumed(scan)),
             millis: millis(scan),
@@ -260,17 +262,18 @@ impl Plan {
 
     /// Input tokens, those included that the provider may read beside the body.
     pub(super) const fn read(&self) -> u64 {
-        self.input.saturating_add(self.spare)
+        self.input.saturating_add(self.spare.tokens)
     }
 
     /// As an amount of everything.
     pub(super) fn demand(&self, price: Option<&Price>) -> Demand {
+        let millis = self.millis.saturating_add(self.spare.millis);
         Amounts {
             requests: 1,
             input_tokens: self.read(),
             output_tokens: self.output,
-            cost: room::cost(price, self.read(), self.output, self.millis),
-            millis: self.millis,
+            cost: room::cost(price, self.read(), self.output, millis),
+            millis,
         }
     }
 
@@ -307,7 +310,7 @@ impl Plan {
     pub(super) fn renew(&mut self, fresh: Self) {
         let before = std::mem::replace(self, fresh);
         if !before.may_narrow {
-            (self.spare, self.may_narrow) = (self.spare.min(before.spare), false);
+            (self.spare, self.may_narrow) = (self.spare.at_most(before.spare), false);
         }
         match (before.how, self.how) {
             (How::Slices { least }, How::Slices { least: smaller }) if before.output <= least => {

@@ -12,7 +12,8 @@ use tollgate_core::{
 };
 
 use super::{
-    attempts, forward::Entry, patience::patience, planner::Planner, query, ticket::Ticket,
+    attempts, forward::Entry, open::Spare, patience::patience, planner::Planner, query,
+    ticket::Ticket,
 };
 use crate::{
     app::App,
@@ -55,8 +56,8 @@ pub(super) struct Exchange {
     pub(super) is_again: bool,
     /// Whether a try was charged although it brought no answer.
     pub(super) is_charged: bool,
-    /// Tokens that are held for what its provider may read beside its body.
-    pub(super) spare: u64,
+    /// What is held for what its provider may read beside its body.
+    pub(super) spare: Spare,
 }
 
 /// A request as it came.
@@ -125,7 +126,7 @@ impl Exchange {
             shown: Account::COMMON,
             is_again: false,
             is_charged: false,
-            spare: 0,
+            spare: Spare::default(),
             provider,
             dialect,
             form: dialect.into(),
@@ -280,8 +281,8 @@ impl Exchange {
             },
         );
         headers.insert(headers::DECISION, HeaderValue::from_static("admit"));
-        if self.spare > 0 {
-            headers.insert(headers::OPEN_INPUT, self.spare.into());
+        if self.spare.tokens > 0 {
+            headers.insert(headers::OPEN_INPUT, self.spare.tokens.into());
         }
         headers::tell_waited(headers, permit.waited());
         let mut buffer = uuid::Uuid::encode_buffer();
@@ -306,9 +307,9 @@ impl Exchange {
     fn refused(&self, refused: &Refused) -> Response<Body> {
         let mut verdict = refusal::Verdict::new(refused, &self.who);
         let is_of_use = refused.limit().is_some_and(|limit| limit.unit != Unit::Requests);
-        if self.spare > 0 && is_of_use {
+        if !self.spare.is_none() && is_of_use {
             let why = format!(
-                " It asks for {} tokens more than it sends, since its provider may read as many.",
+                " It asks for {} more than it sends, since its provider may read or hear as much.",
                 self.spare
             );
             verdict.message.push_str(&why);

@@ -10,7 +10,10 @@ use parking_lot::Mutex;
 use tollgate::Refused;
 use tollgate_core::Demand;
 
-use super::estimate::{Basis, Plan};
+use super::{
+    estimate::{Basis, Plan},
+    open::Spare,
+};
 use crate::{app::App, prices::Rate};
 
 /// The plan of one request.
@@ -34,7 +37,7 @@ impl Planner {
     }
 
     /// What of it is for what its provider may read beside its body.
-    pub(super) fn spare(&self) -> u64 {
+    pub(super) fn spare(&self) -> Spare {
         self.latest.lock().spare
     }
 
@@ -63,11 +66,14 @@ impl tollgate::Planner for Planner {
 mod tests {
     use tollgate_meter::Gauge;
 
-    use crate::gateway::estimate::{How, Plan};
+    use crate::gateway::{
+        estimate::{How, Plan},
+        open::Spare,
+    };
 
     const FRESH: Plan = Plan {
         input: 40,
-        spare: 0,
+        spare: Spare { tokens: 0, millis: 0 },
         may_narrow: false,
         output: 60,
         millis: 0,

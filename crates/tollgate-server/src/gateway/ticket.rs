@@ -10,7 +10,7 @@ use tollgate::{AnyStore, Permit, Present, Refused};
 use tollgate_core::{
     Amounts, NanoUsd, Now, Refusal, Usage, policy::settings::Dialect, quota::Announced,
 };
-use tollgate_meter::{Basis, Ending, Lesson, Metered};
+use tollgate_meter::{Basis, Counts, Ending, Lesson, Metered};
 
 use super::{
     estimate::{HALF, Pupil},
@@ -301,7 +301,7 @@ impl Held {
             made_bytes: metered.text_bytes,
             output_tokens: metered.counts.output_tokens,
             hidden_tokens: metered.counts.reasoning_tokens,
-            is_open: pupil.is_open,
+            opened: if pupil.is_open { opened(&metered.counts) } else { 0 },
         };
         self.app.lessons.note(&pupil.caller, &self.model, &lesson);
     }
@@ -370,6 +370,14 @@ impl Held {
             }
             Outcome::Unknown => *self.permit.demand(),
         })
+    }
+}
+
+/// What was read, in tokens; of what is heard alone, seconds.
+const fn opened(counts: &Counts) -> u64 {
+    match counts.input_tokens {
+        0 => counts.millis.div_ceil(1000),
+        tokens => tokens,
     }
 }
 

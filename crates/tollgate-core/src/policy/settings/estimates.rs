@@ -29,7 +29,8 @@ pub enum OpenInput {
     Learned,
     /// The model's maximum: what a limit could never give is refused.
     Maximum,
-    /// The body's bytes; what is read beyond them is told as an overrun.
+    /// The body's bytes, and five minutes of audio that is not seen; what is read beyond them is
+    /// told as an overrun.
     Bytes,
     /// It is refused where money, tokens or seconds are counted.
     Refuse,

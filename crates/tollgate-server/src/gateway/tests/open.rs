@@ -189,24 +189,45 @@ async fn it_is_refused_where_the_policy_says_so_and_it_would_be_counted() {
     assert_eq!(uncounted.send(hasty()).await.status, StatusCode::OK);
 }
 
+/// Has a provider fetch audio that is three seconds long, so often, where so many may be heard.
+async fn fetched(how: &str, seconds: u64, times: usize) -> StatusCode {
+    let provider = Provider::answering(HEAD, r#"{"metadata":{"duration":3},"results":{}}"#).await;
+    let policy = format!(
+        "[providers.ears]\ndialect = \"deepgram\"\nbase_url = \"http://{}\"\n\
+         [estimates]\nopen_input = \"{how}\"\n[[limits]]\nname = \"heard\"\nseconds = \"{seconds}/day\"\n",
+        provider.address
+    );
+    let running = Running::with(&policy).await;
+    let mut last = StatusCode::OK;
+    for _ in 0..times {
+        let link = post("/ears/v1/listen?model=nova-3", r#"{"url":"https://a.example/b.wav"}"#);
+        last = running.send(link).await.status;
+    }
+    last
+}
+
 #[tokio::test]
 async fn audio_that_a_provider_fetches_has_no_maximum_that_could_be_held() {
-    let provider = Provider::answering(HEAD, r#"{"metadata":{"duration":3},"results":{}}"#).await;
     for (how, expected) in [
         ("learned", StatusCode::OK),
         ("bytes", StatusCode::OK),
         ("maximum", StatusCode::BAD_REQUEST),
         ("refuse", StatusCode::BAD_REQUEST),
     ] {
-        let policy = format!(
-            "[providers.ears]\ndialect = \"deepgram\"\nbase_url = \"http://{}\"\n\
-             [estimates]\nopen_input = \"{how}\"\n[[limits]]\nname = \"heard\"\nseconds = \"900/day\"\n",
-            provider.address
-        );
-        let running = Running::with(&policy).await;
-        let link = post("/ears/v1/listen?model=nova-3", r#"{"url":"https://a.example/b.wav"}"#);
-        assert_eq!(running.send(link).await.status, expected, "{how}");
+        assert_eq!(fetched(how, 900, 1).await, expected, "{how}");
     }
+}
+
+#[tokio::test]
+async fn such_audio_holds_half_a_day_or_half_of_a_limit_or_what_it_was_of_late() {
+    const HALF_A_DAY: u64 = 43_200;
+    let refused = StatusCode::TOO_MANY_REQUESTS;
+    assert_eq!(fetched("learned", HALF_A_DAY, 1).await, StatusCode::OK);
+    assert_eq!(fetched("learned", HALF_A_DAY, 2).await, refused, "three seconds are missing");
+    assert_eq!(fetched("learned", 900, 8).await, StatusCode::OK, "it is narrowed");
+    assert_eq!(fetched("learned", HALF_A_DAY - 1, 20).await, StatusCode::OK);
+    assert_eq!(fetched("bytes", 300, 1).await, StatusCode::OK, "as long as is likely");
+    assert_eq!(fetched("bytes", 302, 2).await, refused);
 }
 
 #[tokio::test]
@@ -219,7 +240,7 @@ async fn who_leaves_before_it_is_told_what_was_read_pays_what_is_usual_or_held()
         let lesson = tollgate_meter::Lesson {
             input_tokens: 700,
             output_tokens: 5,
-            is_open: true,
+            opened: 700,
             ..Default::default()
         };
         (0..known).for_each(|_| running.app.lessons.note("", "w", &lesson));

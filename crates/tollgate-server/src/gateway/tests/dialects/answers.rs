@@ -168,7 +168,7 @@ async fn a_deployment_is_the_model_unless_the_policy_maps_it() {
 }
 
 #[tokio::test]
-async fn audio_that_is_not_seen_reserves_what_is_likely() {
+async fn audio_that_is_not_seen_reserves_what_is_likely_where_it_is_not_to_be_bounded() {
     let link = Speech {
         kind: "application/json",
         body: r#"{"url":"https://example.com/a.mp3"}"#,
@@ -176,7 +176,10 @@ async fn audio_that_is_not_seen_reserves_what_is_likely() {
     };
     let provider = link.provider().await;
     // Five minutes at $0.00007167 a second.
-    let budget = |nanos: u64| format!("[[limits]]\nname = \"spend\"\nusd = \"0.{nanos:09}/day\"\n");
+    let budget = |nanos: u64| {
+        let limit = format!("[[limits]]\nname = \"spend\"\nusd = \"0.{nanos:09}/day\"\n");
+        format!("[estimates]\nopen_input = \"bytes\"\n{limit}")
+    };
     let running = link.before(&provider, &budget(21_500_999)).await;
     assert_eq!(running.send(link.ask()).await.status, StatusCode::PAYMENT_REQUIRED);
     let running = link.before(&provider, &budget(21_501_000)).await;

@@ -19,8 +19,13 @@ pub(super) enum Kept {
 /// Writes the policy and starts the gateway before this upstream.
 pub(super) fn start(folder: &Path, upstream: SocketAddr, kept: Kept) -> Result<Process> {
     let (name, kept) = match kept {
-        Kept::InLedger => ("gateway", "store = { kind = \"embedded\", path = \"ledger.db\" }"),
-        Kept::InMemory => ("forgetful", "store = { kind = \"memory\" }"),
+        Kept::InLedger => (
+            "gateway",
+            "store = { kind = \"embedded\", path = \"ledger.db\" }\ncache = { enabled = false }",
+        ),
+        Kept::InMemory => {
+            ("forgetful", "store = { kind = \"memory\" }\ncache = { enabled = false }")
+        }
         Kept::WithAnswers => (
             "caching",
             "store = { kind = \"embedded\", path = \"caching.db\" }\ncache = { enabled = true }",

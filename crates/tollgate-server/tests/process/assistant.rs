@@ -67,7 +67,8 @@ fn the_service_finds_what_it_knew_and_the_ledger_has_every_nano_dollar() {
     let found: serde_json::Value = serde_json::from_str(&verified.stdout).expect("JSON");
     let limits = found["limits"].as_array().expect("limits");
     let settled = |name| limits.iter().find(|limit| limit["limit"] == name).map(|l| &l["settled"]);
-    // Twice the example.
-    assert_eq!(settled("user-spend"), Some(&521_200.into()), "{found}");
-    assert_eq!(settled("global-spend"), Some(&521_200.into()));
+    // The example, once: the second answer was kept, which is a request and costs nothing.
+    assert_eq!(settled("user-spend"), Some(&260_600.into()), "{found}");
+    assert_eq!(settled("global-spend"), Some(&260_600.into()));
+    assert_eq!(settled("user-minute"), Some(&2.into()));
 }

@@ -156,6 +156,8 @@ impl App {
         self.gate.replace_policy(policy);
         let new = Arc::new(live.under(self.gate.policy()));
         self.live.store(Arc::clone(&new));
+        let now = self.gate.clock().now().time;
+        new.providers.all().for_each(|provider| provider.guard.enforce(now));
         self.roster.adopt(Arc::clone(&new.policy));
         self.force_circuits();
         self.cache.adopt(&new.settings.cache);

@@ -240,7 +240,7 @@ fn sandbox_dialect(path: &str) -> Dialect {
     }
 }
 
-/// What stands before a provider: what stood there, if the policy says the same of it.
+/// What stands before a provider: what stood there, under what the policy says of it now.
 fn guard(
     name: &str,
     settings: GuardSettings,
@@ -249,6 +249,7 @@ fn guard(
 ) -> Arc<Guard> {
     match before.map(|provider| &provider.guard) {
         Some(same) if *same.settings() == settings => Arc::clone(same),
-        _ => Arc::new(Guard::new(name, settings, clock.clone())),
+        Some(other) => Arc::new(other.under(settings)),
+        None => Arc::new(Guard::new(name, settings, clock.clone())),
     }
 }

@@ -82,6 +82,16 @@ impl Concurrency {
         Self { settings, limit, long: None, window: None, slow: None, overloaded_at: None }
     }
 
+    /// Other settings. The limit stays as far as they allow it; the usual pace too, unless it is
+    /// of another measure.
+    pub fn reconfigure(&mut self, settings: ConcurrencySettings) {
+        if settings.signal != self.settings.signal {
+            (self.long, self.window, self.slow) = (None, None, None);
+        }
+        self.settings = settings;
+        self.set(self.limit);
+    }
+
     /// How many may be on their way at once.
     pub fn limit(&self) -> u32 {
         // As a whole number it is between two that are.

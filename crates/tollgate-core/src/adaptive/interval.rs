@@ -19,6 +19,12 @@ impl Interval {
         Self { length: settings.min, last: None, settings }
     }
 
+    /// Other settings. It stays as long as it is, as far as they allow it.
+    pub fn reconfigure(&mut self, settings: IntervalSettings) {
+        self.length = self.length.max(settings.min).min(settings.max);
+        self.settings = settings;
+    }
+
     /// Begins a request now.
     ///
     /// # Errors

@@ -43,6 +43,14 @@ impl RetryBudget {
         }
     }
 
+    /// Other settings. What was paid in stays, as far as there may be so much.
+    pub fn reconfigure(&mut self, settings: &RetrySettings, now: Time) {
+        self.pay(now);
+        let balance = self.balance;
+        *self = Self::new(settings, self.paid_until);
+        self.balance = self.balance.min(balance);
+    }
+
     /// A request began that is no retry.
     pub fn request(&mut self, now: Time) {
         self.pay(now);

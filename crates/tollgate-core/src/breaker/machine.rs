@@ -155,7 +155,8 @@ impl Breaker {
     }
 
     /// Other settings. Its state stays, unless the mode forces another; what was forced
-    /// begins anew, closed, when it is let go. Another window begins empty.
+    /// begins anew, closed, when it is let go. Another window begins empty, and no wait is
+    /// longer than it may be from now on.
     pub fn reconfigure(&mut self, settings: BreakerSettings, now: Time) {
         let now = self.advance(now);
         let forced = |mode| matches!(mode, Mode::Open | Mode::Closed);
@@ -166,6 +167,8 @@ impl Breaker {
         self.settings = settings;
         if old != new && (forced(old) || forced(new)) {
             self.turn(Inner::of(new), Why::Set, now);
+        } else if let Inner::Open { until } = &mut self.inner {
+            *until = (*until).min(now.after(self.settings.max_recovery));
         }
     }
 

@@ -36,6 +36,12 @@ impl Quota {
         }
     }
 
+    /// Other settings. What is known stays.
+    pub fn reconfigure(&mut self, settings: QuotaSettings) {
+        self.log.set_grace(settings.grace);
+        self.settings = settings;
+    }
+
     /// Whether a request of so much may be sent now. Nothing is taken.
     ///
     /// # Errors

@@ -40,6 +40,10 @@ impl Log {
         Self { grace, entries: VecDeque::new() }
     }
 
+    pub(super) const fn set_grace(&mut self, grace: Duration) {
+        self.grace = grace;
+    }
+
     pub(super) fn add(&mut self, sent: &Sent) {
         if self.entries.len() >= MAX_SENT
             && let Some(last) = self.entries.back_mut()

@@ -52,6 +52,24 @@ fn run(
 }
 
 #[test]
+fn other_settings_keep_what_was_found_within_their_bounds() {
+    let signal = Signal::PerToken;
+    let server = Server { places: 500.0, base: Duration::from_millis(20) };
+    let mut limit = Concurrency::new(settings(signal));
+    run(&mut limit, &server, signal, 0, 20, 1_000);
+    let found = limit.limit();
+    assert!(found > 30, "{found}");
+    limit.reconfigure(ConcurrencySettings { initial: 5, ..settings(Signal::FirstToken) });
+    assert_eq!(limit.limit(), found);
+    // The pace of tokens says nothing about the first one: it is met anew, not taken for slow.
+    let slow = Server { places: 500.0, base: Duration::from_secs(2) };
+    run(&mut limit, &slow, Signal::FirstToken, 20, 5, 1_000);
+    assert!(limit.limit() > found, "{} after {found}", limit.limit());
+    limit.reconfigure(ConcurrencySettings { max: 25, ..settings(signal) });
+    assert_eq!(limit.limit(), 25);
+}
+
+#[test]
 fn it_finds_about_as_many_as_the_provider_has_places() {
     for signal in [Signal::PerToken, Signal::FirstToken] {
         for places in [10, 40, 120] {

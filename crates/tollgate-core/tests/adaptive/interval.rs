@@ -80,3 +80,22 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn other_settings_keep_it_as_long_as_it_is_within_their_bounds() {
+    let mut interval = interval();
+    assert_eq!(interval.begin(at(0)), Ok(()));
+    (0..3).for_each(|_| interval.failed());
+    let set = |min, max| IntervalSettings {
+        min: Duration::from_millis(min),
+        max: Duration::from_millis(max),
+        backoff: 2.0,
+    };
+    for (min, max, length) in [(100, 5_000, 337), (400, 5_000, 400), (50, 200, 200)] {
+        interval.reconfigure(set(min, max));
+        assert_eq!(interval.length().as_millis(), length);
+        assert_eq!(interval.begin(at(1)), Err(at(0).after(interval.length())));
+    }
+    interval.failed();
+    assert_eq!(interval.length().as_millis(), 200);
+}

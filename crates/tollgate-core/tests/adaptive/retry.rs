@@ -120,3 +120,17 @@ proptest! {
         prop_assert!(backoff.wait(attempt, random, Some(ms(told))) >= ms(told));
     }
 }
+
+#[test]
+fn other_settings_give_no_retry_that_was_not_paid_for() {
+    let of =
+        |burst: u32| settings(&format!(r#"{{"share": 1, "per_minute": 0, "burst": {burst}}}"#));
+    let mut budget = RetryBudget::new(&of(5), Time::ZERO);
+    let retries = |budget: &mut RetryBudget| (0..100).filter(|_| budget.retry(Time::ZERO)).count();
+    assert!(budget.retry(Time::ZERO) && budget.retry(Time::ZERO));
+    budget.reconfigure(&of(50), Time::ZERO);
+    assert_eq!(retries(&mut budget), 3);
+    (0..10).for_each(|_| budget.request(Time::ZERO));
+    budget.reconfigure(&of(4), Time::ZERO);
+    assert_eq!(retries(&mut budget), 4);
+}

@@ -284,7 +284,9 @@ const STORIES: &[Story] = &[
         0s fail
         0s is open until 30s
         1s set {"recovery": "5s"}
-        1s is open until 30s"# },
+        1s is open until 30s
+        2s set {"recovery": "5s", "max_recovery": "10s"}
+        2s is open until 12s"# },
 
     // Restarts.
     Story {

@@ -306,6 +306,21 @@ fn while_nothing_is_announced_only_that_is_remembered_which_an_answer_may_not_co
     assert_eq!(quota.room(Unit::Requests, at(5_001)), Some(89));
 }
 
+#[test]
+fn other_settings_keep_what_is_known_and_what_the_numbers_have_shown() {
+    let with = |refill| QuotaSettings { refill, ..QuotaSettings::default() };
+    let mut quota = Quota::new(with(Refill::Learned));
+    for used in 10..=30 {
+        let sent = quota.send(&demand(0), at(used)).expect("there is room");
+        let requests = Some(reading(100 - used, 100, used + 600 * used));
+        quota.answered(sent, &Announced { requests, ..Announced::default() }, at(used));
+    }
+    for (refill, room) in [(None, 80), (Some(Refill::AtReset), 70), (Some(Refill::Learned), 80)] {
+        refill.into_iter().for_each(|refill| quota.reconfigure(with(refill)));
+        assert_eq!(quota.room(Unit::Requests, at(6_030)), Some(room), "{refill:?}");
+    }
+}
+
 fn demand(tokens: u64) -> Demand {
     Demand { input_tokens: tokens, ..Demand::ONE_REQUEST }
 }

@@ -94,6 +94,13 @@ impl Quotas {
         known.map(|known| Arc::clone(&known.line))
     }
 
+    /// Other settings. What is known stays.
+    pub(super) fn reconfigure(&mut self, settings: &QuotaSettings) {
+        for known in &mut self.0 {
+            known.quota.reconfigure(settings.clone());
+        }
+    }
+
     /// The quota of an account that was not forgotten.
     pub(super) fn known(&mut self, account: Account) -> Option<&mut Quota> {
         self.0.iter_mut().find(|known| known.account == account).map(|known| &mut known.quota)

@@ -8,8 +8,8 @@
 //! request ends: one that is dropped gives all back and says nothing about the provider.
 //!
 //! The machines are the core's. Here they are found by name, bounded in number, put behind
-//! locks that nobody holds for longer than a look, and kept over reloads where the policy says
-//! the same of their provider.
+//! locks that nobody holds for longer than a look, and kept over reloads: another policy's guard
+//! of the same place takes over what is known of it, as far as its settings allow.
 
 mod account;
 mod announced;
@@ -49,13 +49,19 @@ use models::Models;
 pub(crate) use pass::{End, Pass, Served};
 pub(crate) use shown::{Circuit, circuit_states};
 
-/// What stands before one provider.
+/// What stands before one provider, under one policy.
 #[derive(Debug)]
 pub(crate) struct Guard {
     /// As the policy names it.
     provider: CompactString,
     settings: GuardSettings,
     clock: Clock,
+    known: Arc<Known>,
+}
+
+/// What is known of a provider, whatever the policy says of it.
+#[derive(Debug)]
+struct Known {
     models: Mutex<Models>,
     common: Mutex<Common>,
     waiting: AtomicU32,
@@ -63,7 +69,7 @@ pub(crate) struct Guard {
 
 /// A request that waits for a provider to have room.
 #[derive(Debug)]
-pub(crate) struct Waiting(Arc<Guard>);
+pub(crate) struct Waiting(Arc<Known>);
 
 /// Requests that wait for one provider to have room; each may hold a body in memory.
 const MAX_WAITING: u32 = 1_000;
@@ -162,13 +168,31 @@ impl Guard {
             interval: settings.learn.interval.clone().map(Interval::new),
             retries: RetryBudget::new(&settings.retry, clock.now().time),
         };
-        Self {
-            provider: provider.into(),
-            models: Mutex::default(),
+        let known = Known {
+            models: Mutex::new(Models::new(settings.clone())),
             common: Mutex::new(common),
             waiting: AtomicU32::new(0),
+        };
+        Self { provider: provider.into(), settings, clock, known: Arc::new(known) }
+    }
+
+    /// The guard of the same place under another policy. It knows what this one knows; what it
+    /// says itself holds once it is [put in force](Self::enforce).
+    pub(crate) fn under(&self, settings: GuardSettings) -> Self {
+        Self {
+            provider: self.provider.clone(),
             settings,
-            clock,
+            clock: self.clock.clone(),
+            known: Arc::clone(&self.known),
+        }
+    }
+
+    /// Its settings hold from now on, for what is known already too.
+    pub(crate) fn enforce(&self, now: Time) {
+        let changed = self.known.models.lock().enforce(&self.settings, now);
+        self.known.common.lock().enforce(&self.settings, now);
+        for model in changed {
+            model.tell(&self.provider);
         }
     }
 
@@ -188,9 +212,9 @@ impl Guard {
         demand: &Demand,
         now: Time,
     ) -> Result<Pass, NotNow> {
-        let model = self.models.lock().of(model, &self.settings, now);
+        let model = self.known.models.lock().of(model, now);
         let begin = || {
-            let mut common = self.common.lock();
+            let mut common = self.known.common.lock();
             common.interval.as_mut().map_or(Ok(()), |interval| interval.begin(now))
         };
         let taken = model.admit(account, demand, begin, now);
@@ -200,29 +224,29 @@ impl Guard {
 
     /// Tells when a request of a model has ended, where their number is what others wait for.
     pub(crate) fn room(&self, model: &str) -> Arc<Notify> {
-        self.models.lock().of(model, &self.settings, self.clock.now().time).room()
+        self.known.models.lock().of(model, self.clock.now().time).room()
     }
 
     /// Where those stand in line who wait for a model with the key of that account.
     pub(crate) fn line(&self, model: &str, account: Account) -> Line {
-        self.models.lock().of(model, &self.settings, self.clock.now().time).line(account)
+        self.known.models.lock().of(model, self.clock.now().time).line(account)
     }
 
     /// A place among those that wait, if there is one.
-    pub(crate) fn wait(self: &Arc<Self>) -> Option<Waiting> {
-        let place = Waiting(Arc::clone(self));
-        (self.waiting.fetch_add(1, Ordering::Relaxed) < MAX_WAITING).then_some(place)
+    pub(crate) fn wait(&self) -> Option<Waiting> {
+        let place = Waiting(Arc::clone(&self.known));
+        (self.known.waiting.fetch_add(1, Ordering::Relaxed) < MAX_WAITING).then_some(place)
     }
 
     /// A request begins that was not tried here before.
     pub(crate) fn note_request(&self, now: Time) {
-        self.common.lock().retries.request(now);
+        self.known.common.lock().retries.request(now);
     }
 
     /// Whether one that failed may be tried again here.
     #[must_use]
     pub(crate) fn may_retry(&self, now: Time) -> bool {
-        self.common.lock().retries.retry(now)
+        self.known.common.lock().retries.retry(now)
     }
 
     /// How long to wait before that, where `retries` went before; `random` spreads them.
@@ -237,19 +261,32 @@ impl Guard {
 
     /// What operators have forced holds from now on.
     pub(crate) fn force(&self, forced: Forced, now: Time) {
-        let changed = self.models.lock().force(forced, &self.settings, now);
+        let changed = self.known.models.lock().force(forced, now);
         for model in changed {
             model.tell(&self.provider);
         }
     }
 
     fn paced(&self, failed: bool) {
-        if let Some(interval) = &mut self.common.lock().interval {
+        if let Some(interval) = &mut self.known.common.lock().interval {
             if failed {
                 interval.failed();
             } else {
                 interval.succeeded();
             }
         }
+    }
+}
+
+impl Common {
+    fn enforce(&mut self, settings: &GuardSettings, now: Time) {
+        self.retries.reconfigure(&settings.retry, now);
+        self.interval = match (self.interval.take(), settings.learn.interval.clone()) {
+            (Some(mut interval), Some(other)) => {
+                interval.reconfigure(other);
+                Some(interval)
+            }
+            (_, other) => other.map(Interval::new),
+        };
     }
 }

@@ -20,7 +20,6 @@ use super::{Account, Forced, GuardSettings, InTheWay, Line, NotNow, account::Quo
 #[derive(Debug)]
 pub(super) struct Model {
     name: CompactString,
-    learn: Learn,
     inner: Mutex<Inner>,
     /// Told when a request has ended.
     room: Arc<Notify>,
@@ -30,6 +29,7 @@ pub(super) struct Model {
 
 #[derive(Debug)]
 struct Inner {
+    learn: Learn,
     breaker: Breaker,
     /// How long the breaker is open where nobody says otherwise.
     recovery: Duration,
@@ -67,6 +67,7 @@ impl Model {
     pub(super) fn new(name: &str, settings: &GuardSettings, forced: &Forced, now: Time) -> Self {
         let breaker = forced.settings(name, &settings.breaker);
         let inner = Inner {
+            learn: settings.learn.clone(),
             recovery: breaker.recovery,
             breaker: Breaker::new(breaker, now),
             concurrency: settings.learn.concurrency.clone().map(Concurrency::new),
@@ -74,8 +75,8 @@ impl Model {
             in_flight: 0,
             used_at: now,
         };
-        let (learn, inner) = (settings.learn.clone(), Mutex::new(inner));
-        Self { name: name.into(), learn, inner, room: Arc::default(), line: Line::default() }
+        let (inner, room) = (Mutex::new(inner), Arc::default());
+        Self { name: name.into(), inner, room, line: Line::default() }
     }
 
     pub(super) const fn name(&self) -> &CompactString {
@@ -103,7 +104,7 @@ impl Model {
         let inner = &mut *inner;
         inner.used_at = inner.used_at.max(now);
         let ticket = inner.pass(now)?;
-        match inner.take(account, demand, &self.learn, begin, now) {
+        match inner.take(account, demand, begin, now) {
             Ok(sent) => {
                 inner.in_flight += 1;
                 let in_flight = inner.in_flight;
@@ -159,10 +160,12 @@ impl Model {
         }
     }
 
-    pub(super) fn reconfigure(&self, settings: BreakerSettings, now: Time) {
-        let mut inner = self.inner.lock();
-        inner.recovery = settings.recovery;
-        inner.breaker.reconfigure(settings, now);
+    /// Other settings: what is known stays as far as they allow it.
+    pub(super) fn reconfigure(&self, settings: &GuardSettings, forced: &Forced, now: Time) {
+        let breaker = forced.settings(&self.name, &settings.breaker);
+        self.inner.lock().reconfigure(breaker, &settings.learn, now);
+        // There may be more of it now.
+        self.room.notify_waiters();
     }
 
     /// Since when it is of no use to anybody, if it is not.
@@ -207,6 +210,25 @@ impl Model {
 }
 
 impl Inner {
+    fn reconfigure(&mut self, breaker: BreakerSettings, learn: &Learn, now: Time) {
+        self.recovery = breaker.recovery;
+        self.breaker.reconfigure(breaker, now);
+        self.concurrency = match (self.concurrency.take(), learn.concurrency.clone()) {
+            (Some(mut concurrency), Some(other)) => {
+                concurrency.reconfigure(other);
+                Some(concurrency)
+            }
+            (_, other) => other.map(Concurrency::new),
+        };
+        if learn.announced {
+            self.quotas.reconfigure(&learn.quota);
+        } else {
+            // Nobody would keep them true.
+            self.quotas = Quotas::default();
+        }
+        self.learn = learn.clone();
+    }
+
     /// Whether the breaker lets it pass.
     fn pass(&mut self, now: Time) -> Result<Ticket, NotNow> {
         let until = match self.breaker.admit(now) {
@@ -225,7 +247,6 @@ impl Inner {
         &mut self,
         account: Account,
         demand: &Demand,
-        learn: &Learn,
         begin: impl FnOnce() -> Result<(), Time>,
         now: Time,
     ) -> Result<Option<Sent>, NotNow> {
@@ -233,10 +254,10 @@ impl Inner {
         if self.concurrency.as_ref().is_some_and(|all| self.in_flight >= all.limit()) {
             return Err(NotNow { until: None, why: InTheWay::Concurrency });
         }
-        if !learn.announced {
+        if !self.learn.announced {
             return begin().map(|()| None).map_err(until(InTheWay::Interval));
         }
-        let quota = self.quotas.of(account, &learn.quota, now);
+        let quota = self.quotas.of(account, &self.learn.quota, now);
         quota.check(demand, now).map_err(until(InTheWay::Quota))?;
         begin().map_err(until(InTheWay::Interval))?;
         quota.send(demand, now).map(Some).map_err(until(InTheWay::Quota))

@@ -9,8 +9,9 @@ use tollgate_core::Time;
 use super::{Forced, GuardSettings, model::Model};
 
 /// The models of one provider.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Models {
+    settings: GuardSettings,
     known: HashMap<CompactString, Arc<Model>, RandomState>,
     forced: Forced,
     /// What stands before all that are too many.
@@ -29,39 +30,52 @@ const MAX_NAME_BYTES: usize = 256;
 const OTHERS: &str = "other";
 
 impl Models {
+    /// None is known yet.
+    pub(super) fn new(settings: GuardSettings) -> Self {
+        Self { settings, known: HashMap::default(), forced: Forced::default(), others: None }
+    }
+
     /// The model of that name.
-    pub(super) fn of(&mut self, name: &str, settings: &GuardSettings, now: Time) -> Arc<Model> {
+    pub(super) fn of(&mut self, name: &str, now: Time) -> Arc<Model> {
         if let Some(known) = self.known.get(name) {
             return Arc::clone(known);
         }
         let is_full = self.known.len() >= MAX_MODELS && !self.forget(now);
         if is_full || name.len() > MAX_NAME_BYTES {
             let others = self.others.get_or_insert_with(|| {
-                Arc::new(Model::new(OTHERS, settings, &Forced::default(), now))
+                Arc::new(Model::new(OTHERS, &self.settings, &self.forced, now))
             });
             return Arc::clone(others);
         }
-        let model = Arc::new(Model::new(name, settings, &self.forced, now));
+        let model = Arc::new(Model::new(name, &self.settings, &self.forced, now));
         self.known.insert(name.into(), Arc::clone(&model));
         model
     }
 
+    /// Puts in force what the policy says; all models, for what they have to tell.
+    pub(super) fn enforce(&mut self, settings: &GuardSettings, now: Time) -> Vec<Arc<Model>> {
+        if *settings == self.settings {
+            return Vec::new();
+        }
+        self.settings = settings.clone();
+        self.reconfigure(now)
+    }
+
     /// Puts in force what operators have forced; all models, for what they have to tell.
-    pub(super) fn force(
-        &mut self,
-        forced: Forced,
-        settings: &GuardSettings,
-        now: Time,
-    ) -> Vec<Arc<Model>> {
+    pub(super) fn force(&mut self, forced: Forced, now: Time) -> Vec<Arc<Model>> {
         if forced == self.forced {
             return Vec::new();
         }
         self.forced = forced;
         for name in self.forced.models.keys().cloned().collect::<Vec<_>>() {
-            self.of(&name, settings, now);
+            self.of(&name, now);
         }
-        for model in self.known.values() {
-            model.reconfigure(self.forced.settings(model.name(), &settings.breaker), now);
+        self.reconfigure(now)
+    }
+
+    fn reconfigure(&self, now: Time) -> Vec<Arc<Model>> {
+        for model in self.known.values().chain(&self.others) {
+            model.reconfigure(&self.settings, &self.forced, now);
         }
         self.all()
     }

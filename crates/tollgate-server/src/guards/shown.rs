@@ -50,7 +50,7 @@ impl Guard {
     /// How each of its models is.
     pub(crate) fn circuits(&self, now: Now) -> Vec<Circuit> {
         let (models, of_all) = {
-            let models = self.models.lock();
+            let models = self.known.models.lock();
             let forced = |name: &str| models.forced(name);
             let known = models.all();
             let known: Vec<_> =
@@ -70,7 +70,7 @@ impl Guard {
     /// The worst of its circuits: 0 for closed, 1 for half-open, 2 for open.
     pub(crate) fn worst(&self, now: Time) -> u64 {
         let (models, of_all) = {
-            let models = self.models.lock();
+            let models = self.known.models.lock();
             (models.all(), models.forced_of_all())
         };
         let states = models.iter().map(|model| match model.standing(now).state {

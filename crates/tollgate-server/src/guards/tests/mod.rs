@@ -2,6 +2,7 @@
 
 mod bearing;
 mod enforced;
+mod reload;
 
 use std::{sync::Arc, time::Duration};
 
@@ -30,15 +31,15 @@ struct World {
 impl World {
     /// A provider under a policy that says this of it.
     fn new(says: &str) -> Self {
-        let text = format!(
-            "[providers.up]\ndialect = \"openai\"\nbase_url = \"https://up.example\"\n{says}"
-        );
-        let sources = Sources { file: Some(("p.toml".to_owned(), text)), ..Sources::default() };
-        let settings = sources.load().expect("a policy").settings;
-        let settings = GuardSettings::of(&settings.providers["up"]);
         let clock = Clock::set_at(Time::from_millis(1_000));
-        let guard = Arc::new(Guard::new("up", settings, clock.clone()));
+        let guard = Arc::new(Guard::new("up", settings(says), clock.clone()));
         Self { clock, guard }
+    }
+
+    /// Another policy says this of it from now on.
+    fn says(&mut self, says: &str) {
+        self.guard = Arc::new(self.guard.under(settings(says)));
+        self.guard.enforce(self.now());
     }
 
     fn now(&self) -> Time {
@@ -70,6 +71,14 @@ impl World {
             .find(|known| state["state"] == *known)
             .expect("a state")
     }
+}
+
+/// What a policy says of a provider.
+fn settings(says: &str) -> GuardSettings {
+    let text =
+        format!("[providers.up]\ndialect = \"openai\"\nbase_url = \"https://up.example\"\n{says}");
+    let sources = Sources { file: Some(("p.toml".to_owned(), text)), ..Sources::default() };
+    GuardSettings::of(&sources.load().expect("a policy").settings.providers["up"])
 }
 
 fn in_the_way(asked: Result<Pass, NotNow>) -> (InTheWay, Option<Time>) {

@@ -17,7 +17,7 @@ use tollgate_core::{
 
 use crate::{
     cache::Cache,
-    guards::Chance,
+    guards::{self, Chance},
     lessons::Lessons,
     live::Live,
     metrics::Metrics,
@@ -123,6 +123,7 @@ impl App {
             admin_listen,
             stage: AtomicU8::new(STARTING),
         };
+        guards::resume(&app.live().providers, &app.roster, started)?;
         app.force_circuits();
         Ok(app)
     }

@@ -17,16 +17,18 @@ use tollgate_meter::gemini;
 
 use crate::{
     credentials::Credentials,
-    guards::{Guard, GuardSettings},
+    guards::{Guard, GuardSettings, Watch},
     net::{Upstream, UpstreamSettings},
     sandbox::{Sandbox, SandboxSettings},
 };
 
 /// The providers of a policy, found by the first segment of a path.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Providers {
     by_name: HashMap<CompactString, Arc<Provider>, RandomState>,
     at_root: Option<Arc<Provider>>,
+    /// What their guards share, whatever the policy.
+    pub(crate) watch: Watch,
 }
 
 /// One provider.
@@ -78,14 +80,17 @@ impl Providers {
         previous: Option<&Self>,
         clock: &Clock,
     ) -> anyhow::Result<Self> {
-        let mut providers = Self::default();
+        let watch =
+            previous.map_or_else(|| Watch::new(clock.clone()), |previous| previous.watch.clone());
+        let mut providers = Self { by_name: HashMap::default(), at_root: None, watch };
+        let watch = &providers.watch;
         let before = |name: &str| previous?.by_name.get(name);
         if settings.sandbox.enabled {
-            let sandbox = Provider::sandbox(settings, before(SANDBOX), clock);
+            let sandbox = Provider::sandbox(settings, before(SANDBOX), watch);
             providers.by_name.insert(SANDBOX.into(), Arc::new(sandbox));
         }
         for (name, its) in &settings.providers {
-            let provider = Arc::new(Provider::remote(name, its, settings, before(name), clock)?);
+            let provider = Arc::new(Provider::remote(name, its, settings, before(name), watch)?);
             if its.mount == Mount::AtRoot {
                 providers.at_root = Some(Arc::clone(&provider));
             }
@@ -123,10 +128,12 @@ impl Providers {
 }
 
 impl Provider {
-    fn sandbox(settings: &Settings, before: Option<&Arc<Self>>, clock: &Clock) -> Self {
+    fn sandbox(settings: &Settings, before: Option<&Arc<Self>>, watch: &Watch) -> Self {
         let sandbox = match before.map(|provider| &provider.reach) {
             Some(Reach::Sandbox(same, sandbox)) if *same == settings.sandbox => Arc::clone(sandbox),
-            _ => Arc::new(Sandbox::new(settings.sandbox.clone(), SANDBOX_SEED, clock.clone())),
+            _ => {
+                Arc::new(Sandbox::new(settings.sandbox.clone(), SANDBOX_SEED, watch.clock.clone()))
+            }
         };
         Self {
             name: SANDBOX.into(),
@@ -137,7 +144,7 @@ impl Provider {
             max_body_bytes: Some(settings.server.max_body),
             routes: Routes::default(),
             deployments: BTreeMap::new(),
-            guard: guard(SANDBOX, GuardSettings::none(), before, clock),
+            guard: guard(SANDBOX, GuardSettings::none(), before, watch),
         }
     }
 
@@ -146,7 +153,7 @@ impl Provider {
         its: &settings::Provider,
         settings: &Settings,
         before: Option<&Arc<Self>>,
-        clock: &Clock,
+        watch: &Watch,
     ) -> anyhow::Result<Self> {
         let wanted = UpstreamSettings {
             base: its.base_url.uri().clone(),
@@ -173,8 +180,16 @@ impl Provider {
             max_body_bytes: its.body_bound(settings),
             routes: its.routes.clone(),
             deployments: its.deployments.clone(),
-            guard: guard(name, GuardSettings::of(its), same_place, clock),
+            guard: guard(name, GuardSettings::of(its), same_place, watch),
         })
+    }
+
+    /// Where it is: nothing where that is in this process.
+    pub(crate) fn address(&self) -> String {
+        match &self.reach {
+            Reach::Remote(upstream) => upstream.settings().base.to_string(),
+            Reach::Sandbox(..) => String::new(),
+        }
     }
 
     /// What it speaks at this path, which stands without its name.
@@ -245,11 +260,11 @@ fn guard(
     name: &str,
     settings: GuardSettings,
     before: Option<&Arc<Provider>>,
-    clock: &Clock,
+    watch: &Watch,
 ) -> Arc<Guard> {
     match before.map(|provider| &provider.guard) {
         Some(same) if *same.settings() == settings => Arc::clone(same),
         Some(other) => Arc::new(other.under(settings)),
-        None => Arc::new(Guard::new(name, settings, clock.clone())),
+        None => Arc::new(Guard::new(name, settings, watch.clone())),
     }
 }

@@ -19,7 +19,7 @@ use tower::ServiceExt as _;
 use crate::{
     api,
     app::{App, Stage},
-    browser, control, gateway,
+    browser, control, gateway, guards,
     net::{self, Body, Drained, Peer, Serving, Timeouts},
     roster, sessions,
     warnings::Warnings,
@@ -92,6 +92,7 @@ impl Server {
             tracing::error!(%error, "the last settlements are not on the disk");
         }
         Warnings::collect(&app);
+        guards::keep(&app).await;
         drop(done);
         beside.shutdown().await;
         drained
@@ -155,6 +156,7 @@ fn beside(app: &Arc<App>) -> JoinSet<()> {
     });
     tasks.spawn(sessions::attend(Arc::clone(app)));
     tasks.spawn(roster::attend(Arc::clone(app)));
+    tasks.spawn(guards::attend(Arc::clone(app)));
     let renewing = Arc::clone(app);
     tasks.spawn(async move { renewing.renewals.run(&renewing.gate).await });
     tasks

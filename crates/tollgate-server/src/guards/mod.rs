@@ -15,6 +15,7 @@ mod account;
 mod announced;
 mod chance;
 mod forced;
+mod keeper;
 mod model;
 mod models;
 mod pass;
@@ -45,6 +46,7 @@ pub(crate) use account::{Account, Line};
 pub(crate) use announced::announced;
 pub(crate) use chance::Chance;
 pub(crate) use forced::Forced;
+pub(crate) use keeper::{Opened, attend, keep, resume};
 use models::Models;
 pub(crate) use pass::{End, Pass, Served};
 pub(crate) use shown::{Circuit, circuit_states};
@@ -55,8 +57,16 @@ pub(crate) struct Guard {
     /// As the policy names it.
     provider: CompactString,
     settings: GuardSettings,
-    clock: Clock,
+    watch: Watch,
     known: Arc<Known>,
+}
+
+/// What the guards of a process share.
+#[derive(Debug, Clone)]
+pub(crate) struct Watch {
+    pub(crate) clock: Clock,
+    /// Told when a circuit has changed its state.
+    changed: Arc<Notify>,
 }
 
 /// What is known of a provider, whatever the policy says of it.
@@ -115,6 +125,17 @@ pub(crate) enum InTheWay {
     Interval,
 }
 
+impl Watch {
+    pub(crate) fn new(clock: Clock) -> Self {
+        Self { clock, changed: Arc::default() }
+    }
+
+    /// Returns when a circuit has changed its state since the last time.
+    pub(crate) async fn changed(&self) {
+        self.changed.notified().await;
+    }
+}
+
 impl Drop for Waiting {
     fn drop(&mut self) {
         self.0.waiting.fetch_sub(1, Ordering::Relaxed);
@@ -163,17 +184,17 @@ impl GuardSettings {
 
 impl Guard {
     /// The guard of a provider that nothing is known of yet.
-    pub(crate) fn new(provider: &str, settings: GuardSettings, clock: Clock) -> Self {
+    pub(crate) fn new(provider: &str, settings: GuardSettings, watch: Watch) -> Self {
         let common = Common {
             interval: settings.learn.interval.clone().map(Interval::new),
-            retries: RetryBudget::new(&settings.retry, clock.now().time),
+            retries: RetryBudget::new(&settings.retry, watch.clock.now().time),
         };
         let known = Known {
             models: Mutex::new(Models::new(settings.clone())),
             common: Mutex::new(common),
             waiting: AtomicU32::new(0),
         };
-        Self { provider: provider.into(), settings, clock, known: Arc::new(known) }
+        Self { provider: provider.into(), settings, watch, known: Arc::new(known) }
     }
 
     /// The guard of the same place under another policy. It knows what this one knows; what it
@@ -182,7 +203,7 @@ impl Guard {
         Self {
             provider: self.provider.clone(),
             settings,
-            clock: self.clock.clone(),
+            watch: self.watch.clone(),
             known: Arc::clone(&self.known),
         }
     }
@@ -192,7 +213,7 @@ impl Guard {
         let changed = self.known.models.lock().enforce(&self.settings, now);
         self.known.common.lock().enforce(&self.settings, now);
         for model in changed {
-            model.tell(&self.provider);
+            self.tell(&model);
         }
     }
 
@@ -218,18 +239,18 @@ impl Guard {
             common.interval.as_mut().map_or(Ok(()), |interval| interval.begin(now))
         };
         let taken = model.admit(account, demand, begin, now);
-        model.tell(&self.provider);
+        self.tell(&model);
         Ok(Pass::new(Arc::clone(self), model, taken?, now))
     }
 
     /// Tells when a request of a model has ended, where their number is what others wait for.
     pub(crate) fn room(&self, model: &str) -> Arc<Notify> {
-        self.known.models.lock().of(model, self.clock.now().time).room()
+        self.known.models.lock().of(model, self.watch.clock.now().time).room()
     }
 
     /// Where those stand in line who wait for a model with the key of that account.
     pub(crate) fn line(&self, model: &str, account: Account) -> Line {
-        self.known.models.lock().of(model, self.clock.now().time).line(account)
+        self.known.models.lock().of(model, self.watch.clock.now().time).line(account)
     }
 
     /// A place among those that wait, if there is one.
@@ -263,7 +284,14 @@ impl Guard {
     pub(crate) fn force(&self, forced: Forced, now: Time) {
         let changed = self.known.models.lock().force(forced, now);
         for model in changed {
-            model.tell(&self.provider);
+            self.tell(&model);
+        }
+    }
+
+    /// Tells what has changed of a model's circuit.
+    fn tell(&self, model: &model::Model) {
+        if model.tell(&self.provider) {
+            self.watch.changed.notify_one();
         }
     }
 

@@ -9,7 +9,9 @@ use tokio::sync::Notify;
 use tollgate_core::{
     Demand, Time, Unit,
     adaptive::{Concurrency, Pace},
-    breaker::{Admission, Breaker, BreakerSettings, Counts, Outcome, State, Ticket, Transition},
+    breaker::{
+        Admission, Breaker, BreakerSettings, Counts, Outcome, Saved, State, Ticket, Transition,
+    },
     policy::settings::Learn,
     quota::{Announced, Sent},
 };
@@ -160,6 +162,11 @@ impl Model {
         }
     }
 
+    /// Another process left its breaker like this.
+    pub(super) fn resume(&self, settings: BreakerSettings, saved: Saved, now: Time) {
+        self.inner.lock().breaker = Breaker::resume(settings, saved, now);
+    }
+
     /// Other settings: what is known stays as far as they allow it.
     pub(super) fn reconfigure(&self, settings: &GuardSettings, forced: &Forced, now: Time) {
         let breaker = forced.settings(&self.name, &settings.breaker);
@@ -191,11 +198,11 @@ impl Model {
         }
     }
 
-    /// Logs the changes of its breaker's state.
-    pub(super) fn tell(&self, provider: &str) {
+    /// Logs the changes of its breaker's state; whether there were any.
+    pub(super) fn tell(&self, provider: &str) -> bool {
         // Collected first: whoever writes a log may wait, and nobody with a lock may.
         let changes: SmallVec<[Transition; 2]> = self.inner.lock().breaker.transitions().collect();
-        for change in changes {
+        for change in &changes {
             tracing::warn!(
                 provider,
                 model = %self.name,
@@ -206,6 +213,7 @@ impl Model {
                 "Circuit breaker of {provider}/{}: {change}", self.name,
             );
         }
+        !changes.is_empty()
     }
 }
 

@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use compact_str::CompactString;
 use foldhash::fast::RandomState;
-use tollgate_core::Time;
+use tollgate_core::{Time, breaker::Saved};
 
 use super::{Forced, GuardSettings, model::Model};
 
@@ -52,6 +52,16 @@ impl Models {
         model
     }
 
+    /// A model whose breaker another process left like this, unless there are too many.
+    pub(super) fn resume(&mut self, name: &str, saved: Saved, now: Time) -> Option<Arc<Model>> {
+        if self.known.len() >= MAX_MODELS || name.len() > MAX_NAME_BYTES {
+            return None;
+        }
+        let model = self.of(name, now);
+        model.resume(self.forced.settings(name, &self.settings.breaker), saved, now);
+        Some(model)
+    }
+
     /// Puts in force what the policy says; all models, for what they have to tell.
     pub(super) fn enforce(&mut self, settings: &GuardSettings, now: Time) -> Vec<Arc<Model>> {
         if *settings == self.settings {
@@ -88,6 +98,11 @@ impl Models {
     /// What is forced of all that have nothing of their own.
     pub(super) const fn forced_of_all(&self) -> Option<tollgate_core::breaker::Mode> {
         self.forced.all
+    }
+
+    /// Those that are told apart, in no order.
+    pub(super) fn named(&self) -> Vec<Arc<Model>> {
+        self.known.values().cloned().collect()
     }
 
     /// All of them, in the order of their names.

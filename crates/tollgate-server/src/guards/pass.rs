@@ -73,7 +73,7 @@ impl Pass {
         self.first = Some(took);
         if let Some(probe) = self.taken.ticket.take_if(|ticket| ticket.is_probe()) {
             self.model.record(probe, Outcome::Success, took, now);
-            self.model.tell(&self.guard.provider);
+            self.guard.tell(&self.model);
         }
     }
 
@@ -108,7 +108,7 @@ impl Pass {
         };
         if let Some(ticket) = self.taken.ticket.take() {
             self.model.record(ticket, outcome, took, now);
-            self.model.tell(&self.guard.provider);
+            self.guard.tell(&self.model);
         }
     }
 
@@ -123,7 +123,7 @@ impl Pass {
 
 impl Drop for Pass {
     fn drop(&mut self) {
-        let now = self.guard.clock.now().time;
+        let now = self.guard.watch.clock.now().time;
         if let Some(ticket) = self.taken.ticket.take() {
             self.model.record(ticket, Outcome::Ignored, Duration::ZERO, now);
         }

@@ -60,7 +60,7 @@ impl Guard {
         let provider = || self.provider.to_string();
         let shown = models.into_iter().map(|(forced, model)| {
             let standing = model.standing(now.time);
-            model.tell(&self.provider);
+            self.tell(&model);
             Circuit::new(provider(), Some(model.name().to_string()), forced, &standing, now)
         });
         let all = of_all.map(|mode| Circuit::of_all(provider(), mode));

@@ -29,12 +29,12 @@ pub(crate) struct Book {
 const APPLICATION_ID: i64 = 0x546f_6c72;
 
 /// The format that this version writes.
-const FORMAT: i64 = 2;
+const FORMAT: i64 = 3;
 
 const SCHEMA: &str = include_str!("schema.sql");
 
-/// What the second format added.
-const CIRCUITS: &str = include_str!("circuits.sql");
+/// What later formats added, from the second on.
+const ADDED: [&str; 2] = [include_str!("circuits.sql"), include_str!("opened.sql")];
 
 /// How long another process's change is waited for.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -84,9 +84,8 @@ impl Book {
         let number = |name| tx.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
         if number("schema_version").map_err(failed)? == 0 {
             tx.execute_batch(SCHEMA).map_err(failed)?;
-            tx.execute_batch(CIRCUITS).map_err(failed)?;
             tx.pragma_update(None, "application_id", APPLICATION_ID).map_err(failed)?;
-            tx.pragma_update(None, "user_version", FORMAT).map_err(failed)?;
+            tx.pragma_update(None, "user_version", 1).map_err(failed)?;
         } else if number("application_id").map_err(failed)? != APPLICATION_ID {
             return Err(RosterError::Unavailable(format!(
                 "{} is no roster but some other file: move it away, or choose another path of the store",
@@ -97,9 +96,13 @@ impl Book {
                 "the roster {} was made by a newer version of Tollgate: use that one",
                 path.display()
             )));
-        } else if number("user_version").map_err(failed)? < FORMAT {
-            tx.execute_batch(CIRCUITS).map_err(failed)?;
-            tx.pragma_update(None, "user_version", FORMAT).map_err(failed)?;
+        }
+        let format = number("user_version").map_err(failed)?;
+        for (added, made) in ADDED.iter().zip(2..) {
+            if format < made {
+                tx.execute_batch(added).map_err(failed)?;
+                tx.pragma_update(None, "user_version", made).map_err(failed)?;
+            }
         }
         tx.commit().map_err(failed)?;
         Ok(Self { connection, vault })

@@ -11,6 +11,7 @@ mod circuits;
 mod error;
 mod keys;
 mod moment;
+mod opened;
 mod overrides;
 mod privileges;
 mod provider_keys;
@@ -101,7 +102,7 @@ impl Roster {
         Ok(made)
     }
 
-    /// Reads the file, for operators: workers that serve must not call it.
+    /// Reads the file, or writes what no request sees of it: workers that serve must not call it.
     ///
     /// # Errors
     /// What the file or what was asked for is at fault for.

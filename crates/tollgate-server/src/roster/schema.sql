@@ -1,4 +1,4 @@
--- The roster, format 2: who may ask for what, beside the ledger that tells who did.
+-- The roster, format 1 and what was added since: who may ask for what, beside the ledger that tells who did.
 --
 -- Times are milliseconds of the wall since the Unix epoch. No text of a key is in here: only
 -- keyed hashes of Tollgate's own, and providers' keys sealed. `keyed_by` tells from which secret

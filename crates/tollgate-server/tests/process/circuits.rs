@@ -57,6 +57,52 @@ fn a_circuit_that_is_forced_open_stays_so_across_a_kill_until_it_is_released() {
     }
 }
 
+/// A provider that is not there, whose circuit opens at once and for long.
+const DOWN: &str = r#"
+[log]
+level = "debug"
+[providers.down]
+dialect = "openai"
+base_url = "http://127.0.0.1:9"
+retry = { attempts = 1 }
+breaker = { failures = 1, recovery = "30m" }
+"#;
+
+/// How the circuit of `down/m` is, and until when.
+fn circuit(serving: &Serving) -> (Value, Value) {
+    let (_, listed) = ask(&control(serving), "GET", "/v1/circuits", "{}").expect("an answer");
+    let all = listed["circuits"].as_array().expect("a list");
+    let one = all.iter().find(|one| one["provider"] == "down").cloned().unwrap_or_default();
+    (one["state"].clone(), one["until_at"].clone())
+}
+
+/// Milliseconds since the Unix epoch.
+fn instant(told: &Value) -> i64 {
+    let told = told.as_str().expect("an instant");
+    told.parse::<jiff::Timestamp>().expect("an instant").as_millisecond()
+}
+
+#[test]
+fn a_circuit_that_opened_by_itself_is_as_open_after_a_kill_and_after_a_stop() {
+    let mut serving = Serving::start(&SERVE, DOWN);
+    let failed = serving.post("/down/v1/chat/completions", &[], process::CHAT);
+    assert!(failed.starts_with("HTTP/1.1 502 "), "{failed}");
+    serving.wait_for("circuits that are not closed are kept");
+    let (state, until) = circuit(&serving);
+    assert_eq!(state, "open");
+    for signal in ["KILL", "TERM", "KILL"] {
+        serving.signal(signal);
+        serving.wait();
+        serving = serving.again();
+        let (state, then) = circuit(&serving);
+        assert_eq!(state, "open", "after {signal}");
+        // Clocks of two processes agree to some microseconds.
+        assert!((instant(&then) - instant(&until)).abs() <= 10, "{then} after {until}");
+        let refused = serving.post("/down/v1/chat/completions", &[], process::CHAT);
+        assert!(refused.starts_with("HTTP/1.1 503 "), "{refused}");
+    }
+}
+
 #[test]
 fn the_control_plane_lists_and_forces_them_at_once() {
     let serving = Serving::start(&SERVE, "[sandbox]\n");

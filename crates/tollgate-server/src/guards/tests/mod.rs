@@ -3,6 +3,7 @@
 mod bearing;
 mod enforced;
 mod reload;
+mod restart;
 
 use std::{sync::Arc, time::Duration};
 
@@ -15,7 +16,7 @@ use tollgate_core::{
 };
 
 use super::{
-    Account, End, Forced, Guard, GuardSettings, InTheWay, NotNow, Pass, Served,
+    Account, End, Forced, Guard, GuardSettings, InTheWay, NotNow, Pass, Served, Watch,
     account::MAX_ACCOUNTS, models::MAX_MODELS,
 };
 
@@ -32,7 +33,7 @@ impl World {
     /// A provider under a policy that says this of it.
     fn new(says: &str) -> Self {
         let clock = Clock::set_at(Time::from_millis(1_000));
-        let guard = Arc::new(Guard::new("up", settings(says), clock.clone()));
+        let guard = Arc::new(Guard::new("up", settings(says), Watch::new(clock.clone())));
         Self { clock, guard }
     }
 

@@ -67,7 +67,10 @@ fn a_file_of_the_first_format_gets_what_it_lacks() {
     let settings = settings(Some(folder.path()), SECRET);
     let mut book = Book::open(&settings).expect("a book");
     book.set_tier("alice", "gold", &by(NOON)).expect("a tier");
-    book.connection.execute("DROP TABLE circuits", params![]).expect("an older file");
+    for table in ["circuits", "opened"] {
+        let drop = format!("DROP TABLE {table}");
+        book.connection.execute(&drop, params![]).expect("an older file");
+    }
     book.connection.pragma_update(None, "user_version", 1).expect("an older file");
     drop(book);
     let roster = Roster::open(&settings).expect("it opens");
@@ -75,4 +78,5 @@ fn a_file_of_the_first_format_gets_what_it_lacks() {
     assert_eq!(roster.snapshot().forced("openai").all, Some(Mode::Open));
     let tiers = roster.ask(|book| book.tiers("", 9)).expect("tiers");
     assert_eq!(tiers.len(), 1);
+    assert_eq!(roster.ask(|book| book.opened(by(NOON).at)).expect("rows"), []);
 }

@@ -76,7 +76,7 @@ async fn pass(
     let max_body = max_body.or(provider.max_body_bytes);
     let body = body::bounded(body, max_body)?;
     let clock = exchange.app.gate.clock().clone();
-    let leave = exchange.pass("")?;
+    let leave = exchange.pass()?;
     let mut ticket = exchange.admit(Demand::ONE_REQUEST, "".into(), Rate::Free).await?;
     ticket.guard(leave);
     let begun = visit.admitted(exchange, &ticket.permit().admission().standings);

@@ -7,19 +7,22 @@
 
 use std::{sync::Arc, time::Duration};
 
-use futures_util::future::select_all;
+use compact_str::CompactString;
 use http::HeaderMap;
-use tokio::sync::{Notify, OwnedMutexGuard};
+use tokio::sync::Notify;
 use tollgate::Patience;
 use tollgate_core::{Demand, Time};
 
 use super::{
-    candidates::Candidate,
+    candidates::{self, Candidate},
+    dialect::{self, Request},
     exchange::{Exchange, Stop},
+    found::Found,
     judged::{Again, Judged},
+    prepared::{Asked, rough},
 };
 use crate::{
-    guards::{InTheWay, NotNow, Pass},
+    guards::{Ask, Guard, NotNow, Pass, Turn, Waiting},
     headers,
     refusal::{Failure, What},
 };
@@ -30,6 +33,8 @@ pub(super) struct Attempts {
     pub(super) candidates: Vec<Candidate>,
     /// What the request is taken to use, as providers count it.
     demand: Demand,
+    /// Where it stands among those that come and wait.
+    turn: Turn,
     /// Tries in all, and the most of them.
     tries: u32,
     most: u32,
@@ -51,21 +56,6 @@ pub(super) struct Chosen {
     pub(super) pass: Pass,
 }
 
-/// What is in the way everywhere.
-#[derive(Debug, Default)]
-struct Found {
-    /// When the first of those is there that may be waited for, and where.
-    soonest: Option<(usize, NotNow)>,
-    /// When the request itself may be tried again, whoever else waits.
-    own: Option<Time>,
-    /// When anything may be sent at all, as far as anybody knows.
-    until: Option<Time>,
-    /// The first that is in the way.
-    first: Option<InTheWay>,
-    /// Whose requests must end.
-    busy: Vec<usize>,
-}
-
 enum Choice {
     Go(Chosen),
     NotNow(Found),
@@ -75,11 +65,41 @@ enum Choice {
 const MAX_TOLD: usize = 32;
 
 impl Attempts {
-    pub(super) fn new(exchange: &Exchange, candidates: Vec<Candidate>, demand: Demand) -> Self {
+    /// The models that may serve it; and what was scanned, where that goes to its model as it is.
+    pub(super) fn of(
+        exchange: &Exchange,
+        asked: &mut Asked,
+        request: Request,
+    ) -> Result<(Self, Option<Request>), Failure> {
+        let demand = rough(request.scan());
+        let name = CompactString::from(&request.scan().model);
+        let named = exchange.live.settings.models.get(name.as_str());
+        // A deployment whose model is called as several others are is not meant for those.
+        let is_meant =
+            asked.deployment.is_none() || dialect::deployment(&asked.rest) == asked.deployment;
+        if let Some(named) = named.filter(|_| is_meant) {
+            let candidates = candidates::of_name(exchange, named, asked);
+            if candidates.is_empty() {
+                let sentence = format!(
+                    "None of the models behind `{name}` speaks as this request does: ask for another, or by another API."
+                );
+                return Err(Failure::new(What::NotFound, sentence).at("model"));
+            }
+            asked.name = Some(name);
+            return Ok((Self::new(exchange, candidates, demand), None));
+        }
+        let provider = &exchange.provider;
+        let model = CompactString::from(&request.scan().model);
+        let candidate = Candidate::new(Arc::clone(provider), model, exchange.account(provider));
+        Ok((Self::new(exchange, vec![candidate], demand), Some(request)))
+    }
+
+    fn new(exchange: &Exchange, candidates: Vec<Candidate>, demand: Demand) -> Self {
         let retry = candidates.first().map(|first| first.provider.guard.settings().retry.attempts);
         Self {
             candidates,
             demand,
+            turn: Turn::of(&exchange.who, exchange.arrived.time),
             tries: 0,
             most: retry.unwrap_or(1),
             patience: exchange.patience.most,
@@ -95,8 +115,13 @@ impl Attempts {
     /// # Errors
     /// When that takes longer than its caller waits.
     pub(super) async fn next(&mut self, exchange: &Exchange) -> Result<Chosen, Stop> {
-        // Until it goes: then it is the turn of whoever came after it.
-        let mut first_in_line = None;
+        let chosen = self.wait(exchange).await;
+        self.candidates.iter_mut().for_each(|candidate| candidate.waiting = None);
+        chosen
+    }
+
+    async fn wait(&mut self, exchange: &Exchange) -> Result<Chosen, Stop> {
+        let bell = Arc::default();
         loop {
             let now = exchange.app.gate.clock().now().time;
             let found = match self.choose(now) {
@@ -104,67 +129,52 @@ impl Attempts {
                 Choice::NotNow(found) => found,
             };
             let Some(most) = self.wait_of(&found, now) else { return Err(found.closed(now)) };
-            let queued = found.soonest.and_then(|(place, _)| self.guard(place).wait());
-            let Some(_queued) = queued else { return Err(found.closed(now)) };
+            if self.queue(&found, &bell) {
+                // Who leaves from here on is heard of, so it is asked once more.
+                continue;
+            }
+            if !self.is_waiting() && !found.backs_off() {
+                return Err(found.closed(now));
+            }
             let _counted = exchange.waits();
-            if found.is_own() {
-                first_in_line = None;
-            } else if first_in_line.is_none() {
-                let alone;
-                (first_in_line, alone) = self.stand_in_line(exchange, &found, now).await;
-                if !alone {
-                    continue;
-                }
+            let is_time = tokio::select! {
+                () = tokio::time::sleep(most) => true,
+                () = bell.notified() => false,
+            };
+            if is_time {
+                self.slept(now, most);
             }
-            let rooms: Vec<Arc<Notify>> =
-                found.busy.iter().map(|place| self.room(*place)).collect();
-            // Who leaves from here on is heard of.
-            let left: Vec<_> = rooms.iter().map(|room| Box::pin(room.notified())).collect();
-            if !left.is_empty()
-                && let Choice::Go(chosen) = self.choose(now)
-            {
-                return Ok(chosen);
-            }
-            let sleep = tokio::time::sleep(most);
-            if left.is_empty() {
-                sleep.await;
-            } else {
-                tokio::select! {
-                    () = sleep => {}
-                    _ = select_all(left) => {}
-                }
-            }
-            self.slept(now, most);
             // By whatever clock more has passed; one that stands still keeps nobody here.
             let passed = exchange.app.gate.clock().now().time.since(now);
-            self.waited += if found.busy.is_empty() { most.max(passed) } else { passed };
+            self.waited += if is_time { most.max(passed) } else { passed };
         }
     }
 
-    /// Waits until those are gone who came before, as long as its caller has patience and its
-    /// own time has not come. Tells whether there were none.
-    async fn stand_in_line(
-        &mut self,
-        exchange: &Exchange,
-        found: &Found,
-        now: Time,
-    ) -> (Option<OwnedMutexGuard<()>>, bool) {
-        let Some((place, _)) = found.soonest else { return (None, true) };
-        let candidate = &self.candidates[place];
-        let line = self.guard(place).line(&candidate.model, candidate.account);
-        if let Ok(first) = Arc::clone(&line).try_lock_owned() {
-            return (Some(first), true);
+    /// Stands in line wherever there is something to wait for, and nowhere else; whether it
+    /// does so somewhere since now.
+    fn queue(&mut self, found: &Found, bell: &Arc<Notify>) -> bool {
+        let mut is_new = false;
+        for place in 0..self.candidates.len() {
+            let waiting = self.candidates[place].waiting.take();
+            let Some(not_now) = found.at(place) else { continue };
+            let joined = match waiting {
+                Some(waiting) => {
+                    waiting.found(not_now);
+                    Some(waiting)
+                }
+                None => {
+                    let joined = self.guard(place).wait(self.asked(place), not_now, bell);
+                    is_new |= joined.is_some();
+                    joined
+                }
+            };
+            self.candidates[place].waiting = joined;
         }
-        let left = self.left(place, now);
-        let left = found.own.map_or(left, |at| at.since(now).min(left));
-        let first = tokio::time::timeout(left, line.lock_owned()).await.ok();
-        let passed = exchange.app.gate.clock().now().time.since(now);
-        if first.is_none() {
-            self.slept(now, left);
-        }
-        // By whatever clock more has passed.
-        self.waited += if first.is_none() { left.max(passed) } else { passed };
-        (first, false)
+        is_new
+    }
+
+    fn is_waiting(&self) -> bool {
+        self.candidates.iter().any(|candidate| candidate.waiting.is_some())
     }
 
     /// Whose time came meanwhile may be tried again, whatever the clock says by now.
@@ -282,9 +292,13 @@ impl Attempts {
 
     /// Asks one of them anew.
     pub(super) fn ask(&self, place: usize, now: Time) -> Result<Pass, NotNow> {
-        let candidate = &self.candidates[place];
-        let guard = &candidate.provider.guard;
-        guard.admit(&candidate.model, candidate.account, &self.demand, now)
+        self.guard(place).admit(self.asked(place), now)
+    }
+
+    fn asked(&self, place: usize) -> Ask<'_> {
+        let Candidate { model, account, waiting, .. } = &self.candidates[place];
+        let turn = waiting.as_ref().map_or(self.turn, Waiting::turn);
+        Ask { model, account: *account, demand: &self.demand, turn }
     }
 
     /// Tells in an answer which model gave it and why others did not, where it is not the only
@@ -293,17 +307,17 @@ impl Attempts {
         if is_named || !self.told.is_empty() {
             headers::set(headers, headers::SERVED_BY, Some(self.candidates[place].path()));
         }
-        headers::set(headers, headers::ATTEMPTS, self.why());
+        headers::set(headers, headers::ATTEMPTS, self.told());
     }
 
     /// Tells in an answer that the cache gave it, and why no model did.
     pub(super) fn mark_cache(&self, headers: &mut HeaderMap) {
         headers::set(headers, headers::SERVED_BY, Some("cache"));
-        headers::set(headers, headers::ATTEMPTS, self.why());
+        headers::set(headers, headers::ATTEMPTS, self.told());
     }
 
-    /// Why those that were asked did not serve it.
-    fn why(&self) -> Option<String> {
+    /// Why those did not serve it that were asked, if any were.
+    pub(super) fn told(&self) -> Option<String> {
         let told: Vec<String> =
             self.told.iter().map(|(path, why)| format!("{path}={why}")).collect();
         (!told.is_empty()).then(|| told.join(", "))
@@ -318,18 +332,15 @@ impl Attempts {
 
     /// How long to wait, if that may help.
     fn wait_of(&self, found: &Found, now: Time) -> Option<Duration> {
-        let (place, soonest) = found.soonest?;
+        let (place, soonest) = found.soonest()?;
         let left = self.left(place, now);
-        let wait = soonest.until.map_or(left, |until| until.since(now));
-        (wait <= left && !left.is_zero()).then_some(wait)
+        let least = soonest.map_or(Duration::ZERO, |until| until.since(now));
+        let wait = found.timer.map_or(left, |at| at.since(now).min(left));
+        (least <= left && !left.is_zero()).then_some(wait)
     }
 
-    fn guard(&self, place: usize) -> &Arc<crate::guards::Guard> {
+    fn guard(&self, place: usize) -> &Arc<Guard> {
         &self.candidates[place].provider.guard
-    }
-
-    fn room(&self, place: usize) -> Arc<Notify> {
-        self.guard(place).room(&self.candidates[place].model)
     }
 
     fn note(&mut self, place: usize, why: &str) {
@@ -346,84 +357,33 @@ impl Attempts {
         let mut found = Found::default();
         for place in 0..self.candidates.len() {
             let candidate = &self.candidates[place];
-            let asked = match (candidate.tries, candidate.repeat_at) {
+            match (candidate.tries, candidate.repeat_at) {
                 _ if candidate.out => continue,
                 (1.., None) => continue,
                 (_, Some(at)) if at > now => {
-                    Err(NotNow { until: Some(at), why: InTheWay::Interval })
+                    found.back_off(place, at);
+                    continue;
                 }
-                _ => self.ask(place, now),
-            };
-            let is_new = candidate.tries == 0;
-            let is_own = candidate.repeat_at.is_some_and(|at| at > now);
-            match asked {
+                _ => {}
+            }
+            match self.ask(place, now) {
                 Ok(pass) => return Choice::Go(Chosen { place, pass }),
                 Err(not_now) => {
-                    if is_new {
-                        self.note(place, not_now.why.name());
+                    if self.candidates[place].tries == 0 {
+                        self.note_once(place, not_now.why.name());
                     }
-                    found.note(place, not_now, is_own);
+                    found.note(place, not_now);
                 }
             }
         }
         Choice::NotNow(found)
     }
-}
 
-impl Found {
-    fn closed(&self, now: Time) -> Stop {
-        closed(self.first.unwrap_or(InTheWay::Concurrency), self.until, now).into()
-    }
-
-    /// Whether what is waited for is the request's own time.
-    fn is_own(&self) -> bool {
-        self.own.is_some() && self.soonest.is_some_and(|(_, soonest)| soonest.until == self.own)
-    }
-
-    fn note(&mut self, place: usize, not_now: NotNow, is_own: bool) {
-        self.first = self.first.or(Some(not_now.why));
-        if let (true, Some(at)) = (is_own, not_now.until) {
-            self.own = Some(self.own.map_or(at, |known| known.min(at)));
-        }
-        self.until = match (self.until, not_now.until) {
-            (Some(one), Some(other)) => Some(one.min(other)),
-            (one, other) => one.or(other),
-        };
-        if !not_now.why.passes_by() {
-            return;
-        }
-        if not_now.why == InTheWay::Concurrency {
-            self.busy.push(place);
-        }
-        let sooner = |known: NotNow| match (known.until, not_now.until) {
-            (Some(known), Some(until)) => until < known,
-            (None, Some(_)) => true,
-            (_, None) => false,
-        };
-        if self.soonest.is_none_or(|(_, known)| sooner(known)) {
-            self.soonest = Some((place, not_now));
+    /// The same again is told once: whoever waits asks many times.
+    fn note_once(&mut self, place: usize, why: &str) {
+        let path = self.candidates[place].path();
+        if !self.told.iter().any(|told| (told.0.as_str(), told.1.as_str()) == (&path, why)) {
+            self.note(place, why);
         }
     }
-}
-
-/// What is told where nothing may be sent in time.
-pub(super) fn closed(why: InTheWay, until: Option<Time>, now: Time) -> Failure {
-    let wait = until.map(|until| until.since(now).max(Duration::from_millis(1)));
-    let (what, sentence) = match why {
-        InTheWay::Circuit => (What::CircuitOpen, "The provider is not able to answer right now"),
-        InTheWay::Quota | InTheWay::Interval => {
-            (What::ProviderBusy, "The provider has no room for this request right now")
-        }
-        InTheWay::Concurrency => {
-            (What::Overloaded, "The provider has as many requests at once as it bears")
-        }
-    };
-    let message = match wait {
-        Some(wait) => {
-            let seconds = headers::seconds_up(wait).max(1);
-            format!("{sentence}: try again in {}.", headers::people(seconds))
-        }
-        None => format!("{sentence}: try again later."),
-    };
-    Failure::new(what, message).after(wait)
 }

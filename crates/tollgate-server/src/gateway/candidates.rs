@@ -6,7 +6,10 @@ use compact_str::CompactString;
 use tollgate_core::{Time, policy::settings::NamedModel};
 
 use super::{exchange::Exchange, prepared::Asked, translated};
-use crate::{guards::Account, providers::Provider};
+use crate::{
+    guards::{Account, Waiting},
+    providers::Provider,
+};
 
 /// A model that may serve a request.
 #[derive(Debug)]
@@ -26,6 +29,8 @@ pub(super) struct Candidate {
     pub(super) out: bool,
     /// Whether a limit refused it the request before it was ready to wait.
     pub(super) refused: bool,
+    /// Its place among those that wait for it.
+    pub(super) waiting: Option<Waiting>,
 }
 
 impl Candidate {
@@ -43,6 +48,7 @@ impl Candidate {
             repeat_at: None,
             out: false,
             refused: false,
+            waiting: None,
         }
     }
 

@@ -12,12 +12,11 @@ use tollgate_core::{
 };
 
 use super::{
-    attempts, forward::Entry, open::Spare, patience::patience, planner::Planner, query,
-    ticket::Ticket,
+    forward::Entry, found, open::Spare, patience::patience, planner::Planner, query, ticket::Ticket,
 };
 use crate::{
     app::App,
-    guards::{Account, Pass},
+    guards::{Account, Ask, Pass, Turn},
     headers::{self, Told},
     identity::{self, Books, Caller, Shown},
     live::Live,
@@ -58,6 +57,8 @@ pub(super) struct Exchange {
     pub(super) is_charged: bool,
     /// What is held for what its provider may read beside its body.
     pub(super) spare: Spare,
+    /// Why those did not serve it that were asked, where none does.
+    pub(super) attempts: Option<String>,
 }
 
 /// A request as it came.
@@ -127,6 +128,7 @@ impl Exchange {
             is_again: false,
             is_charged: false,
             spare: Spare::default(),
+            attempts: None,
             provider,
             dialect,
             form: dialect.into(),
@@ -171,10 +173,14 @@ impl Exchange {
     ///
     /// # Errors
     /// When it would fail or be refused.
-    pub(super) fn pass(&self, model: &str) -> Result<Pass, Failure> {
+    pub(super) fn pass(&mut self) -> Result<Pass, Failure> {
         let (account, now) = (self.account(&self.provider), self.app.gate.clock().now().time);
-        let asked = self.provider.guard.admit(model, account, &Demand::ONE_REQUEST, now);
-        asked.map_err(|not_now| attempts::closed(not_now.why, not_now.until, now))
+        let turn = Turn::of(&self.who, self.arrived.time);
+        let ask = Ask { model: "", account, demand: &Demand::ONE_REQUEST, turn };
+        self.provider.guard.admit(ask, now).map_err(|not_now| {
+            self.attempts = Some(format!("{}={}", self.provider.name, not_now.why.name()));
+            found::closed(not_now.why, not_now.until, now)
+        })
     }
 
     /// Counts it among those that wait, until what is returned is dropped.
@@ -291,7 +297,7 @@ impl Exchange {
 
     /// The answer to a request that stopped on its way.
     pub(super) fn stopped(&self, stop: &Stop) -> Response<Body> {
-        match stop {
+        let mut response = match stop {
             Stop::Refused(refused) => self.refused(refused),
             // What is decided already is not counted again.
             Stop::Failed(failure) => match self.id {
@@ -301,7 +307,9 @@ impl Exchange {
                 }
                 None => turned_away(&self.app, self.arrived, failure, self.form),
             },
-        }
+        };
+        headers::set(response.headers_mut(), headers::ATTEMPTS, self.attempts.clone());
+        response
     }
 
     fn refused(&self, refused: &Refused) -> Response<Body> {

@@ -24,6 +24,7 @@ mod estimate;
 mod exchange;
 mod fallback;
 mod forward;
+mod found;
 mod google;
 mod judged;
 mod limits;

@@ -67,7 +67,7 @@ async fn unmetered(exchange: &mut Exchange, incoming: Incoming) -> Result<Respon
     } else {
         (body::bounded(body, provider.max_body_bytes)?, Bytes::new())
     };
-    let pass = exchange.pass("")?;
+    let pass = exchange.pass()?;
     let mut ticket = exchange.admit(Demand::ONE_REQUEST, "".into(), Rate::Free).await?;
     ticket.guard(pass);
     // A signature is good for minutes, and a turn may take longer to come.

@@ -5,7 +5,6 @@
 
 use std::sync::Arc;
 
-use compact_str::CompactString;
 use http::Response;
 use tollgate_core::Attribute;
 use tollgate_meter::Scan;
@@ -14,19 +13,17 @@ use super::{
     attempts::{Attempts, Chosen},
     body,
     cached::{self, Found, Keeper},
-    candidates::{self, Candidate},
-    dialect::{self, Request, Target},
+    dialect::{Request, Target},
     exchange::{Exchange, Incoming, Stop},
     fallback,
     planner::Planner,
-    prepared::{Asked, Prepared, deployment, prepare, rough, scan},
+    prepared::{Asked, Prepared, deployment, prepare, scan},
     ticket::Ticket,
 };
 use crate::{
     guards::Pass,
     net::{self, Body},
     prices::Rate,
-    refusal::{Failure, What},
 };
 
 /// One try.
@@ -72,7 +69,7 @@ pub(super) async fn metered(
     };
     let spare = fallback::spare(exchange, &keeper, request.scan());
     net::identity_encoding(&mut asked.head.headers);
-    let (mut attempts, scanned) = match attempts(exchange, &mut asked, request) {
+    let (mut attempts, scanned) = match Attempts::of(exchange, &mut asked, request) {
         Ok(attempts) => attempts,
         Err(failure) => {
             keeper.fail();
@@ -81,6 +78,7 @@ pub(super) async fn metered(
     };
     let answered = ask(exchange, &asked, (&mut attempts, scanned), &mut keeper).await;
     if answered.is_err() {
+        exchange.attempts = attempts.told();
         keeper.fail();
     }
     fallback::instead(exchange, spare, &attempts, answered).await
@@ -130,35 +128,6 @@ async fn look(exchange: &mut Exchange, asked: &Asked, scan: &Scan) -> Result<Fou
     let Asked { head, body, read, .. } = asked;
     let asked = cached::Asked { uri, headers: &head.headers, body, scan, read: *read };
     cached::look(exchange, asked).await
-}
-
-/// The models that may serve it; and what was scanned, where that goes to its model as it is.
-fn attempts(
-    exchange: &Exchange,
-    asked: &mut Asked,
-    request: Request,
-) -> Result<(Attempts, Option<Request>), Failure> {
-    let demand = rough(request.scan());
-    let name = CompactString::from(&request.scan().model);
-    let named = exchange.live.settings.models.get(name.as_str());
-    // A deployment whose model is called as several others are is not meant for those.
-    let is_meant =
-        asked.deployment.is_none() || dialect::deployment(&asked.rest) == asked.deployment;
-    if let Some(named) = named.filter(|_| is_meant) {
-        let candidates = candidates::of_name(exchange, named, asked);
-        if candidates.is_empty() {
-            let sentence = format!(
-                "None of the models behind `{name}` speaks as this request does: ask for another, or by another API."
-            );
-            return Err(Failure::new(What::NotFound, sentence).at("model"));
-        }
-        asked.name = Some(name);
-        return Ok((Attempts::new(exchange, candidates, demand), None));
-    }
-    let provider = &exchange.provider;
-    let model = CompactString::from(&request.scan().model);
-    let candidate = Candidate::new(Arc::clone(provider), model, exchange.account(provider));
-    Ok((Attempts::new(exchange, vec![candidate], demand), Some(request)))
 }
 
 impl Try<'_> {

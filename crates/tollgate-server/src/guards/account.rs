@@ -1,9 +1,6 @@
 //! Whose quota at a provider a request counts in.
 
-use std::{
-    hash::{BuildHasher as _, Hasher as _},
-    sync::Arc,
-};
+use std::hash::{BuildHasher as _, Hasher as _};
 
 use foldhash::quality::RandomState;
 use http::{HeaderMap, HeaderValue};
@@ -22,10 +19,6 @@ pub(crate) struct Account(u64);
 /// first, and begins anew with nothing known.
 pub(super) const MAX_ACCOUNTS: usize = 64;
 
-/// Those who wait for the same: only the first of them looks after it, so that whatever comes
-/// free wakes one and not all, and they are served as they came.
-pub(crate) type Line = Arc<tokio::sync::Mutex<()>>;
-
 /// The quotas of one model, by account.
 #[derive(Debug, Default)]
 pub(super) struct Quotas(Vec<Known>);
@@ -34,7 +27,6 @@ pub(super) struct Quotas(Vec<Known>);
 struct Known {
     account: Account,
     quota: Quota,
-    line: Line,
     used_at: Time,
 }
 
@@ -79,19 +71,12 @@ impl Quotas {
                 let oldest = (0..self.0.len()).min_by_key(|place| self.0[*place].used_at);
                 self.0.swap_remove(oldest.unwrap_or_default());
             }
-            let (quota, line) = (Quota::new(settings.clone()), Line::default());
-            self.0.push(Known { account, quota, line, used_at: now });
+            self.0.push(Known { account, quota: Quota::new(settings.clone()), used_at: now });
             self.0.len() - 1
         });
         let known = &mut self.0[place];
         known.used_at = now;
         &mut known.quota
-    }
-
-    /// Where those stand in line who wait with the key of an account that was not forgotten.
-    pub(super) fn line(&self, account: Account) -> Option<Line> {
-        let known = self.0.iter().find(|known| known.account == account);
-        known.map(|known| Arc::clone(&known.line))
     }
 
     /// Other settings. What is known stays.

@@ -16,6 +16,7 @@ mod announced;
 mod chance;
 mod forced;
 mod keeper;
+mod line;
 mod model;
 mod models;
 mod pass;
@@ -23,13 +24,7 @@ mod shown;
 #[cfg(test)]
 mod tests;
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use compact_str::CompactString;
 use parking_lot::Mutex;
@@ -42,11 +37,14 @@ use tollgate_core::{
     policy::settings::{self, Learn},
 };
 
-pub(crate) use account::{Account, Line};
+pub(crate) use account::Account;
 pub(crate) use announced::announced;
 pub(crate) use chance::Chance;
 pub(crate) use forced::Forced;
 pub(crate) use keeper::{Opened, attend, keep, resume};
+use line::Line;
+pub(crate) use line::{Turn, Waiting};
+use model::Model;
 use models::Models;
 pub(crate) use pass::{End, Pass, Served};
 pub(crate) use shown::{Circuit, circuit_states};
@@ -74,15 +72,19 @@ pub(crate) struct Watch {
 struct Known {
     models: Mutex<Models>,
     common: Mutex<Common>,
-    waiting: AtomicU32,
+    line: Mutex<Line>,
 }
 
-/// A request that waits for a provider to have room.
-#[derive(Debug)]
-pub(crate) struct Waiting(Arc<Known>);
-
-/// Requests that wait for one provider to have room; each may hold a body in memory.
-const MAX_WAITING: u32 = 1_000;
+/// A request that asks whether it may be sent.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ask<'a> {
+    pub(crate) model: &'a str,
+    /// Whose quota it counts in.
+    pub(crate) account: Account,
+    pub(crate) demand: &'a Demand,
+    /// Where it stands among those that wait.
+    pub(crate) turn: Turn,
+}
 
 /// What the policy says about it.
 #[derive(Debug, Clone, PartialEq)]
@@ -110,6 +112,9 @@ pub(crate) struct NotNow {
     pub(crate) until: Option<Time>,
     /// What is in the way.
     pub(crate) why: InTheWay,
+    /// Whether others wait for that who go before it: it is told when its turn comes, and that is
+    /// no earlier than the instant.
+    pub(crate) behind: bool,
 }
 
 /// What is in the way of a request.
@@ -133,12 +138,6 @@ impl Watch {
     /// Returns when a circuit has changed its state since the last time.
     pub(crate) async fn changed(&self) {
         self.changed.notified().await;
-    }
-}
-
-impl Drop for Waiting {
-    fn drop(&mut self) {
-        self.0.waiting.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -192,7 +191,7 @@ impl Guard {
         let known = Known {
             models: Mutex::new(Models::new(settings.clone())),
             common: Mutex::new(common),
-            waiting: AtomicU32::new(0),
+            line: Mutex::default(),
         };
         Self { provider: provider.into(), settings, watch, known: Arc::new(known) }
     }
@@ -212,9 +211,7 @@ impl Guard {
     pub(crate) fn enforce(&self, now: Time) {
         let changed = self.known.models.lock().enforce(&self.settings, now);
         self.known.common.lock().enforce(&self.settings, now);
-        for model in changed {
-            self.tell(&model);
-        }
+        self.changed(&changed);
     }
 
     /// What the policy says about it.
@@ -222,41 +219,33 @@ impl Guard {
         &self.settings
     }
 
-    /// Whether a request of so much may be sent to a model now, with the key of that account.
+    /// Whether a request may be sent now.
     ///
     /// # Errors
     /// With what is in the way.
-    pub(crate) fn admit(
-        self: &Arc<Self>,
-        model: &str,
-        account: Account,
-        demand: &Demand,
-        now: Time,
-    ) -> Result<Pass, NotNow> {
-        let model = self.known.models.lock().of(model, now);
+    pub(crate) fn admit(self: &Arc<Self>, ask: Ask<'_>, now: Time) -> Result<Pass, NotNow> {
+        let model = self.known.models.lock().of(ask.model, now);
+        let before = || self.known.line.lock().before(ask.turn, model.name(), ask.account);
         let begin = || {
             let mut common = self.known.common.lock();
             common.interval.as_mut().map_or(Ok(()), |interval| interval.begin(now))
         };
-        let taken = model.admit(account, demand, begin, now);
+        let taken = model.admit(ask.account, ask.demand, (before, begin), now);
         self.tell(&model);
         Ok(Pass::new(Arc::clone(self), model, taken?, now))
     }
 
-    /// Tells when a request of a model has ended, where their number is what others wait for.
-    pub(crate) fn room(&self, model: &str) -> Arc<Notify> {
-        self.known.models.lock().of(model, self.watch.clock.now().time).room()
-    }
-
-    /// Where those stand in line who wait for a model with the key of that account.
-    pub(crate) fn line(&self, model: &str, account: Account) -> Line {
-        self.known.models.lock().of(model, self.watch.clock.now().time).line(account)
-    }
-
-    /// A place among those that wait, if there is one.
-    pub(crate) fn wait(&self) -> Option<Waiting> {
-        let place = Waiting(Arc::clone(&self.known));
-        (self.known.waiting.fetch_add(1, Ordering::Relaxed) < MAX_WAITING).then_some(place)
+    /// A place among those that wait, if there is one; `bell` rings when it should ask again,
+    /// beside the instant that it was told.
+    pub(crate) fn wait(
+        &self,
+        ask: Ask<'_>,
+        not_now: NotNow,
+        bell: &Arc<Notify>,
+    ) -> Option<Waiting> {
+        let model = self.known.models.lock().of(ask.model, self.watch.clock.now().time);
+        let who = (model.name().clone(), ask.account);
+        Waiting::join(&self.known, ask.turn, who, not_now, bell)
     }
 
     /// A request begins that was not tried here before.
@@ -283,13 +272,16 @@ impl Guard {
     /// What operators have forced holds from now on.
     pub(crate) fn force(&self, forced: Forced, now: Time) {
         let changed = self.known.models.lock().force(forced, now);
-        for model in changed {
-            self.tell(&model);
-        }
+        self.changed(&changed);
+    }
+
+    fn changed(&self, models: &[Arc<Model>]) {
+        models.iter().for_each(|model| self.tell(model));
+        self.known.line.lock().ring_all();
     }
 
     /// Tells what has changed of a model's circuit.
-    fn tell(&self, model: &model::Model) {
+    fn tell(&self, model: &Model) {
         if model.tell(&self.provider) {
             self.watch.changed.notify_one();
         }

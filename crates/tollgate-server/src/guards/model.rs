@@ -1,11 +1,10 @@
 //! What stands before one model: its breaker, its quotas, how many requests at once.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use compact_str::CompactString;
 use parking_lot::Mutex;
 use smallvec::SmallVec;
-use tokio::sync::Notify;
 use tollgate_core::{
     Demand, Time, Unit,
     adaptive::{Concurrency, Pace},
@@ -16,17 +15,13 @@ use tollgate_core::{
     quota::{Announced, Sent},
 };
 
-use super::{Account, Forced, GuardSettings, InTheWay, Line, NotNow, account::Quotas};
+use super::{Account, Forced, GuardSettings, InTheWay, NotNow, account::Quotas};
 
 /// One model of a provider.
 #[derive(Debug)]
 pub(super) struct Model {
     name: CompactString,
     inner: Mutex<Inner>,
-    /// Told when a request has ended.
-    room: Arc<Notify>,
-    /// Of those who wait where nothing is known of their accounts.
-    line: Line,
 }
 
 #[derive(Debug)]
@@ -77,36 +72,28 @@ impl Model {
             in_flight: 0,
             used_at: now,
         };
-        let (inner, room) = (Mutex::new(inner), Arc::default());
-        Self { name: name.into(), inner, room, line: Line::default() }
+        Self { name: name.into(), inner: Mutex::new(inner) }
     }
 
     pub(super) const fn name(&self) -> &CompactString {
         &self.name
     }
 
-    pub(super) fn room(&self) -> Arc<Notify> {
-        Arc::clone(&self.room)
-    }
-
-    /// Where those stand in line who wait for it with the key of that account.
-    pub(super) fn line(&self, account: Account) -> Line {
-        self.inner.lock().quotas.line(account).unwrap_or_else(|| Arc::clone(&self.line))
-    }
-
-    /// Takes all that a request needs, or nothing.
+    /// Takes all that a request needs, or nothing: unless others are `before` it, or it may not
+    /// `begin` yet.
     pub(super) fn admit(
         &self,
         account: Account,
         demand: &Demand,
-        begin: impl FnOnce() -> Result<(), Time>,
+        (before, begin): (impl FnOnce() -> Option<NotNow>, impl FnOnce() -> Result<(), Time>),
         now: Time,
     ) -> Result<Taken, NotNow> {
         let mut inner = self.inner.lock();
         let inner = &mut *inner;
         inner.used_at = inner.used_at.max(now);
         let ticket = inner.pass(now)?;
-        match inner.take(account, demand, begin, now) {
+        let taken = before().map_or_else(|| inner.take(account, demand, begin, now), Err);
+        match taken {
             Ok(sent) => {
                 inner.in_flight += 1;
                 let in_flight = inner.in_flight;
@@ -142,8 +129,6 @@ impl Model {
     pub(super) fn leave(&self) {
         let mut inner = self.inner.lock();
         inner.in_flight = inner.in_flight.saturating_sub(1);
-        drop(inner);
-        self.room.notify_waiters();
     }
 
     /// An answer came whole and well.
@@ -171,8 +156,6 @@ impl Model {
     pub(super) fn reconfigure(&self, settings: &GuardSettings, forced: &Forced, now: Time) {
         let breaker = forced.settings(&self.name, &settings.breaker);
         self.inner.lock().reconfigure(breaker, &settings.learn, now);
-        // There may be more of it now.
-        self.room.notify_waiters();
     }
 
     /// Since when it is of no use to anybody, if it is not.
@@ -248,7 +231,7 @@ impl Inner {
             Admission::Refuse { until, probing: true } => Some(until.min(now.after(self.recovery))),
             Admission::Refuse { until, .. } => Some(until),
         };
-        Err(NotNow { until, why: InTheWay::Circuit })
+        Err(NotNow { until, why: InTheWay::Circuit, behind: false })
     }
 
     fn take(
@@ -258,9 +241,9 @@ impl Inner {
         begin: impl FnOnce() -> Result<(), Time>,
         now: Time,
     ) -> Result<Option<Sent>, NotNow> {
-        let until = |why| move |until| NotNow { until: Some(until), why };
+        let until = |why| move |until| NotNow { until: Some(until), why, behind: false };
         if self.concurrency.as_ref().is_some_and(|all| self.in_flight >= all.limit()) {
-            return Err(NotNow { until: None, why: InTheWay::Concurrency });
+            return Err(NotNow { until: None, why: InTheWay::Concurrency, behind: false });
         }
         if !self.learn.announced {
             return begin().map(|()| None).map_err(until(InTheWay::Interval));

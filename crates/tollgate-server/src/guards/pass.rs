@@ -61,6 +61,7 @@ impl Pass {
     pub(crate) fn headed(&mut self, told: &Announced, now: Time) {
         if let Some(sent) = self.taken.sent.take() {
             self.model.answered(self.taken.account, sent, told, now);
+            self.guard.known.line.lock().told(self.model.name(), self.taken.account);
         }
     }
 
@@ -81,6 +82,7 @@ impl Pass {
     pub(crate) fn unsent(mut self) {
         if let Some(sent) = self.taken.sent.take() {
             self.model.unsent(self.taken.account, sent);
+            self.guard.known.line.lock().told(self.model.name(), self.taken.account);
         }
     }
 
@@ -130,5 +132,6 @@ impl Drop for Pass {
         // Whether it was counted is not known, so it is taken to be.
         self.headed(&Announced::default(), now);
         self.model.leave();
+        self.guard.known.line.lock().freed(self.model.name());
     }
 }

@@ -28,6 +28,8 @@ pub(crate) struct Circuit {
     slow: u64,
     /// Requests that are on their way.
     in_flight: u32,
+    /// Requests that wait for their turn there.
+    waiting: usize,
     /// How many may be at once, where that is learned.
     concurrency: Option<u32>,
     /// What the policy's own key has left, as far as the provider told.
@@ -61,7 +63,9 @@ impl Guard {
         let shown = models.into_iter().map(|(forced, model)| {
             let standing = model.standing(now.time);
             self.tell(&model);
-            Circuit::new(provider(), Some(model.name().to_string()), forced, &standing, now)
+            let waiting = self.known.line.lock().of(model.name());
+            let name = Some(model.name().to_string());
+            Circuit::new(provider(), name, forced, &standing, waiting, now)
         });
         let all = of_all.map(|mode| Circuit::of_all(provider(), mode));
         all.into_iter().chain(shown).collect()
@@ -89,6 +93,7 @@ impl Circuit {
         model: Option<String>,
         forced: Option<Mode>,
         standing: &Standing,
+        waiting: usize,
         now: Now,
     ) -> Self {
         let (state, until_at) = match standing.state {
@@ -108,6 +113,7 @@ impl Circuit {
             failures: standing.counts.failures,
             slow: standing.counts.slow,
             in_flight: standing.in_flight,
+            waiting,
             concurrency: standing.concurrency,
             requests_left: standing.requests_left,
             tokens_left: standing.tokens_left,
@@ -130,6 +136,7 @@ impl Circuit {
             failures: 0,
             slow: 0,
             in_flight: 0,
+            waiting: 0,
             concurrency: None,
             requests_left: None,
             tokens_left: None,

@@ -18,6 +18,7 @@ mod holds;
 mod identity;
 mod input;
 mod known_failures;
+mod lines;
 mod managed;
 mod metering;
 mod named;

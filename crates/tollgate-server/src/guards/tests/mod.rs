@@ -2,6 +2,7 @@
 
 mod bearing;
 mod enforced;
+mod line;
 mod reload;
 mod restart;
 
@@ -9,14 +10,14 @@ use std::{sync::Arc, time::Duration};
 
 use tollgate::Clock;
 use tollgate_core::{
-    Demand, Time,
+    Attribute, Attributes, Demand, Time,
     breaker::Mode,
     policy::Sources,
     quota::{Announced, Reading},
 };
 
 use super::{
-    Account, End, Forced, Guard, GuardSettings, InTheWay, NotNow, Pass, Served, Watch,
+    Account, Ask, End, Forced, Guard, GuardSettings, InTheWay, NotNow, Pass, Served, Turn, Watch,
     account::MAX_ACCOUNTS, models::MAX_MODELS,
 };
 
@@ -24,6 +25,7 @@ const SECOND: Duration = Duration::from_secs(1);
 const SERVED: End = End::Served(Served { tokens: 10, streamed: false });
 const FAILED: End = End::Failed { retry_after: None, overloaded: false };
 
+#[derive(Clone)]
 struct World {
     clock: Clock,
     guard: Arc<Guard>,
@@ -32,7 +34,10 @@ struct World {
 impl World {
     /// A provider under a policy that says this of it.
     fn new(says: &str) -> Self {
-        let clock = Clock::set_at(Time::from_millis(1_000));
+        Self::by(Clock::set_at(Time::from_millis(1_000)), says)
+    }
+
+    fn by(clock: Clock, says: &str) -> Self {
         let guard = Arc::new(Guard::new("up", settings(says), Watch::new(clock.clone())));
         Self { clock, guard }
     }
@@ -52,7 +57,7 @@ impl World {
     }
 
     fn of(&self, model: &str, account: Account) -> Result<Pass, NotNow> {
-        self.guard.admit(model, account, &Demand::ONE_REQUEST, self.now())
+        self.guard.admit(ask(model, account, turn(None, self.now())), self.now())
     }
 
     fn ask(&self, model: &str) -> Result<Pass, NotNow> {
@@ -72,6 +77,18 @@ impl World {
             .find(|known| state["state"] == *known)
             .expect("a state")
     }
+}
+
+fn turn(priority: Option<&'static str>, arrived: Time) -> Turn {
+    let mut who = Attributes::new();
+    if let Some(priority) = priority {
+        who.set(Attribute::Priority, priority);
+    }
+    Turn::of(&who, arrived)
+}
+
+fn ask(model: &str, account: Account, turn: Turn) -> Ask<'_> {
+    Ask { model, account, demand: &Demand::ONE_REQUEST, turn }
 }
 
 /// What a policy says of a provider.
@@ -196,11 +213,14 @@ async fn only_so_many_are_on_their_way_and_who_waits_is_told() {
     let world = World::new("[providers.up.learn.concurrency]\ninitial = 2");
     let first = world.ask("m").expect("one of two");
     let second = world.ask("m").expect("two of two");
-    let room = world.guard.room("m");
-    let freed = room.notified();
+    let bell = Arc::default();
+    let not_now = world.ask("m").expect_err("there are two");
+    let asked = ask("m", Account::COMMON, turn(None, world.now()));
+    let waiting = world.guard.wait(asked, not_now, &bell).expect("a place");
     assert_eq!(in_the_way(world.ask("m")), (InTheWay::Concurrency, None));
     first.unsent();
-    freed.await;
+    bell.notified().await;
+    drop(waiting);
     let third = world.ask("m").expect("there is room");
     drop((second, third));
 }

@@ -1,0 +1,183 @@
+//! Who waits for a provider: served in their order, wherever the same thing is in their way.
+//!
+//! - **In order.** Whoever came first goes first; each level of [`Priority`] counts as having
+//!   come [`AGEING`] earlier or later, so nobody waits for ever behind more urgent ones.
+//! - **Nobody overtakes.** Who comes while others wait for the same goes behind them, even if
+//!   there were room. The same is: the same key's quota of the same model, a place at the same
+//!   model, or the time between requests to the provider. Whoever waits for something else is
+//!   passed by.
+//! - **One is woken at a time**: who is next, by who left. That one wakes the one after it.
+//! - **Bounded**, by [`MAX_WAITING`].
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use compact_str::CompactString;
+use tokio::sync::Notify;
+use tollgate_core::{Attribute, Attributes, Time, queue::Priority};
+
+use super::{Account, InTheWay, Known, NotNow};
+
+/// Those who wait for one provider.
+#[derive(Debug, Default)]
+pub(super) struct Line {
+    waiting: BTreeMap<Turn, Waiter>,
+    /// Of those who came at the same time.
+    nth: u64,
+}
+
+/// Where somebody stands who comes, or waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Turn {
+    /// When it came, as its priority counts.
+    at: Time,
+    nth: u64,
+}
+
+#[derive(Debug)]
+struct Waiter {
+    model: CompactString,
+    account: Account,
+    not_now: NotNow,
+    /// Rung when it should ask again.
+    bell: Arc<Notify>,
+}
+
+/// A place in the line, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Waiting {
+    known: Arc<Known>,
+    turn: Turn,
+}
+
+/// Requests that wait for one provider to have room; each may hold a body in memory.
+const MAX_WAITING: usize = 1_000;
+
+/// How much later each level of priority counts as having come.
+const AGEING: Duration = Duration::from_secs(10);
+
+impl Turn {
+    /// Of somebody who came then and has no place in the line yet.
+    pub(crate) fn of(who: &Attributes, arrived: Time) -> Self {
+        let told = who.value(&Attribute::Priority).and_then(|told| told.parse().ok());
+        let priority: Priority = told.unwrap_or_default();
+        Self { at: arrived.after(AGEING * u32::from(priority.level())), nth: u64::MAX }
+    }
+}
+
+impl Line {
+    /// What those are waiting for who go before somebody, if there are any.
+    pub(super) fn before(&self, turn: Turn, model: &str, account: Account) -> Option<NotNow> {
+        let mut before = self.waiting.range(..turn).map(|(_, waiter)| waiter);
+        let first = before.find(|waiter| waiter.precedes(model, account))?;
+        Some(NotNow { behind: true, ..first.not_now })
+    }
+
+    /// How many wait for a model.
+    pub(super) fn of(&self, model: &str) -> usize {
+        self.waiting.values().filter(|waiter| waiter.model == model).count()
+    }
+
+    fn join(&mut self, turn: Turn, waiter: Waiter) -> Option<Turn> {
+        if self.waiting.len() >= MAX_WAITING {
+            return None;
+        }
+        let turn = Turn { nth: self.nth, ..turn };
+        self.nth += 1;
+        self.waiting.insert(turn, waiter);
+        Some(turn)
+    }
+
+    /// What is in somebody's way now. Where that is something else, others may go on.
+    fn found(&mut self, turn: Turn, not_now: NotNow) {
+        let Some(waiter) = self.waiting.get_mut(&turn) else { return };
+        let before = std::mem::replace(&mut waiter.not_now, not_now);
+        if before.why != not_now.why {
+            let (model, account) = (waiter.model.clone(), waiter.account);
+            self.moved(&model, account, before.why);
+        }
+    }
+
+    fn leave(&mut self, turn: Turn) {
+        if let Some(waiter) = self.waiting.remove(&turn) {
+            self.moved(&waiter.model, waiter.account, waiter.not_now.why);
+        }
+    }
+
+    /// Somebody does not stand before others any more, who waited for this.
+    fn moved(&self, model: &str, account: Account, why: InTheWay) {
+        self.ring(|waiter| waiter.is_of(model, account));
+        match why {
+            InTheWay::Concurrency => self.freed(model),
+            InTheWay::Interval => self.ring(|waiter| waiter.not_now.why == why),
+            InTheWay::Quota | InTheWay::Circuit => {}
+        }
+    }
+
+    /// A request of a model has ended.
+    pub(super) fn freed(&self, model: &str) {
+        self.ring(|waiter| waiter.not_now.why == InTheWay::Concurrency && waiter.model == model);
+    }
+
+    /// A provider told what an account has left.
+    pub(super) fn told(&self, model: &str, account: Account) {
+        self.ring(|waiter| waiter.is_of(model, account));
+    }
+
+    /// Everything may be otherwise.
+    pub(super) fn ring_all(&self) {
+        self.waiting.values().for_each(|waiter| waiter.bell.notify_one());
+    }
+
+    fn ring(&self, is_meant: impl Fn(&Waiter) -> bool) {
+        if let Some(first) = self.waiting.values().find(|waiter| is_meant(waiter)) {
+            first.bell.notify_one();
+        }
+    }
+}
+
+impl Waiter {
+    fn is_of(&self, model: &str, account: Account) -> bool {
+        self.account == account && self.model == model
+    }
+
+    /// Whether what it waits for is what somebody else would take, who comes after it.
+    fn precedes(&self, model: &str, account: Account) -> bool {
+        self.is_of(model, account)
+            || match self.not_now.why {
+                InTheWay::Concurrency => self.model == model,
+                InTheWay::Interval => true,
+                InTheWay::Quota | InTheWay::Circuit => false,
+            }
+    }
+}
+
+impl Waiting {
+    /// A place in the line, if there is one.
+    pub(super) fn join(
+        known: &Arc<Known>,
+        turn: Turn,
+        (model, account): (CompactString, Account),
+        not_now: NotNow,
+        bell: &Arc<Notify>,
+    ) -> Option<Self> {
+        let waiter = Waiter { model, account, not_now, bell: Arc::clone(bell) };
+        let turn = known.line.lock().join(turn, waiter)?;
+        Some(Self { known: Arc::clone(known), turn })
+    }
+
+    /// Where it is.
+    pub(crate) const fn turn(&self) -> Turn {
+        self.turn
+    }
+
+    /// What is in its way now.
+    pub(crate) fn found(&self, not_now: NotNow) {
+        self.known.line.lock().found(self.turn, not_now);
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.known.line.lock().leave(self.turn);
+    }
+}

@@ -13,6 +13,7 @@
 pub mod anthropic;
 mod audio;
 pub mod bedrock;
+mod calls;
 pub mod deepgram;
 mod edit;
 pub mod gemini;
@@ -44,6 +45,7 @@ mod told;
 mod top_level;
 pub mod translate;
 
+pub use calls::{ALLOWED_SEARCHES, MAX_TOLD_SEARCHES, PaidTools};
 pub use learned::{Learned, Lesson};
 pub use metered::{Basis, Counts, Ending, Metered};
 pub use plain::PlainMeter;

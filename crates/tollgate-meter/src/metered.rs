@@ -25,6 +25,8 @@ pub struct Counts {
     pub reasoning_tokens: u64,
     /// Audio, in milliseconds.
     pub millis: u64,
+    /// Searches of the web by the provider's own tool, which are charged by the call.
+    pub searches: u64,
 }
 
 /// The end of a response, as it was metered.
@@ -84,6 +86,7 @@ impl Counts {
             output_audio_tokens: 0,
             reasoning_tokens: 0,
             millis: 0,
+            searches: 0,
         }
     }
 

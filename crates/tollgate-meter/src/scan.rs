@@ -1,5 +1,7 @@
 //! What a request asks for, as far as its body tells, whatever dialect it speaks.
 
+use crate::PaidTools;
+
 /// What a request body tells about its demand.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scan {
@@ -19,6 +21,8 @@ pub struct Scan {
     pub dearer: Option<&'static str>,
     /// Whether it asks the model to think, so that what is made need not be what is sent.
     pub thinks: bool,
+    /// What it enables of the provider's own tools that is charged by the call.
+    pub tools: PaidTools,
 }
 
 /// How much audio a request sends, before anyone has heard it.

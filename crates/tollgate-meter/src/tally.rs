@@ -1,6 +1,9 @@
 //! What a stream has brought so far, whatever dialect it speaks.
 
-use crate::{Counts, Ending, Input, Metered, Scan, Tokenizer, text::Text, told::Told};
+use crate::{
+    Basis, Counts, Ending, Input, MAX_TOLD_SEARCHES, Metered, Scan, Tokenizer, text::Text,
+    told::Told,
+};
 
 /// No token of a published vocabulary stands for more text.
 const MAX_BYTES_PER_TOKEN: u64 = 128;
@@ -32,6 +35,8 @@ pub(crate) struct Tally {
     text_tokens: u64,
     text_events: u64,
     largest: Text,
+    /// Searches that were made so far, where usage does not tell them.
+    searches: u64,
     ending: Ending,
 }
 
@@ -50,6 +55,7 @@ impl Tally {
             text_tokens: 0,
             text_events: 0,
             largest: Text::default(),
+            searches: 0,
             ending: Ending::Cut,
         }
     }
@@ -92,6 +98,16 @@ impl Tally {
         };
     }
 
+    /// So many searches were made, as far as events tell.
+    pub(crate) fn searched(&mut self, searches: u64) {
+        self.searches = searches.min(MAX_TOLD_SEARCHES);
+    }
+
+    /// How many searches were made, as far as events told.
+    pub(crate) const fn searches(&self) -> u64 {
+        self.searches
+    }
+
     /// The dialect's own mark ends the stream; an error stays one.
     pub(crate) const fn complete(&mut self) {
         if matches!(self.ending, Ending::Cut) {
@@ -108,7 +124,10 @@ impl Tally {
     pub(crate) fn metered(&self) -> Metered {
         let mut estimate = Counts::tokens(self.input.likely, self.output_estimate());
         estimate.millis = self.likely_millis;
-        let (counts, basis) = self.told.or(estimate);
+        let (mut counts, basis) = self.told.or(estimate);
+        if basis != Basis::Told || counts.searches == 0 {
+            counts.searches = counts.searches.max(self.searches);
+        }
         Metered { counts, basis, ending: self.ending, text_bytes: self.text_bytes }
     }
 

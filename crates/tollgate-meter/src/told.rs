@@ -1,6 +1,6 @@
 //! What a provider tells about usage, believed only where it can be true.
 
-use crate::{Basis, Counts};
+use crate::{Basis, Counts, MAX_TOLD_SEARCHES};
 
 /// More tokens than any request has: a provider that tells more is not believed.
 pub const MAX_TOLD_TOKENS: u64 = 1_000_000_000;
@@ -27,7 +27,8 @@ impl Told {
     pub(crate) fn counts(counts: Counts) -> Self {
         let can_be_true = counts.input_tokens <= MAX_TOLD_TOKENS
             && counts.output_tokens <= MAX_TOLD_TOKENS
-            && counts.millis <= MAX_TOLD_MILLIS;
+            && counts.millis <= MAX_TOLD_MILLIS
+            && counts.searches <= MAX_TOLD_SEARCHES;
         if can_be_true { Self::Counts(counts) } else { Self::Implausible }
     }
 

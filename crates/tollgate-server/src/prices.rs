@@ -5,9 +5,9 @@ use std::{collections::HashMap, num::NonZeroU64, sync::Arc};
 use foldhash::fast::RandomState;
 use tollgate_core::{
     Attribute, Attributes, Demand, Now, Policy, ReservationId, Time, Unit,
-    policy::settings::{self, ModelPrice, PricePerMillion, Unpriced},
+    policy::settings::{self, ModelPrice, PricePerCall, PricePerMillion, Unpriced},
 };
-use tollgate_meter::{Price, PriceTable};
+use tollgate_meter::{PaidTools, Price, PriceTable};
 
 use crate::providers::Provider;
 
@@ -35,7 +35,10 @@ impl Prices {
         let own =
             settings.models.iter().map(|(name, its)| (name.clone(), Arc::new(price(name, its))));
         let assumed = match &settings.unpriced {
-            Unpriced::Assume(its) => Some(Arc::new(of_tokens(its.input, its.output))),
+            Unpriced::Assume(its) => {
+                let search = its.search.map(|PricePerCall(nanos)| nanos.0);
+                Some(Arc::new(Price { search, ..of_tokens(its.input, its.output) }))
+            }
             Unpriced::Deny | Unpriced::Free | Unpriced::DenyWhenBudgeted => None,
         };
         Self { own: own.collect(), unpriced: settings.unpriced.clone(), assumed }
@@ -71,6 +74,33 @@ impl Prices {
             Unpriced::Free => Some(Rate::Free),
             Unpriced::DenyWhenBudgeted => (!is_budgeted()).then_some(Rate::Free),
             Unpriced::Assume(_) => self.assumed.clone().map(Rate::Own),
+        }
+    }
+}
+
+impl Prices {
+    /// What a request is charged that enables these tools, or `None` where it is refused since
+    /// nobody knows what one of them costs: as [`unpriced`](Self::unpriced) has it of models.
+    pub(crate) fn with_tools(
+        &self,
+        rate: Rate,
+        tools: PaidTools,
+        is_budgeted: impl FnOnce() -> bool,
+    ) -> Option<Rate> {
+        let Some(price) = rate.price() else { return Some(rate) };
+        let lacks_search = tools.searches > 0 && price.search.is_none();
+        if !tools.others && !lacks_search {
+            return Some(rate);
+        }
+        match &self.unpriced {
+            Unpriced::Deny => None,
+            Unpriced::Free => Some(rate),
+            Unpriced::DenyWhenBudgeted => (!is_budgeted()).then_some(rate),
+            Unpriced::Assume(_) => {
+                let assumed = self.assumed.as_ref().and_then(|assumed| assumed.search);
+                let search = price.search.or(assumed);
+                Some(Rate::Own(Arc::new(Price { search, ..price.clone() })))
+            }
         }
     }
 }
@@ -116,6 +146,7 @@ fn price(name: &str, its: &ModelPrice) -> Price {
     price.max_input_tokens = its.max_input_tokens.map(NonZeroU64::get).or(listed);
     price.max_output_tokens = its.max_output_tokens.map(NonZeroU64::get);
     price.tokens.cached_read = its.cached_input.map(|PricePerMillion(nanos)| nanos.0);
+    price.search = its.search.map(|PricePerCall(nanos)| nanos.0);
     price
 }
 

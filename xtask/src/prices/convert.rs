@@ -1,5 +1,7 @@
 //! One model of the source, made into a line of the table or left out for a reason.
 
+use std::collections::BTreeMap;
+
 use serde_json::value::RawValue;
 use tollgate_meter::prices::{Mode, Price, Row, Tier, TokenPrices};
 
@@ -33,6 +35,11 @@ const REASONING: &str = "output_cost_per_reasoning_token";
 const CACHED_READ: &str = "cache_read_input_token_cost";
 const CACHE_WRITE: &str = "cache_creation_input_token_cost";
 const CACHE_WRITE_HOUR: &str = "cache_creation_input_token_cost_above_1hr";
+
+const SEARCH: &str = "search_context_cost_per_query";
+
+/// From dollars for each to nano-dollars for each.
+const SEARCH_POWER: i32 = 9;
 
 /// Why a model has no line.
 type LeftOut = &'static str;
@@ -106,6 +113,7 @@ impl Source<'_> {
             input_audio: self.number(self.model, "input_cost_per_audio_token", report)?,
             output_audio: self.number(self.model, "output_cost_per_audio_token", report)?,
             seconds,
+            search: self.search(report)?,
             tiers,
             max_input_tokens: self.count("max_input_tokens"),
             max_output_tokens: self.count("max_output_tokens"),
@@ -202,6 +210,20 @@ impl Source<'_> {
         Ok(tiers)
     }
 
+    /// What a search costs, of whatever size: nobody knows which one will be made.
+    fn search(&self, report: &mut Report) -> Result<Option<u64>, LeftOut> {
+        let Some(sizes) = self.model.get(SEARCH) else { return Ok(None) };
+        let sizes: BTreeMap<String, &RawValue> =
+            serde_json::from_str(sizes.get()).map_err(|_| UNREADABLE)?;
+        let each = |raw: &&RawValue| scaled(raw.get(), SEARCH_POWER).map(|price| price.whole);
+        let prices = sizes.values().map(each).collect::<Option<Vec<u64>>>().ok_or(UNREADABLE)?;
+        let (least, most) = (prices.iter().min(), prices.iter().max());
+        if least != most {
+            report.keep(self.name, "searches at the price of the largest");
+        }
+        Ok(most.copied().filter(|price| *price > 0))
+    }
+
     fn number(
         &self,
         of: &Model<'_>,
@@ -232,8 +254,9 @@ fn remark(name: &str, model: &Model<'_>, price: &Price, report: &mut Report) {
                 "prices of batch, flex, priority and other classes dropped"
             }
             _ if field.contains("_above_12hr") => "prices of caches kept for many hours dropped",
+            SEARCH => "priced by the search",
             _ if field.contains("_per_query") || field.contains("_per_request") => {
-                "prices per query or search dropped"
+                "prices per query dropped"
             }
             _ if field.contains("image")
                 || field.contains("video")

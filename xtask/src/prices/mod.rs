@@ -84,6 +84,7 @@ fn table(source: &str) -> Result<(String, Report)> {
 fn header() -> String {
     format!(
         "# Prices of models in nano-dollars per million tokens, or per million seconds of audio.\n\
+         # A search of the web by the provider's own tool costs nano-dollars for each.\n\
          # Made by `cargo xtask prices`; do not edit. A model without a line has no price.\n\
          # Source: {SOURCE} (MIT, see LICENSE-litellm).\n\
          # {}\n",

@@ -15,6 +15,6 @@ mod usage;
 
 pub use error::{Error, error_body, refusal};
 pub use request::{Endpoint, Request, scan};
-pub(crate) use request::{NAMES, WORDS, clamped, input, most};
+pub(crate) use request::{NAMES, WORDS, clamped, input, most, paid_tools};
 pub(crate) use stream::Messages;
 pub(crate) use usage::{Usage, read as read_usage};

@@ -8,8 +8,8 @@ use serde_json::value::RawValue;
 
 use super::{stream::Messages, usage};
 use crate::{
-    AnyRequest, Gauge, Input, MAX_OUTPUT_TOKENS, PlainMeter, Scan, ScanError, StreamMeter,
-    Tokenizer,
+    AnyRequest, Gauge, Input, MAX_OUTPUT_TOKENS, PaidTools, PlainMeter, Scan, ScanError,
+    StreamMeter, Tokenizer,
     edit::{self, Edit},
     json,
     members::{self, Raw},
@@ -61,10 +61,15 @@ const TOOLS: Input = Input { bound: 1_000, likely: 350, fixed: 1_000, is_open: f
 /// all others bring input that nobody can foresee.
 const CLIENT_TOOLS: [&str; 4] = ["bash_", "text_editor_", "computer_", "memory_"];
 
+/// Other tools of the provider's that cost nothing by the call.
+const FREE_TOOLS: [&str; 3] = ["web_fetch_", "tool_search_", "mcp_toolset"];
+
 #[derive(Deserialize)]
 struct Tool<'a> {
     #[serde(default, borrow, rename = "type")]
     kind: Option<Cow<'a, str>>,
+    #[serde(default)]
+    max_uses: Option<u64>,
 }
 
 /// Scans the body of a request.
@@ -87,6 +92,7 @@ pub fn scan(endpoint: Endpoint, body: &[u8]) -> Result<Request, ScanError> {
         audio: None,
         dearer: tier::dearer(&raw)?,
         thinks: thinking::asked(&raw),
+        tools: paid_tools(&raw),
     };
     Ok(Request { scan })
 }
@@ -132,7 +138,7 @@ pub(crate) fn clamped(body: &Bytes, most: u64) -> Bytes {
 /// What the provider's own tools add.
 fn own_tools(tools: &RawValue) -> Result<Input, ScanError> {
     let mut input = Input::default();
-    json::each(tools.get(), |Tool { kind }: Tool<'_>| {
+    json::each(tools.get(), |Tool { kind, .. }: Tool<'_>| {
         let kind = kind.as_deref().unwrap_or("custom");
         if kind != "custom" {
             let is_client = CLIENT_TOOLS.iter().any(|start| kind.starts_with(start));
@@ -141,6 +147,23 @@ fn own_tools(tools: &RawValue) -> Result<Input, ScanError> {
     })
     .map_err(|_| ScanError::WrongType { member: "tools", wanted: "an array of tools" })?;
     Ok(input)
+}
+
+/// What it enables that is charged by the call.
+pub(crate) fn paid_tools(raw: &Raw<'_, { NAMES.len() }>) -> PaidTools {
+    let mut paid = PaidTools::default();
+    let tools = raw.value("tools").map_or("[]", RawValue::get);
+    let read = json::each(tools, |Tool { kind, max_uses }: Tool<'_>| {
+        let kind = kind.as_deref().unwrap_or("custom");
+        if kind.starts_with("web_search_") {
+            paid.search(max_uses);
+        } else if kind != "custom" {
+            let mut known = CLIENT_TOOLS.iter().chain(&FREE_TOOLS);
+            paid.others |= !known.any(|start| kind.starts_with(start));
+        }
+    });
+    paid.others |= read.is_err();
+    paid
 }
 
 impl Endpoint {

@@ -47,6 +47,15 @@ struct Start<'a> {
     usage: Option<&'a RawValue>,
 }
 
+/// A block as it is when it starts.
+#[derive(Deserialize)]
+struct Block<'a> {
+    #[serde(default, rename = "type", borrow)]
+    kind: Cow<'a, str>,
+    #[serde(default, borrow)]
+    name: Cow<'a, str>,
+}
+
 /// What a message's delta says about its end.
 #[derive(Deserialize)]
 struct Delta<'a> {
@@ -73,7 +82,12 @@ impl Messages {
                 let start = data.message.and_then(|all| json::object(all.get().as_bytes()));
                 self.learn(start.and_then(|Start { usage }| usage), tally);
             }
-            "content_block_start" => count(data.content_block, tally),
+            "content_block_start" => {
+                if searches(data.content_block) {
+                    tally.searched(tally.searches() + 1);
+                }
+                count(data.content_block, tally);
+            }
             "content_block_delta" => count(data.delta, tally),
             "message_delta" => {
                 let delta = data.delta.and_then(|all| json::object(all.get().as_bytes()));
@@ -97,9 +111,19 @@ impl Messages {
                 None => self.is_garbled = true,
             }
         }
+        if let Some(searches) = self.usage.searches().filter(|_| self.is_whole) {
+            // Those that failed cost nothing.
+            tally.searched(searches);
+        }
         let told = if self.is_garbled { Told::Implausible } else { self.usage.told() };
         tally.tell(if self.is_whole { told } else { told.so_far() });
     }
+}
+
+/// Whether a block is a call of the provider's own tool that searches.
+fn searches(block: Option<&RawValue>) -> bool {
+    let block = block.and_then(|block| json::object::<Block<'_>>(block.get().as_bytes()));
+    block.is_some_and(|Block { kind, name }| kind == "server_tool_use" && name == "web_search")
 }
 
 fn count(made: Option<&RawValue>, tally: &mut Tally) {

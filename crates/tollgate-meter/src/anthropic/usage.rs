@@ -24,12 +24,21 @@ pub(crate) struct Usage {
     cache_creation: Option<Written>,
     #[serde(default)]
     output_tokens_details: Option<Made>,
+    #[serde(default)]
+    server_tool_use: Option<Called>,
 }
 
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
 struct Written {
     #[serde(default)]
     ephemeral_1h_input_tokens: Option<u64>,
+}
+
+/// Calls of the provider's own tools.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+struct Called {
+    #[serde(default)]
+    web_search_requests: Option<u64>,
 }
 
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
@@ -65,7 +74,13 @@ impl Usage {
             output_tokens: self.output_tokens.or(before.output_tokens),
             cache_creation: self.cache_creation.or(before.cache_creation),
             output_tokens_details: self.output_tokens_details.or(before.output_tokens_details),
+            server_tool_use: self.server_tool_use.or(before.server_tool_use),
         }
+    }
+
+    /// How often the web was searched, where that is told.
+    pub(super) fn searches(&self) -> Option<u64> {
+        self.server_tool_use?.web_search_requests
     }
 
     pub(crate) fn told(&self) -> Told {
@@ -79,6 +94,7 @@ impl Usage {
         let for_an_hour = self.cache_creation.and_then(|all| all.ephemeral_1h_input_tokens);
         let thinking = self.output_tokens_details.and_then(|all| all.thinking_tokens);
         Told::counts(Counts {
+            searches: self.searches().unwrap_or(0),
             cached_tokens: read,
             cache_write_tokens: written,
             cache_write_hour_tokens: part(for_an_hour, written),

@@ -4,7 +4,7 @@ use serde_json::value::RawValue;
 
 use super::invoke::Asked;
 use crate::{
-    Input, MAX_OUTPUT_TOKENS, ScanError,
+    Input, MAX_OUTPUT_TOKENS, PaidTools, ScanError,
     members::Raw,
     ruler::{Role, Ruler, Words},
     thinking, tier,
@@ -49,7 +49,9 @@ const TOOLS: Input = Input { bound: 1_000, likely: 350, fixed: 1_000, is_open: f
 pub(super) fn asked(raw: &Body<'_>, ruler: Ruler) -> Result<Asked, ScanError> {
     let passed_on = raw.value("additionalModelRequestFields");
     let thinks = thinking::asked(raw) || thinking::asked_in(passed_on);
-    Ok(Asked { input: input(raw, ruler)?, most: most(raw)?, dearer: tier::dearer(raw)?, thinks })
+    let tools = PaidTools::default();
+    let (input, most, dearer) = (input(raw, ruler)?, most(raw)?, tier::dearer(raw)?);
+    Ok(Asked { input, most, dearer, thinks, tools })
 }
 
 /// The size of what a body sends.

@@ -5,7 +5,8 @@ use super::{
     families::Family,
 };
 use crate::{
-    Input, MAX_OUTPUT_TOKENS, ScanError, anthropic, members::Raw, ruler::Ruler, thinking, tier,
+    Input, MAX_OUTPUT_TOKENS, PaidTools, ScanError, anthropic, members::Raw, ruler::Ruler,
+    thinking, tier,
 };
 
 /// What a body asks for.
@@ -19,6 +20,8 @@ pub(super) struct Asked {
     pub(super) dearer: Option<&'static str>,
     /// Whether the model is asked to think.
     pub(super) thinks: bool,
+    /// What it enables that is charged by the call.
+    pub(super) tools: PaidTools,
 }
 
 /// Members that bound the output, of all other families; those that hold one; and those
@@ -62,7 +65,8 @@ pub(super) fn asked(
             let most = anthropic::most(&raw)?.ok_or(ScanError::Missing("max_tokens"))?;
             let input = anthropic::input(&raw, ruler(&anthropic::WORDS))?;
             let thinks = thinking::asked(&raw);
-            Ok(Asked { input, most: Some(most), dearer: tier::dearer(&raw)?, thinks })
+            let tools = anthropic::paid_tools(&raw);
+            Ok(Asked { input, most: Some(most), dearer: tier::dearer(&raw)?, thinks, tools })
         }
         Family::Nova => {
             let raw = Raw::parse(&converse::NAMES, body)?;
@@ -80,7 +84,8 @@ pub(super) fn asked(
                 most = most.max(nested(member, raw.value(member))?);
             }
             let thinks = thinking::asked(&raw);
-            Ok(Asked { input, most, dearer: tier::dearer(&raw)?, thinks })
+            let tools = PaidTools::default();
+            Ok(Asked { input, most, dearer: tier::dearer(&raw)?, thinks, tools })
         }
     }
 }

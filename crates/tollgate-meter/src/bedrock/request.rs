@@ -61,7 +61,7 @@ pub fn scan(target: &Target, body: &[u8]) -> Result<Request, ScanError> {
     let operation = target.operation;
     let model = members::checked_model(target.model.clone())?;
     let family = Family::of(&model);
-    let Asked { input, most, dearer, thinks } =
+    let Asked { input, most, dearer, thinks, tools } =
         asked(operation, family, members::text(body)?, None)?;
     // A prompt that is kept is sent with the body.
     let input = input.or_open(model.contains(":prompt/"));
@@ -76,6 +76,7 @@ pub fn scan(target: &Target, body: &[u8]) -> Result<Request, ScanError> {
         audio: None,
         dearer,
         thinks,
+        tools,
     };
     Ok(Request { operation, scan, family })
 }

@@ -4,7 +4,8 @@ use bytes::Bytes;
 
 use super::usage;
 use crate::{
-    AnyRequest, Audio, Gauge, Input, PlainMeter, Scan, ScanError, StreamMeter, Tokenizer,
+    AnyRequest, Audio, Gauge, Input, PaidTools, PlainMeter, Scan, ScanError, StreamMeter,
+    Tokenizer,
     audio::{self, Samples, Wav},
     members,
     sse::Event,
@@ -74,6 +75,7 @@ pub fn scan(
         audio: Some(audio.times(if target.by_channel { channels } else { 1 })),
         dearer: None,
         thinks: false,
+        tools: PaidTools::default(),
     };
     Ok(Request { scan, by_channel: target.by_channel })
 }

@@ -6,8 +6,9 @@ use serde_json::value::RawValue;
 
 use super::{stream::Pieces, usage};
 use crate::{
-    AnyRequest, Gauge, Input, MAX_OUTPUT_TOKENS, PlainMeter, Scan, ScanError, StreamMeter,
-    Tokenizer,
+    AnyRequest, Gauge, Input, MAX_OUTPUT_TOKENS, PaidTools, PlainMeter, Scan, ScanError,
+    StreamMeter, Tokenizer,
+    calls::{self, Searches},
     edit::{self, Edit},
     json,
     members::{self, Raw},
@@ -95,6 +96,34 @@ struct Declarations {
     _functions: Option<IgnoredAny>,
 }
 
+/// A tool of the provider's, by the member that it is.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Search {
+    #[serde(default, alias = "google_search")]
+    google_search: Option<IgnoredAny>,
+    #[serde(default, alias = "google_search_retrieval")]
+    google_search_retrieval: Option<IgnoredAny>,
+}
+
+/// Tools of which the cost is known: searches, and those that cost nothing by the call.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Known {
+    #[serde(default, rename = "googleSearch", alias = "google_search")]
+    _search: Option<IgnoredAny>,
+    #[serde(default, rename = "googleSearchRetrieval", alias = "google_search_retrieval")]
+    _retrieval: Option<IgnoredAny>,
+    #[serde(default, rename = "functionDeclarations", alias = "function_declarations")]
+    _functions: Option<IgnoredAny>,
+    #[serde(default, rename = "codeExecution", alias = "code_execution")]
+    _code: Option<IgnoredAny>,
+    #[serde(default, rename = "urlContext", alias = "url_context")]
+    _pages: Option<IgnoredAny>,
+    #[serde(default, rename = "computerUse", alias = "computer_use")]
+    _computer: Option<IgnoredAny>,
+}
+
 /// Scans the body of a request.
 ///
 /// Takes memory that does not depend on the body, and time linear in its length.
@@ -114,6 +143,7 @@ pub fn scan(target: &Target, body: &[u8]) -> Result<Request, ScanError> {
         audio: None,
         dearer: tier::dearer(&raw)?,
         thinks: config.thinks(),
+        tools: paid_tools(&raw),
     };
     Ok(Request { method: target.method, scan })
 }
@@ -141,6 +171,19 @@ fn input(method: Method, raw: &Raw<'_, { NAMES.len() }>, ruler: Ruler) -> Result
     }
     input.is_open |= either(raw, "cachedContent", "cached_content")?.is_some();
     Ok(input)
+}
+
+/// What it enables that is charged by the call.
+fn paid_tools(raw: &Raw<'_, { NAMES.len() }>) -> PaidTools {
+    let mut paid = PaidTools::default();
+    let tools = raw.value("tools").map_or("[]", RawValue::get);
+    let read = json::each(tools, |tool: Search| {
+        if tool.google_search.is_some() || tool.google_search_retrieval.is_some() {
+            paid.search(None);
+        }
+    });
+    paid.others = read.is_err() || json::each(tools, |_: Known| {}).is_err();
+    paid
 }
 
 /// A member in one of its two spellings, but not in both.
@@ -247,13 +290,16 @@ impl AnyRequest for Request {
     }
 
     fn plain_meter(&self) -> PlainMeter {
-        PlainMeter::of(&self.scan, "usageMetadata", usage::read)
+        let searches = Searches::of_gemini(&self.scan.model);
+        PlainMeter::of(&self.scan, "usageMetadata", usage::read).counting(searches)
     }
 
     fn stream_meter(&self, gauge: Gauge) -> StreamMeter {
         let sse = self.method == Method::Stream { sse: true };
         let tally = Tally::new(&self.scan, gauge, true);
-        StreamMeter::of(Frames::Either { sse }, Box::new(Pieces::new(self.scan.choices)), tally)
+        let by_answer = calls::is_charged_by_answer(&self.scan.model);
+        let pieces = Pieces::new(self.scan.choices, by_answer);
+        StreamMeter::of(Frames::Either { sse }, Box::new(pieces), tally)
     }
 
     fn count_input(&mut self, body: &[u8], tokenizer: Tokenizer) {

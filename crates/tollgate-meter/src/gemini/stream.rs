@@ -1,11 +1,11 @@
 //! What the pieces of a streamed answer mean.
 
-use serde::Deserialize;
+use serde::{Deserialize, de::IgnoredAny};
 use serde_json::value::RawValue;
 
 use super::usage;
 use crate::{
-    json,
+    calls, json,
     sse::Event,
     stream::{Events, Fate},
     tally::Tally,
@@ -20,6 +20,8 @@ pub(super) struct Pieces {
     candidates: u64,
     /// How many have said why they ended.
     ended: u64,
+    /// Whether an answer that searched is charged, and not each of its queries.
+    by_answer: bool,
     told: Told,
 }
 
@@ -42,6 +44,16 @@ struct Piece<'a> {
 struct Candidate<'a> {
     #[serde(default, borrow)]
     finish_reason: Option<&'a RawValue>,
+    #[serde(default, borrow)]
+    grounding_metadata: Option<&'a RawValue>,
+}
+
+/// What was searched for an answer. A later piece repeats what an earlier one told.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Grounding<'a> {
+    #[serde(default, borrow)]
+    web_search_queries: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -52,8 +64,8 @@ struct Feedback<'a> {
 }
 
 impl Pieces {
-    pub(super) const fn new(candidates: u64) -> Self {
-        Self { candidates, ended: 0, told: Told::Nothing }
+    pub(super) const fn new(candidates: u64, by_answer: bool) -> Self {
+        Self { candidates, ended: 0, by_answer, told: Told::Nothing }
     }
 }
 
@@ -66,9 +78,12 @@ impl Events for Pieces {
         if let Some(candidates) = piece.candidates {
             tally.count(Text::read(candidates.get(), holds, tally.tokenizer()));
             // What cannot be read has not ended.
+            let mut asked = 0;
             let _ = json::each(candidates.get(), |candidate: Candidate<'_>| {
                 self.ended += u64::from(candidate.finish_reason.is_some());
+                asked += candidate.grounding_metadata.map_or(0, queries);
             });
+            tally.searched(tally.searches().max(calls::charged(asked, self.by_answer)));
         }
         let feedback = piece.prompt_feedback.and_then(|all| json::object(all.get().as_bytes()));
         if feedback.is_some_and(|Feedback { block_reason }| block_reason.is_some()) {
@@ -92,6 +107,15 @@ impl Events for Pieces {
             tally.complete();
         }
     }
+}
+
+/// How many queries were asked.
+fn queries(grounding: &RawValue) -> u64 {
+    let grounding = json::object::<Grounding<'_>>(grounding.get().as_bytes());
+    let queries = grounding.and_then(|Grounding { web_search_queries }| web_search_queries);
+    let mut count = 0;
+    let _ = json::each(queries.map_or("[]", RawValue::get), |_: IgnoredAny| count += 1);
+    count
 }
 
 /// What the members of a candidate hold. What code printed the model did not write.

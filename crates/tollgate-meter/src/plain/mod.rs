@@ -4,8 +4,8 @@
 mod tests;
 
 use crate::{
-    AnyRequest, Counts, Ending, Input, Metered, Scan, bedrock::counted, told::Told,
-    top_level::TopLevel,
+    AnyRequest, Counts, Ending, Input, Metered, Scan, bedrock::counted, calls::Searches,
+    told::Told, top_level::TopLevel,
 };
 
 /// The largest member with usage that is read, in bytes.
@@ -36,6 +36,9 @@ pub struct PlainMeter {
     usage: TopLevel,
     read: fn(&[u8]) -> Told,
     head: Head,
+    /// How searches are counted, and how many were allowed.
+    searches: Searches,
+    allowed_searches: u64,
     bytes: u64,
 }
 
@@ -56,8 +59,16 @@ impl PlainMeter {
             usage: TopLevel::new(member, MAX_USAGE_BYTES),
             read,
             head: Head::default(),
+            searches: Searches::Told,
+            allowed_searches: scan.tools.searches,
             bytes: 0,
         }
+    }
+
+    /// The same, where searches are counted otherwise than by usage.
+    pub(crate) fn counting(mut self, searches: Searches) -> Self {
+        self.searches = searches;
+        self
     }
 
     /// The same, where a whole answer is plain text and the audio is taken to be so long.
@@ -84,6 +95,10 @@ impl PlainMeter {
     pub fn push(&mut self, chunk: &[u8]) {
         self.bytes = self.bytes.saturating_add(chunk.len() as u64);
         self.usage.push(chunk);
+        // Where none is enabled, none is looked for.
+        if self.allowed_searches > 0 {
+            self.searches.push(chunk);
+        }
     }
 
     /// The answer has come to its end, as whoever carried it says.
@@ -100,8 +115,9 @@ impl PlainMeter {
         };
         // The body tells more than the head, where it tells anything.
         let told = if matches!(told, Told::Counts(_)) { told } else { self.head.told(self, told) };
-        let (counts, basis) = told.or(self.estimate());
+        let (mut counts, basis) = told.or(self.estimate());
         let is_complete = self.usage.is_complete() || self.whole_text().is_some();
+        counts.searches = self.searches.count(&counts, (basis, is_complete), self.allowed_searches);
         let ending = if is_complete { Ending::Complete } else { Ending::Cut };
         Metered { counts, basis, ending, text_bytes: 0 }
     }

@@ -1,7 +1,7 @@
-//! What tokens and seconds cost, in whole numbers.
+//! What tokens, seconds and calls cost, in whole numbers.
 //!
-//! Prices are nano-dollars per million tokens (or per million seconds). A cost adds up all
-//! products first, divides last and rounds up once, so that it is exact to the nano-dollar
+//! Prices are nano-dollars per million tokens (or per million seconds), and nano-dollars for each
+//! call of a provider's own tool. A cost adds up all products first, divides last and rounds up once, so that it is exact to the nano-dollar
 //! and never below what the provider charges. Sums too large for the type saturate.
 
 mod table;
@@ -25,6 +25,8 @@ pub struct Price {
     pub output_audio: Option<u64>,
     /// Seconds of audio.
     pub seconds: Option<u64>,
+    /// What a search of the web by the provider's own tool costs, in nano-dollars each.
+    pub search: Option<u64>,
     /// Prices of long requests, by rising threshold.
     pub tiers: Vec<Tier>,
     /// The most tokens that can be sent to the model, if it is known.
@@ -111,7 +113,14 @@ impl Price {
             (spoken, self.output_audio.unwrap_or(prices.output)),
         ];
         let audio = product(counts.millis, self.seconds.unwrap_or(0));
-        round_up(&tokens, audio)
+        let NanoUsd(used) = round_up(&tokens, audio);
+        let NanoUsd(called) = self.searches(counts.searches);
+        NanoUsd(used.saturating_add(called))
+    }
+
+    /// What so many searches cost; nothing where no price of one is known.
+    pub fn searches(&self, searches: u64) -> NanoUsd {
+        NanoUsd(searches.saturating_mul(self.search.unwrap_or(0)))
     }
 
     /// The most that so many tokens can cost, however they turn out to be cached. Audio is

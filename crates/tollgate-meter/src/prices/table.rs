@@ -1,7 +1,7 @@
 //! The table of known prices: one model to a line, fields separated by tabs.
 //!
-//! The fields are those of [`COLUMNS`]; prices are nano-dollars per million units and `-`
-//! stands for what is not known. Tiers are separated by blanks, each written as
+//! The fields are those of [`COLUMNS`]; prices are nano-dollars per million units, that of a
+//! search for each, and `-` stands for what is not known. Tiers are separated by blanks, each written as
 //! `ABOVE:INPUT:OUTPUT:CACHED_READ:CACHE_WRITE:CACHE_WRITE_HOUR`. Lines that begin with `#` say where the
 //! table comes from.
 
@@ -15,7 +15,7 @@ use std::{
 use super::{Mode, Price, Tier, TokenPrices};
 
 /// The names of the fields of a line, in order.
-pub const COLUMNS: [&str; 15] = [
+pub const COLUMNS: [&str; 16] = [
     "model",
     "provider",
     "mode",
@@ -29,6 +29,7 @@ pub const COLUMNS: [&str; 15] = [
     "seconds",
     "max_input",
     "max_output",
+    "search",
     "tiers",
     "reasons",
 ];
@@ -162,7 +163,7 @@ impl FromStr for Row {
         let number =
             |column: usize| known(row[column]).ok_or(ParseRowError::Field(COLUMNS[column]));
         let price = |column: usize| number(column)?.ok_or(ParseRowError::Field(COLUMNS[column]));
-        let tiers = row[13].split(' ').filter(|tier| *tier != "-").map(tier);
+        let tiers = row[14].split(' ').filter(|tier| *tier != "-").map(tier);
         Ok(Self {
             model: row[0].to_owned(),
             provider: row[1].to_owned(),
@@ -180,8 +181,9 @@ impl FromStr for Row {
                 seconds: number(10)?,
                 max_input_tokens: number(11)?,
                 max_output_tokens: number(12)?,
-                tiers: tiers.collect::<Option<_>>().ok_or(ParseRowError::Field(COLUMNS[13]))?,
-                reasons: flag(row[14]).ok_or(ParseRowError::Field(COLUMNS[14]))?,
+                search: number(13)?,
+                tiers: tiers.collect::<Option<_>>().ok_or(ParseRowError::Field(COLUMNS[14]))?,
+                reasons: flag(row[15]).ok_or(ParseRowError::Field(COLUMNS[15]))?,
             },
         })
     }
@@ -236,6 +238,7 @@ impl fmt::Display for Row {
             price.seconds,
             price.max_input_tokens,
             price.max_output_tokens,
+            price.search,
         ] {
             write!(f, "\t{}", Known(number))?;
         }

@@ -184,8 +184,8 @@ proptest! {
 
     #[test]
     fn a_line_is_read_as_it_was_written(price in price(), max in prop::option::of(any::<u64>())) {
-        let price =
-            Price { max_output_tokens: max, input_audio: max, reasons: max.is_some(), ..price };
+        let known = Price { max_output_tokens: max, input_audio: max, search: max, ..price };
+        let price = Price { reasons: max.is_some(), ..known };
         let (model, provider) = ("a/b c".to_owned(), "a".to_owned());
         let row = Row { model, provider, mode: Mode::Responses, price };
         prop_assert_eq!(row.to_string().parse(), Ok(row));

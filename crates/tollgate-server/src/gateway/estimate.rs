@@ -8,7 +8,7 @@
 
 use compact_str::CompactString;
 use tollgate::{Cause, Refused};
-use tollgate_core::{Amounts, Attribute, Demand, Unit, policy::settings::Plain};
+use tollgate_core::{Amounts, Attribute, Demand, NanoUsd, Unit, policy::settings::Plain};
 use tollgate_meter::{Gauge, Learned, Price, Scan, Tokenizer};
 
 use super::{
@@ -33,6 +33,8 @@ pub(super) struct Plan {
     pub(super) output: u64,
     /// Audio, in milliseconds: the most that it may be, or what is likely where nobody knows.
     pub(super) millis: u64,
+    /// Searches of the web by the provider's own tool, which are charged by the call.
+    pub(super) searches: u64,
     /// The most that the model can make, as far as it is known.
     pub(super) most: Option<u64>,
     /// How the text that comes is counted.
@@ -164,6 +166,7 @@ impl Basis {
                 may_narrow: !spare.is_none() && open.is_some_and(Open::may_narrow),
                 output,
                 millis: if is_heard { 0 } else { millis(scan) },
+                searches: scan.tools.searches,
                 most: *most,
                 gauge,
                 how,
@@ -253,6 +256,7 @@ impl Plan {
             may_narrow: false,
             output: most.unwrap_or_else(|| assumed(scan)),
             millis: millis(scan),
+            searches: scan.tools.searches,
             most,
             gauge: Gauge::Bytes,
             how: How::Whole,
@@ -268,13 +272,19 @@ impl Plan {
     /// As an amount of everything.
     pub(super) fn demand(&self, price: Option<&Price>) -> Demand {
         let millis = self.millis.saturating_add(self.spare.millis);
+        let NanoUsd(used) = room::cost(price, self.read(), self.output, millis);
         Amounts {
             requests: 1,
             input_tokens: self.read(),
             output_tokens: self.output,
-            cost: room::cost(price, self.read(), self.output, millis),
+            cost: NanoUsd(used.saturating_add(self.fees(price).0)),
             millis,
         }
+    }
+
+    /// What its calls of the provider's own tools cost at most.
+    fn fees(&self, price: Option<&Price>) -> NanoUsd {
+        price.map_or(NanoUsd(0), |price| price.searches(self.searches))
     }
 
     /// Makes it fit what is left where it was refused, if there is a smaller way to begin.
@@ -289,14 +299,14 @@ impl Plan {
             (self.spare, self.may_narrow) = (spare, false);
             return true;
         }
-        let read = self.read();
+        let (read, fees) = (self.read(), self.fees(price));
         match &mut self.how {
             How::Slices { least } if *least < self.output => {
                 self.output = *least;
                 true
             }
             How::Clamp { choices, to: to @ None } => {
-                let room = room::of_output(refused, read, self.output, price);
+                let room = room::of_output(refused, read, self.output, (price, fees));
                 let each = room / *choices;
                 *to = (each >= MIN_SLICE).then_some(each);
                 self.output = each.saturating_mul(*choices);

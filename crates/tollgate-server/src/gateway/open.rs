@@ -170,6 +170,7 @@ mod tests {
             audio: None,
             dearer: None,
             thinks: false,
+            tools: Default::default(),
         };
         let closed = Scan { input: Input { is_open: false, ..input }, ..scan.clone() };
         assert!(Open::of(&closed, how, Some(&price)).is_none(), "its body has it all");

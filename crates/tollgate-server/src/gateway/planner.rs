@@ -77,6 +77,7 @@ mod tests {
         may_narrow: false,
         output: 60,
         millis: 0,
+        searches: 0,
         most: Some(100),
         gauge: Gauge::Bytes,
         how: How::Slices { least: 20 },

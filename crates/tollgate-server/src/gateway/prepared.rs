@@ -7,7 +7,7 @@ use bytes::Bytes;
 use compact_str::CompactString;
 use http::{HeaderMap, Uri, request::Parts};
 use tollgate_core::{Attribute, Demand, Now, Unit, policy::settings::Dialect};
-use tollgate_meter::{Scan, translate::Answers};
+use tollgate_meter::{PaidTools, Scan, translate::Answers};
 
 use super::{
     aside::{LONG_BODY_BYTES, aside},
@@ -96,7 +96,7 @@ pub(super) async fn prepare(
         _ => exchange.allow_model(Some(&model))?,
     }
     exchange.who.set(Attribute::Model, model.clone());
-    let rate = rate(exchange, &model)?;
+    let rate = rate(exchange, &model, request.scan().tools)?;
     tier::check(exchange, request.scan(), &asked.head.headers)?;
     open::check(exchange, request.scan())?;
     let (request, planned) = estimate::plan(exchange, request, &body, rate.price()).await?;
@@ -188,13 +188,19 @@ pub(super) fn deployment(
     Ok(Some(exchange.provider.deployments.get(&name).cloned().unwrap_or(name)))
 }
 
-fn rate(exchange: &Exchange, model: &str) -> Result<Rate, Failure> {
+fn rate(exchange: &Exchange, model: &str, tools: PaidTools) -> Result<Rate, Failure> {
     let prices = &exchange.live.prices;
     let provider = &exchange.provider;
+    let is_budgeted = || is_counted(exchange, &[Unit::Usd]);
     if let Some(rate) = prices.known(&provider.name, Some(provider), model) {
-        return Ok(rate);
+        return prices.with_tools(rate, tools, is_budgeted).ok_or_else(|| {
+            let sentence = format!(
+                "The request enables a tool of the provider's that has no price here for `{model}`, and what it costs would be counted: leave it out, or ask the operator to price it."
+            );
+            Failure::new(What::ModelUnpriced, sentence).at("tools")
+        });
     }
-    prices.unpriced(|| is_counted(exchange, &[Unit::Usd])).ok_or_else(|| {
+    prices.unpriced(is_budgeted).ok_or_else(|| {
         let sentence = format!(
             "The model `{model}` has no price here, and what it costs would be counted: use a priced model, or ask the operator to price it."
         );

@@ -18,14 +18,21 @@ pub(super) fn cost(price: Option<&Price>, input: u64, output: u64, millis: u64) 
 }
 
 /// The most output tokens, up to `most`, that a refused request of so much input would have
-/// had room for in every limit that counts tokens or money.
-pub(super) fn of_output(refused: &Refused, input: u64, most: u64, price: Option<&Price>) -> u64 {
+/// had room for in every limit that counts tokens or money, beside its `fees`.
+pub(super) fn of_output(
+    refused: &Refused,
+    input: u64,
+    most: u64,
+    (price, NanoUsd(fees)): (Option<&Price>, NanoUsd),
+) -> u64 {
     let rooms = refused.refusal.standings.iter().map(|standing| {
         let limit = refused.policy.limit(standing.limit).filter(|limit| limit.refuses());
         match limit.map(|limit| limit.unit) {
             Some(Unit::Tokens) => standing.remaining.saturating_sub(input),
             Some(Unit::OutputTokens) => standing.remaining,
-            Some(Unit::Usd) => affordable(standing.remaining, input, most, price),
+            Some(Unit::Usd) => {
+                affordable(standing.remaining.saturating_sub(fees), input, most, price)
+            }
             _ => most,
         }
     });

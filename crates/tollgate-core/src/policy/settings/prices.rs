@@ -46,6 +46,9 @@ pub struct Assumed {
     pub input: PricePerMillion,
     /// USD per million output tokens.
     pub output: PricePerMillion,
+    /// USD for each search of the web by a provider's own tool; nothing if not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub search: Option<PricePerCall>,
 }
 
 /// The price of a model.
@@ -66,45 +69,61 @@ pub struct ModelPrice {
     /// The most tokens that it makes for one answer, where the request names no maximum.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_output_tokens: Option<NonZeroU64>,
+    /// USD for each search of the web by the provider's own tool. Without it, requests that
+    /// enable the tool are treated as those for a model that has no price.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub search: Option<PricePerCall>,
 }
 
 /// Nano-dollars per million tokens, written as dollars: `0.20`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PricePerMillion(pub NanoUsd);
 
-impl FromStr for PricePerMillion {
-    type Err = String;
+/// What one call of a provider's own tool costs, written as dollars: `0.01`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PricePerCall(pub NanoUsd);
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        Ok(Self(NanoUsd(text.parse::<Decimal>()?.count(Unit::Usd)?)))
-    }
+/// Dollars as people write them.
+macro_rules! dollars {
+    ($name:ident, $like:literal) => {
+        impl FromStr for $name {
+            type Err = String;
+
+            fn from_str(text: &str) -> Result<Self, String> {
+                Ok(Self(NanoUsd(text.parse::<Decimal>()?.count(Unit::Usd)?)))
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                self.0.serialize(serializer)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                from_text(deserializer, $like)
+            }
+        }
+
+        impl JsonSchema for $name {
+            fn inline_schema() -> bool {
+                true
+            }
+
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+                Decimal::json_schema(generator)
+            }
+        }
+    };
 }
 
-impl Serialize for PricePerMillion {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.0.serialize(serializer)
-    }
-}
-
-impl<'de> Deserialize<'de> for PricePerMillion {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        from_text(deserializer, "dollars per million tokens, like \"0.20\"")
-    }
-}
-
-impl JsonSchema for PricePerMillion {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "PricePerMillion".into()
-    }
-
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        Decimal::json_schema(generator)
-    }
-}
+dollars!(PricePerMillion, "dollars per million tokens, like \"0.20\"");
+dollars!(PricePerCall, "dollars for each call, like \"0.01\"");
 
 const UNPRICED: [&str; 4] = ["deny", "free", "deny_when_budgeted", "assume"];
 

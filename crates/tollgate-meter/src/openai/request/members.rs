@@ -3,7 +3,9 @@
 use serde_json::value::RawValue;
 
 use super::{Endpoint, MAX_CHOICES};
-use crate::{Input, MAX_OUTPUT_TOKENS, ScanError, members::Raw, ruler::Ruler, thinking, tier};
+use crate::{
+    Input, MAX_OUTPUT_TOKENS, PaidTools, ScanError, members::Raw, ruler::Ruler, thinking, tier,
+};
 
 /// What the members of a body say.
 pub(super) struct Members<'a> {
@@ -30,7 +32,7 @@ pub(super) enum Options<'a> {
     },
 }
 
-const NAMES: [&str; 18] = [
+const NAMES: [&str; 19] = [
     "model",
     "stream",
     "stream_options",
@@ -49,6 +51,7 @@ const NAMES: [&str; 18] = [
     "thinking",
     "reasoning",
     "reasoning_effort",
+    "web_search_options",
 ];
 
 impl<'a> Members<'a> {
@@ -99,6 +102,17 @@ impl<'a> Members<'a> {
     /// Whether the model is asked to think.
     pub(super) fn thinks(&self) -> bool {
         thinking::asked(&self.raw)
+    }
+
+    /// What it enables that is charged by the call: models that search do so for each answer.
+    pub(super) fn paid_tools(&self, endpoint: Endpoint, model: &str) -> PaidTools {
+        let mut paid = PaidTools::default();
+        let searches = ["-search-preview", "-search-api"].iter().any(|name| model.contains(name));
+        let asks = searches || self.raw.value("web_search_options").is_some();
+        if endpoint == Endpoint::ChatCompletions && asks {
+            paid.search(Some(1));
+        }
+        paid
     }
 
     /// The members that bound the output, as they are written; `null` bounds nothing.

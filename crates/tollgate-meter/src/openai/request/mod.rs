@@ -9,7 +9,8 @@ use bytes::Bytes;
 
 use super::{IMAGE, stream, usage};
 use crate::{
-    AnyRequest, Gauge, PlainMeter, Scan, ScanError, StreamMeter, Tokenizer,
+    AnyRequest, Gauge, PaidTools, PlainMeter, Scan, ScanError, StreamMeter, Tokenizer,
+    calls::Searches,
     edit::{self, Edit},
     members::checked_model,
     ruler::{Role, Ruler, Words},
@@ -79,7 +80,10 @@ fn scanned(endpoint: Endpoint, model: Option<&str>, body: &[u8]) -> Result<Reque
         audio: None,
         dearer: members.dearer()?,
         thinks: members.thinks(),
+        tools: PaidTools::default(),
     };
+    let tools = members.paid_tools(endpoint, &scan.model);
+    let scan = Scan { tools, ..scan };
     Ok(Request { endpoint, scan, usage_asked: stream && edit.is_none(), edit })
 }
 
@@ -150,7 +154,8 @@ impl AnyRequest for Request {
     }
 
     fn plain_meter(&self) -> PlainMeter {
-        PlainMeter::of(&self.scan, "usage", usage::read)
+        let searches = Searches::Fixed(self.scan.tools.searches);
+        PlainMeter::of(&self.scan, "usage", usage::read).counting(searches)
     }
 
     fn stream_meter(&self, gauge: Gauge) -> StreamMeter {

@@ -8,8 +8,10 @@ use serde_json::value::RawValue;
 
 use super::stream::Parts;
 use crate::{
-    AnyRequest, Gauge, Input, MAX_OUTPUT_TOKENS, PlainMeter, Scan, ScanError, StreamMeter,
-    Tokenizer, edit, json,
+    AnyRequest, Gauge, Input, MAX_OUTPUT_TOKENS, PaidTools, PlainMeter, Scan, ScanError,
+    StreamMeter, Tokenizer,
+    calls::Searches,
+    edit, json,
     members::{self, Raw},
     openai::{IMAGE, usage},
     ruler::{Role, Ruler, Words},
@@ -25,7 +27,7 @@ pub struct Request {
     pub scan: Scan,
 }
 
-const NAMES: [&str; 14] = [
+const NAMES: [&str; 15] = [
     "model",
     "stream",
     "max_output_tokens",
@@ -33,6 +35,7 @@ const NAMES: [&str; 14] = [
     "instructions",
     "tools",
     "tool_choice",
+    "max_tool_calls",
     "text",
     "previous_response_id",
     "conversation",
@@ -50,6 +53,10 @@ const TOOL: Input = Input { bound: 1_000, likely: 200, fixed: 1_000, is_open: fa
 
 /// Tools whose results come from the client; all others bring input that nobody can foresee.
 const CLIENT_TOOLS: [&str; 4] = ["function", "custom", "local_shell", "apply_patch"];
+
+/// Other tools of the provider's that cost nothing by the call.
+const FREE_TOOLS: [&str; 6] =
+    ["function", "mcp", "computer", "computer_use_preview", "tool_search", "namespace"];
 
 /// Members by which the provider reads what it has kept.
 const KEPT: [&str; 3] = ["previous_response_id", "conversation", "prompt"];
@@ -82,6 +89,7 @@ pub fn scan(body: &[u8]) -> Result<Request, ScanError> {
         audio: None,
         dearer: tier::dearer(&raw)?,
         thinks: thinking::asked(&raw),
+        tools: paid_tools(&raw)?,
     };
     Ok(Request { scan })
 }
@@ -133,13 +141,30 @@ fn own_tools(tools: &RawValue) -> Result<Input, ScanError> {
     Ok(input)
 }
 
+/// What it enables that is charged by the call.
+fn paid_tools(raw: &Raw<'_, { NAMES.len() }>) -> Result<PaidTools, ScanError> {
+    let most = raw.count("max_tool_calls", 0, u64::MAX)?;
+    let mut paid = PaidTools::default();
+    let tools = raw.value("tools").map_or("[]", RawValue::get);
+    let read = json::each(tools, |Typed { kind }: Typed<'_>| {
+        let kind = kind.as_deref().unwrap_or("function");
+        if kind.starts_with("web_search") {
+            paid.search(most);
+        } else {
+            paid.others |= !CLIENT_TOOLS.contains(&kind) && !FREE_TOOLS.contains(&kind);
+        }
+    });
+    paid.others |= read.is_err();
+    Ok(paid)
+}
+
 impl AnyRequest for Request {
     fn scan(&self) -> &Scan {
         &self.scan
     }
 
     fn plain_meter(&self) -> PlainMeter {
-        PlainMeter::of(&self.scan, "usage", usage::read)
+        PlainMeter::of(&self.scan, "usage", usage::read).counting(Searches::of_responses())
     }
 
     fn stream_meter(&self, gauge: Gauge) -> StreamMeter {

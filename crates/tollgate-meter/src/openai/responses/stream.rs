@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::{
+    calls::{CALL, READS},
     json,
     openai::usage,
     sse::Event,
@@ -27,6 +28,24 @@ struct Data<'a> {
     delta: Option<&'a RawValue>,
     #[serde(default, borrow)]
     response: Option<&'a RawValue>,
+    #[serde(default, borrow)]
+    item: Option<&'a RawValue>,
+}
+
+/// An item that is made.
+#[derive(Deserialize)]
+struct Item<'a> {
+    #[serde(default, rename = "type", borrow)]
+    kind: Cow<'a, str>,
+    #[serde(default, borrow)]
+    action: Option<Action<'a>>,
+}
+
+/// What a call of a tool does.
+#[derive(Deserialize)]
+struct Action<'a> {
+    #[serde(default, rename = "type", borrow)]
+    kind: Cow<'a, str>,
 }
 
 /// The response as it is at its end.
@@ -57,6 +76,13 @@ impl Events for Parts {
                 tally.fail();
             }
             "error" => tally.fail(),
+            "response.output_item.added" if is_call(data.item, |_| true) => {
+                tally.searched(tally.searches() + 1);
+            }
+            // Only now it is known what it did.
+            "response.output_item.done" if is_call(data.item, |action| READS.contains(&action)) => {
+                tally.searched(tally.searches().saturating_sub(1));
+            }
             _ if kind.ends_with(".delta") && !NO_TEXT.contains(&kind) => {
                 if let Some(delta) = data.delta {
                     tally.count(Text::read(delta.get(), holds, tally.tokenizer()));
@@ -66,6 +92,14 @@ impl Events for Parts {
         }
         Fate::Pass
     }
+}
+
+/// Whether an item is a call of the tool that searches, which does such a thing.
+fn is_call(item: Option<&RawValue>, does: impl Fn(&str) -> bool) -> bool {
+    let item = item.and_then(|item| json::object::<Item<'_>>(item.get().as_bytes()));
+    item.is_some_and(|Item { kind, action }| {
+        kind == CALL && does(action.as_ref().map_or("", |action| &action.kind))
+    })
 }
 
 fn learn(response: Option<&RawValue>, tally: &mut Tally) {

@@ -22,7 +22,8 @@ pub(super) fn meter(request: &Request, gauge: Gauge) -> StreamMeter {
     // A completion may repeat its prompt.
     let only_output = request.endpoint == super::Endpoint::ChatCompletions;
     let events = Chunks { strip_usage: !request.usage_asked };
-    let tally = Tally::new(&request.scan, gauge, only_output);
+    let mut tally = Tally::new(&request.scan, gauge, only_output);
+    tally.searched(request.scan.tools.searches);
     StreamMeter::of(Frames::sse(), Box::new(events), tally)
 }
 

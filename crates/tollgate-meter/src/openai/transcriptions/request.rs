@@ -4,8 +4,8 @@ use bytes::Bytes;
 
 use super::{form, stream::Words, usage};
 use crate::{
-    AnyRequest, Audio, Gauge, Input, PlainMeter, Scan, ScanError, StreamMeter, Tokenizer, members,
-    stream::frames::Frames, tally::Tally,
+    AnyRequest, Audio, Gauge, Input, PaidTools, PlainMeter, Scan, ScanError, StreamMeter,
+    Tokenizer, members, stream::frames::Frames, tally::Tally,
 };
 
 /// A request that was understood.
@@ -76,6 +76,7 @@ fn scanned(named: Option<&str>, content_type: &str, body: &[u8]) -> Result<Reque
         audio: Some(audio),
         dearer: None,
         thinks: false,
+        tools: PaidTools::default(),
     };
     let is_silent = is_by_duration && format.is_some_and(|format| TEXTS.contains(&format));
     Ok(Request { scan, is_silent })

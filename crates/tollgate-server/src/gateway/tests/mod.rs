@@ -13,6 +13,7 @@ mod endings;
 mod endpoint;
 mod fallback;
 mod fallback_cache;
+mod fees;
 mod headers;
 mod holds;
 mod identity;

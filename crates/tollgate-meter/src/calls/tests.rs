@@ -1,0 +1,222 @@
+//! Searches in every dialect: what enables them, how many were made, what they cost.
+
+use super::*;
+use crate::{
+    AnyRequest, Counts, PriceTable, anthropic, gemini, openai,
+    testing::{every_plain_split, every_split, run_plain},
+};
+
+fn chat(members: &str) -> openai::Request {
+    let body = format!(
+        r#"{{"model":"gpt-5-search-api","messages":[{{"role":"user","content":"hi"}}]{members}}}"#
+    );
+    openai::scan(openai::Endpoint::ChatCompletions, body.as_bytes()).expect("a request")
+}
+
+fn response(members: &str) -> openai::responses::Request {
+    let body = format!(r#"{{"model":"gpt-5","input":"hi"{members}}}"#);
+    openai::responses::scan(body.as_bytes()).expect("a request")
+}
+
+fn message(members: &str) -> anthropic::Request {
+    let body = format!(
+        r#"{{"model":"claude-sonnet-4-5","max_tokens":9,"messages":[{{"role":"user","content":"hi"}}]{members}}}"#
+    );
+    anthropic::scan(anthropic::Endpoint::Messages, body.as_bytes()).expect("a request")
+}
+
+fn generate(model: &str, tools: &str) -> gemini::Request {
+    let target = gemini::Target::of(&format!("/v1beta/models/{model}:generateContent"), None);
+    let body = format!(r#"{{"contents":[{{"parts":[{{"text":"hi"}}]}}],"tools":[{tools}]}}"#);
+    gemini::scan(&target.expect("a path"), body.as_bytes()).expect("a request")
+}
+
+fn streamed(model: &str) -> gemini::Request {
+    let path = format!("/v1beta/models/{model}:streamGenerateContent");
+    let target = gemini::Target::of(&path, Some("alt=sse")).expect("a path");
+    let body = r#"{"contents":[{"parts":[{"text":"hi"}]}],"tools":[{"googleSearch":{}}]}"#;
+    gemini::scan(&target, body.as_bytes()).expect("a request")
+}
+
+fn tools(request: &dyn AnyRequest) -> (u64, bool) {
+    let PaidTools { searches, others } = request.scan().tools;
+    (searches, others)
+}
+
+#[test]
+fn what_a_request_enables_is_told_with_its_bound() {
+    const OPEN: u64 = ALLOWED_SEARCHES;
+    for (members, expected) in [
+        ("", (0, false)),
+        (r#","tools":[{"type":"web_search"}]"#, (OPEN, false)),
+        (r#","tools":[{"type":"web_search_preview"}],"max_tool_calls":2"#, (2, false)),
+        (r#","tools":[{"type":"function","name":"web_search"},{"type":"mcp"}]"#, (0, false)),
+        (r#","tools":[{"type":"file_search"}]"#, (0, true)),
+        (r#","tools":[{"type":"web_search"},{"type":"something_new"}]"#, (OPEN, true)),
+    ] {
+        assert_eq!(tools(&response(members)), expected, "{members}");
+    }
+    for (members, expected) in [
+        (
+            r#","tools":[{"name":"f","input_schema":{}},{"type":"bash_20250124","name":"bash"}]"#,
+            (0, false),
+        ),
+        (r#","tools":[{"type":"web_search_20250305","name":"web_search"}]"#, (OPEN, false)),
+        (
+            r#","tools":[{"type":"web_search_20250305","name":"web_search","max_uses":3}]"#,
+            (3, false),
+        ),
+        (r#","tools":[{"type":"web_fetch_20250910","name":"web_fetch"}]"#, (0, false)),
+        (r#","tools":[{"type":"code_execution_20250825","name":"c"}]"#, (0, true)),
+    ] {
+        assert_eq!(tools(&message(members)), expected, "{members}");
+    }
+    for (of, expected) in [
+        (r#"{"functionDeclarations":[]}"#, (0, false)),
+        (r#"{"googleSearch":{}}"#, (OPEN, false)),
+        (r#"{"google_search_retrieval":{}},{"codeExecution":{}}"#, (OPEN, false)),
+        (r#"{"googleSearch":{}},{"googleMaps":{}}"#, (OPEN, true)),
+    ] {
+        assert_eq!(tools(&generate("gemini-2.5-pro", of)), expected, "{of}");
+    }
+    assert_eq!(tools(&chat("")), (1, false), "this model always searches");
+    let plain = br#"{"model":"gpt-4o","messages":[],"web_search_options":{}}"#;
+    let asked = openai::scan(openai::Endpoint::ChatCompletions, plain).expect("a request");
+    assert_eq!(tools(&asked), (1, false));
+}
+
+/// What it used and cost, in nano-dollars.
+fn cost(counts: &Counts, (seller, model): (&str, &str)) -> (u64, u64) {
+    (counts.searches, counts.usage(PriceTable::builtin().price(seller, model)).cost.0)
+}
+
+#[test]
+fn responses_are_charged_for_calls_that_searched() {
+    let answer = r#"{"id":"r","output":[
+        {"type":"web_search_call","action":{"type":"search","query":"web_search_call"}},
+        {"type":"message","content":[{"type":"web_search_call","text":"\"type\":\"web_search_call\""}]},
+        {"action":{"type":"open_page"},"type":"web_search_call"},
+        {"type":"web_search_call","status":"completed"}],
+        "usage":{"input_tokens":37,"output_tokens":11,"total_tokens":48}}"#;
+    let stream = r#"event: response.output_item.added
+data: {"type":"response.output_item.added","item":{"type":"web_search_call","status":"in_progress"}}
+
+data: {"type":"response.output_item.done","item":{"type":"web_search_call","action":{"type":"search"}}}
+
+data: {"type":"response.output_item.added","item":{"type":"web_search_call"}}
+
+data: {"type":"response.output_item.done","item":{"type":"web_search_call","action":{"type":"find_in_page"}}}
+
+data: {"type":"response.output_item.added","item":{"type":"web_search_call"}}
+
+data: {"type":"response.output_item.added","item":{"type":"message"}}
+
+data: {"type":"response.completed","response":{"usage":{"input_tokens":37,"output_tokens":11,"total_tokens":48}}}
+
+"#;
+    let request = response(r#","tools":[{"type":"web_search"}]"#);
+    let (gpt, expected) = (("openai", "gpt-5"), 37 * 1_250 + 11 * 10_000 + 2 * 10_000_000);
+    let plain = every_plain_split(&request, answer.as_bytes());
+    assert_eq!(cost(&plain.counts, gpt), (2, expected));
+    let streamed = every_split(&request, stream.as_bytes());
+    assert_eq!(cost(&streamed.counts, gpt), (2, expected));
+    let none = every_plain_split(&response(""), answer.as_bytes());
+    assert_eq!(none.counts.searches, 0, "nobody enabled it");
+    let cut = run_plain(request.plain_meter(), &answer.as_bytes()[..300], 7);
+    assert_eq!(cut.counts.searches, ALLOWED_SEARCHES, "nobody knows how many more there were");
+}
+
+#[test]
+fn messages_are_charged_for_what_their_usage_tells() {
+    let usage = r#""usage":{"input_tokens":10,"output_tokens":5,"server_tool_use":{"web_search_requests":2}}"#;
+    let answer = format!(r#"{{"content":[],{usage}}}"#);
+    let request =
+        message(r#","tools":[{"type":"web_search_20250305","name":"web_search","max_uses":3}]"#);
+    let claude = ("anthropic", "claude-sonnet-4-5");
+    let expected = 10 * 3_000 + 5 * 15_000 + 2 * 10_000_000;
+    let plain = every_plain_split(&request, answer.as_bytes());
+    assert_eq!(cost(&plain.counts, claude), (2, expected));
+    let begun = r#"data: {"type":"message_start","message":{"usage":{"input_tokens":10,"output_tokens":1}}}
+
+data: {"type":"content_block_start","content_block":{"type":"server_tool_use","name":"web_search"}}
+
+data: {"type":"content_block_start","content_block":{"type":"server_tool_use","name":"web_search"}}
+
+data: {"type":"content_block_start","content_block":{"type":"server_tool_use","name":"web_search"}}
+
+"#;
+    let ended = format!(
+        "data: {{\"type\":\"message_delta\",\"delta\":{{\"stop_reason\":\"end_turn\"}},{usage}}}\n\ndata: {{\"type\":\"message_stop\"}}\n\n"
+    );
+    let whole = every_split(&request, format!("{begun}{ended}").as_bytes());
+    assert_eq!(cost(&whole.counts, claude), (2, expected), "one of them failed");
+    let cut = every_split(&request, begun.as_bytes());
+    assert_eq!(cut.counts.searches, 3, "as far as anybody saw");
+    let absurd = answer.replace(":2}", ":10001}");
+    let absurd = every_plain_split(&request, absurd.as_bytes());
+    assert_eq!((absurd.basis, absurd.counts.searches), (Basis::Implausible, 3));
+}
+
+#[test]
+fn google_charges_by_the_answer_or_by_the_query() {
+    let usage =
+        r#""usageMetadata":{"promptTokenCount":10,"candidatesTokenCount":5,"totalTokenCount":15}"#;
+    let found = r#""groundingMetadata":{"searchEntryPoint":{},"webSearchQueries":["a","b"]}"#;
+    let answer =
+        format!(r#"{{"candidates":[{{"content":{{}},{found},"finishReason":"STOP"}}],{usage}}}"#);
+    let stream = format!(
+        "data: {{\"candidates\":[{{\"content\":{{\"parts\":[{{\"text\":\"a\"}}]}},{found}}}]}}\n\ndata: {answer}\n\n"
+    );
+    for (model, searches, fee) in
+        [("gemini-2.5-pro", 1, 35_000_000), ("gemini-3.1-pro-preview", 2, 14_000_000)]
+    {
+        let plain =
+            every_plain_split(&generate(model, r#"{"googleSearch":{}}"#), answer.as_bytes());
+        let streamed = every_split(&streamed(model), stream.as_bytes());
+        let price = PriceTable::builtin().price("gemini", model).expect("a price");
+        let tokens = price.cost(&Counts::tokens(10, 5)).0;
+        for counts in [plain.counts, streamed.counts] {
+            assert_eq!(cost(&counts, ("gemini", model)), (searches, tokens + searches * fee));
+        }
+    }
+    let none = format!(r#"{{"candidates":[{{"finishReason":"STOP"}}],{usage}}}"#);
+    let none =
+        every_plain_split(&generate("gemini-2.5-pro", r#"{"googleSearch":{}}"#), none.as_bytes());
+    assert_eq!(none.counts.searches, 0, "it did not search");
+}
+
+#[test]
+fn a_chat_with_a_model_that_searches_is_charged_for_one() {
+    let answer = r#"{"choices":[],"usage":{"prompt_tokens":7,"completion_tokens":5}}"#;
+    assert_eq!(every_plain_split(&chat(""), answer.as_bytes()).counts.searches, 1);
+    let streaming = chat(r#","stream":true,"stream_options":{"include_usage":true}"#);
+    let stream = format!("data: {answer}\n\ndata: [DONE]\n\n");
+    assert_eq!(every_split(&streaming, stream.as_bytes()).counts.searches, 1);
+}
+
+#[test]
+fn generations_are_told_by_the_name() {
+    for (model, by_answer) in [
+        ("gemini-2.5-pro", true),
+        ("gemini-1.5-flash", true),
+        ("gemini-3-pro-preview", false),
+        ("gemini-flash-latest", false),
+        ("other", false),
+    ] {
+        assert_eq!(is_charged_by_answer(model), by_answer, "{model}");
+    }
+    assert_eq!([charged(0, true), charged(3, true), charged(3, false)], [0, 1, 3]);
+}
+
+#[test]
+fn a_bound_is_believed_only_so_far() {
+    let searches = |bounds: &[Option<u64>]| {
+        let mut tools = PaidTools::default();
+        bounds.iter().for_each(|most| tools.search(*most));
+        tools.searches
+    };
+    assert_eq!(searches(&[Some(3)]), 3);
+    assert_eq!(searches(&[None]), ALLOWED_SEARCHES);
+    assert_eq!(searches(&[Some(0)]), 0);
+    assert_eq!(searches(&[Some(u64::MAX), Some(1)]), MAX_TOLD_SEARCHES + 1);
+}

@@ -16,6 +16,7 @@ pub mod breaker;
 mod cell;
 mod charge;
 mod decision;
+pub mod dial;
 mod grants;
 mod hash;
 mod limit;

@@ -9,6 +9,7 @@ mod commands;
 mod config;
 mod control;
 mod credentials;
+mod dials;
 mod gateway;
 mod guards;
 mod headers;

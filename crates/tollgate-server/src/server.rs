@@ -19,7 +19,7 @@ use tower::ServiceExt as _;
 use crate::{
     api,
     app::{App, Stage},
-    browser, control, gateway, guards,
+    browser, control, dials, gateway, guards,
     net::{self, Body, Drained, Peer, Serving, Timeouts},
     roster, sessions,
     warnings::Warnings,
@@ -157,6 +157,7 @@ fn beside(app: &Arc<App>) -> JoinSet<()> {
     tasks.spawn(sessions::attend(Arc::clone(app)));
     tasks.spawn(roster::attend(Arc::clone(app)));
     tasks.spawn(guards::attend(Arc::clone(app)));
+    tasks.spawn(dials::attend(Arc::clone(app)));
     let renewing = Arc::clone(app);
     tasks.spawn(async move { renewing.renewals.run(&renewing.gate).await });
     tasks

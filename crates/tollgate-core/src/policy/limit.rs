@@ -7,7 +7,7 @@ use compact_str::CompactString;
 use crate::{
     Amounts, Attribute, Attributes, Calendar, Charge, Kind, LimitId, NanoUsd, PeriodUnit, Rule,
     Time, Unit, Warn,
-    policy::{Queue, When},
+    policy::{Queue, Tighten, When},
 };
 
 /// One rule: when it applies, per which attributes it is kept, what it counts, how much.
@@ -40,6 +40,8 @@ pub struct Limit {
     /// What is left of it when it is dialed down, in its unit as it is counted; a tier that
     /// has less keeps that.
     pub minimum: u64,
+    /// By which budget it is dialed down, if by one.
+    pub tighten: Option<Tighten>,
 }
 
 /// How a limit counts and how much it allows.
@@ -100,6 +102,7 @@ impl Limit {
             status: None,
             queue: None,
             minimum,
+            tighten: None,
         }
     }
 

@@ -20,6 +20,7 @@ mod source;
 mod suggest;
 #[cfg(test)]
 mod tests;
+mod tighten;
 mod tree;
 pub(crate) mod values;
 mod when;
@@ -38,6 +39,7 @@ pub use presets::{preset, preset_names};
 pub use queue::Queue;
 pub use schema::json_schema;
 pub use settings::Settings;
+pub use tighten::Tighten;
 pub use values::{BaseUrl, KeyHash, Path, PathPattern, Secret, Share, Size, Word};
 pub use when::{Pattern, When};
 

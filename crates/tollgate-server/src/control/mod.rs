@@ -22,11 +22,13 @@ use axum::{
     routing::get,
 };
 use http::{HeaderValue, header};
+use tollgate_core::policy::Limit;
 
 use crate::{
     api::{self, Door, Problem, accounts},
     app::App,
     guards,
+    live::Live,
     metrics::{CONTENT_TYPE, Gauges},
     warnings::Warnings,
 };
@@ -72,6 +74,7 @@ async fn metrics(State(app): State<Arc<App>>) -> Response {
         sessions_active: accounts::active_sessions(&common),
         circuits: guards::circuit_states(&live.providers, app.gate.clock().now().time),
         cache: app.cache.tally.totals(),
+        dials: dials(&app, &live),
     };
     match app.metrics.text(gauges) {
         Ok(text) => {
@@ -82,6 +85,13 @@ async fn metrics(State(app): State<Arc<App>>) -> Response {
             Problem::unready("The metrics can't be written: see the log.").into_response()
         }
     }
+}
+
+/// The share that is allowed of each limit that follows a budget.
+fn dials(app: &App, live: &Live) -> Vec<(String, f64)> {
+    let dialed =
+        |limit: &Limit| Some((limit.name.to_string(), app.roster.dials().of(limit.id)?.share()));
+    live.policy.limits().iter().filter_map(dialed).collect()
 }
 
 /// The policy in force as TOML, with secrets shown as `env:NAME`.

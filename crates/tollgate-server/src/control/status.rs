@@ -6,6 +6,7 @@ use axum::{Json, extract::State};
 use serde::Serialize;
 use tollgate_core::{
     Attribute, Attributes,
+    dial::Dial,
     policy::{Limit, settings::StoreKind},
 };
 
@@ -78,6 +79,9 @@ struct LimitStatus {
     refused: u64,
     shadowed: u64,
     warned: u64,
+    /// The share of it that is allowed now, where it follows a budget.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dial: Option<f64>,
     /// Where it stands, if it is kept for all requests together.
     #[serde(skip_serializing_if = "Option::is_none")]
     standing: Option<LimitShown>,
@@ -93,7 +97,8 @@ pub(super) async fn status(State(app): State<Arc<App>>) -> Json<Status> {
     let limits = live.policy.limits().iter().map(|limit| {
         let account = common.iter().find(|(other, _)| other.id == limit.id);
         let standing = account.map(|(limit, standing)| LimitShown::new(standing, limit, now));
-        LimitStatus::new(limit, &done, standing)
+        let dial = app.roster.dials().of(limit.id).map(Dial::share);
+        LimitStatus { dial, ..LimitStatus::new(limit, &done, standing) }
     });
     Json(Status {
         version: VERSION,
@@ -137,6 +142,7 @@ impl LimitStatus {
             soft: limit.warn.soft,
             warn_at: limit.warn.percents().map(|percent| f64::from(percent) / 100.0).collect(),
             refused: done.map_or(0, |done| done.refused),
+            dial: None,
             shadowed: done.map_or(0, |done| done.shadowed),
             warned: done.map_or(0, |done| done.warned),
             standing,

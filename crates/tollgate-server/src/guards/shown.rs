@@ -4,6 +4,7 @@ use serde::Serialize;
 use tollgate_core::{
     Now, Time,
     breaker::{Mode, State},
+    dial::History,
 };
 
 use super::{Guard, model::Standing};
@@ -69,6 +70,18 @@ impl Guard {
         });
         let all = of_all.map(|mode| Circuit::of_all(provider(), mode));
         all.into_iter().chain(shown).collect()
+    }
+
+    /// How its models did, as far as their breakers remember.
+    pub(crate) fn history(&self, now: Time) -> History {
+        let models = self.known.models.lock().all();
+        models.iter().map(|model| model.standing(now).counts).fold(
+            History::default(),
+            |sum, one| History {
+                calls: sum.calls + one.calls,
+                failures: sum.failures + one.failures,
+            },
+        )
     }
 
     /// The worst of its circuits: 0 for closed, 1 for half-open, 2 for open.

@@ -24,6 +24,8 @@ pub(crate) struct Gauges {
     pub(crate) circuits: Vec<(String, u64)>,
     /// What the cache did since the start.
     pub(crate) cache: CacheTotals,
+    /// The share that is allowed now of each limit that follows a budget.
+    pub(crate) dials: Vec<(String, f64)>,
 }
 
 /// The media type of the text.
@@ -48,6 +50,7 @@ struct Reading {
     concurrent: u64,
     sessions_active: Option<u64>,
     circuits: Vec<([(&'static str, String); 1], u64)>,
+    dials: Vec<([(&'static str, String); 1], f64)>,
 }
 
 impl Metrics {
@@ -76,6 +79,11 @@ impl Metrics {
                 .circuits
                 .into_iter()
                 .map(|(provider, state)| ([("provider", provider)], state))
+                .collect(),
+            dials: gauges
+                .dials
+                .into_iter()
+                .map(|(limit, share)| ([("limit", limit)], share))
                 .collect(),
             cache_saved: dollars(gauges.cache.saved_usd.0),
             ..Reading::default()
@@ -166,6 +174,10 @@ impl Collector for Reading {
         let worst = "The worst circuit of a provider: 0 closed, 1 half-open, 2 open";
         family(out, "circuit_state", worst, MetricType::Gauge, &self.circuits, |mut m, state| {
             m.encode_gauge(state)
+        })?;
+        let share = "The share of a limit that is allowed now, where it follows a budget";
+        family(out, "limit_dial", share, MetricType::Gauge, &self.dials, |mut m, share| {
+            m.encode_gauge(share)
         })?;
         match self.sessions_active {
             Some(sessions) => gauge(out, "sessions_active", "Sessions that are live now", sessions),

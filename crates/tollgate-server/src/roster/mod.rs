@@ -42,13 +42,14 @@ pub(crate) use vault::KeyText;
 pub(crate) use vault::private;
 use vault::{Hasher, Vault};
 
-use crate::app::App;
+use crate::{app::App, dials::Dials};
 
 /// The roster of a running process.
 #[derive(Debug)]
 pub(crate) struct Roster {
     book: Mutex<Opened>,
     snapshot: ArcSwap<Snapshot>,
+    dials: Arc<Dials>,
 }
 
 #[derive(Debug)]
@@ -69,16 +70,23 @@ impl Roster {
     pub(crate) fn open(settings: &Settings) -> Result<Self, RosterError> {
         let mut book = Book::open(settings)?;
         let seen = book.version()?;
-        let snapshot = Snapshot::of(&mut book, Arc::default())?;
+        let dials = Arc::default();
+        let snapshot = Snapshot::of(&mut book, Arc::default(), Arc::clone(&dials))?;
         Ok(Self {
             book: Mutex::new(Opened { book, seen }),
             snapshot: ArcSwap::from_pointee(snapshot),
+            dials,
         })
     }
 
     /// The roster as it is now. A request looks once and keeps what it saw.
     pub(crate) fn snapshot(&self) -> Guard<Arc<Snapshot>> {
         self.snapshot.load()
+    }
+
+    /// What limits are dialed to.
+    pub(crate) fn dials(&self) -> &Dials {
+        &self.dials
     }
 
     /// Serves another policy from here on.
@@ -130,7 +138,11 @@ impl Roster {
 
     fn read(&self, opened: &mut Opened) -> Result<(), RosterError> {
         let policy = self.snapshot.load().policy();
-        self.snapshot.store(Arc::new(Snapshot::of(&mut opened.book, policy)?));
+        self.snapshot.store(Arc::new(Snapshot::of(
+            &mut opened.book,
+            policy,
+            Arc::clone(&self.dials),
+        )?));
         Ok(())
     }
 }

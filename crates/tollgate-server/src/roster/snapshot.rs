@@ -18,7 +18,7 @@ use super::{
     overrides::{self, Overrides},
     provider_keys::whose,
 };
-use crate::{guards::Forced, identity::Unauthorized, keys::Holder};
+use crate::{dials::Dials, guards::Forced, identity::Unauthorized, keys::Holder};
 
 /// The roster as requests see it.
 #[derive(Debug, Default)]
@@ -27,6 +27,7 @@ pub(crate) struct Snapshot {
     tiers: Arc<Tiers>,
     overrides: Overrides,
     circuits: Arc<Circuits>,
+    dials: Arc<Dials>,
 }
 
 /// Tiers by user.
@@ -75,7 +76,11 @@ impl Snapshot {
     ///
     /// # Errors
     /// When the file cannot be read, or what is in it makes no sense.
-    pub(super) fn of(book: &mut Book, policy: Arc<Policy>) -> Result<Self, RosterError> {
+    pub(super) fn of(
+        book: &mut Book,
+        policy: Arc<Policy>,
+        dials: Arc<Dials>,
+    ) -> Result<Self, RosterError> {
         let (keys, tiers, rows, circuits) = book.read(|tx, vault| {
             let mut statement = tx.prepare("SELECT user, tier FROM tiers")?;
             let tiers = statement.query_map([], |row| {
@@ -98,7 +103,7 @@ impl Snapshot {
         }
         let overrides = Overrides::new(Arc::new(rows), policy);
         let (keys, tiers, circuits) = (Arc::new(keys), Arc::new(tiers), Arc::new(circuits));
-        Ok(Self { keys, tiers, overrides, circuits })
+        Ok(Self { keys, tiers, overrides, circuits, dials })
     }
 
     /// The same for another policy.
@@ -108,6 +113,7 @@ impl Snapshot {
             tiers: Arc::clone(&self.tiers),
             overrides: self.overrides.under(policy),
             circuits: Arc::clone(&self.circuits),
+            dials: Arc::clone(&self.dials),
         }
     }
 
@@ -149,7 +155,7 @@ impl Snapshot {
     }
 
     /// Gives a caller whose names are known what is its own: its user's tier, the amounts of
-    /// single limits, and the budget of its key.
+    /// single limits, and the budget of its key; and less of limits that are dialed down.
     pub(crate) fn grant(&self, who: &mut Attributes, policy: &Arc<Policy>, wall: Time) {
         let tier = who.value(&Attribute::User).and_then(|user| self.tiers.get(user));
         if let Some(tier) = tier {
@@ -159,6 +165,7 @@ impl Snapshot {
         let key = who.value(&Attribute::Key).and_then(|id| self.key(id));
         // Of several for one limit the first holds, so what was overridden comes first.
         grants.extend(key.iter().flat_map(|key| key.budgets.iter().cloned()));
+        self.dials.turn(who, policy, &mut grants);
         if !grants.is_empty() {
             who.set_grants(Grants::new(grants));
         }

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     Attribute, LimitId, PeriodUnit, Unit, Warn,
     policy::{
-        Limit, Measure, Pattern, PolicyError, Queue, When,
+        Limit, Measure, Pattern, PolicyError, Queue, Tighten, When,
         suggest::nearest,
         tree::{Node, Secrets, Step, read},
         values::Span,
@@ -46,7 +46,41 @@ pub(crate) fn compile(root: &Node, secrets: Secrets<'_>, findings: &mut Findings
         return Vec::new();
     }
     let places = 0..entries.list().len();
-    places.filter_map(|place| compile_one(root, place, secrets, findings)).collect()
+    let compiled =
+        places.filter_map(|place| Some((place, compile_one(root, place, secrets, findings)?)));
+    let compiled: Vec<(usize, Limit)> = compiled.collect();
+    for (place, limit) in &compiled {
+        if let Some(tighten) = &limit.tighten {
+            check_budget(root, *place, tighten, &compiled, findings);
+        }
+    }
+    compiled.into_iter().map(|(_, limit)| limit).collect()
+}
+
+/// A limit can only follow the money of a budget that there is, and that has a pace.
+fn check_budget(
+    root: &Node,
+    place: usize,
+    tighten: &Tighten,
+    all: &[(usize, Limit)],
+    findings: &mut Findings,
+) {
+    let budget = all.iter().map(|(_, limit)| limit).find(|limit| limit.id == tighten.budget_id());
+    let why = match budget {
+        None => "there is no limit of that name that is kept for all together",
+        Some(budget) if budget.unit != Unit::Usd => "it counts no money",
+        Some(Limit { measure: Measure::Period { calendar, .. }, .. })
+            if calendar.unit() != PeriodUnit::Total =>
+        {
+            return;
+        }
+        Some(_) => "it has no calendar period, and so no pace",
+    };
+    let path =
+        [Step::Key("limits".to_owned()), Step::Index(place), Step::Key("tighten".to_owned())];
+    let origin = root.at(&path).map_or(&root.origin, |node| node.value_origin("budget"));
+    let message = format!("`{}.budget`: {why}: `{}`", root.describe(&path), tighten.budget);
+    findings.errors.push(PolicyError::new(message).at(origin));
 }
 
 fn compile_one(
@@ -127,6 +161,7 @@ impl One<'_> {
             status: entry.status.map(|status| status.0),
             queue,
             minimum,
+            tighten: entry.tighten,
         })
     }
 
@@ -225,8 +260,10 @@ impl One<'_> {
             Ok(minimum) if minimum > measure.cap() => {
                 self.wrong_value("minimum", "it is more than the limit itself allows");
             }
+            Ok(minimum) if entry.tighten.is_some() => return minimum,
             Ok(minimum) => {
-                let message = "`minimum` has no effect yet: limits are not dialed in this version";
+                let message =
+                    "`minimum` has no effect: the limit is dialed by nothing without `tighten`";
                 let warning = PolicyError::warning(message);
                 self.findings.warnings.push(warning.at(self.node.key_origin("minimum")));
                 return minimum;

@@ -12,7 +12,10 @@ use super::{
 };
 use crate::{
     Unit,
-    policy::values::{Decimal, Every, Rate, Span},
+    policy::{
+        Tighten,
+        values::{Decimal, Every, Rate, Span},
+    },
 };
 
 /// One rule: when it applies, per which attributes it is kept, what it counts, how much.
@@ -72,6 +75,9 @@ pub(crate) struct LimitEntry {
     pub(crate) queue: Option<QueueForm>,
     /// What is left of it for critical work when it is dialed down; one if not given.
     pub(crate) minimum: Option<Decimal>,
+    /// Dials it down while a budget is used faster than its time passes, and while its
+    /// providers fail.
+    pub(crate) tighten: Option<Tighten>,
 }
 
 /// An amount in full.

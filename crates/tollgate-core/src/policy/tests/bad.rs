@@ -277,6 +277,14 @@ const LIMITS: &[(&str, &str)] = &[
         "requests = \"10/s\"\nminimum = 11",
         "5:11: `limits.x.minimum`: it is more than the limit itself allows",
     ),
+    (
+        "requests = \"10/s\"\ntighten = { budget = \"nobody\" }",
+        "5:22: `limits.x.tighten.budget`: there is no limit of that name that is kept for all together: `nobody`",
+    ),
+    (
+        "usd = \"10/total\"\ntighten = { budget = \"x\" }",
+        "5:22: `limits.x.tighten.budget`: it has no calendar period, and so no pace: `x`",
+    ),
 ];
 
 #[test]

@@ -144,6 +144,29 @@ fn a_minimum_is_kept_and_one_by_default() {
 }
 
 #[test]
+fn a_limit_may_follow_the_money_of_a_budget() {
+    let text = "[[limits]]\nname = \"rate\"\nrequests = \"10/s\"\nminimum = 2\ntighten = { budget = \"spend\", floor = 0.2 }\n[[limits]]\nname = \"spend\"\nusd = \"5/day\"\n";
+    let config = load(text).expect("a policy");
+    let [rate, spend] = config.policy.limits() else { panic!("two limits") };
+    let tighten = rate.tighten.as_ref().expect("it follows one");
+    assert_eq!((tighten.budget_id(), rate.minimum), (spend.id, 2));
+    assert!(
+        (tighten.floor.value() - 0.2).abs() < 1e-9 && (tighten.success.value() - 0.9).abs() < 1e-9
+    );
+    assert!(config.warnings.is_empty(), "{:?}", config.warnings);
+    let again = load(config.to_toml()).expect("the same policy");
+    assert_eq!(again.policy.limits()[0].tighten, rate.tighten);
+    for bad in ["floor = 1.5", "success = -1", "flor = 0.1"] {
+        let wrong = load(&text.replace("floor = 0.2", bad));
+        assert!(wrong.is_err(), "{bad}");
+    }
+    let no_money = text.replace("budget = \"spend\"", "budget = \"rate\"");
+    assert!(load(&no_money).is_err(), "it counts no money");
+    let own = text.replace("usd = \"5/day\"", "usd = \"5/day\"\nper = [\"user\"]");
+    assert!(load(&own).is_err(), "it is kept for all together");
+}
+
+#[test]
 fn what_is_probably_not_meant_is_told() {
     for (lines, expected) in [
         (

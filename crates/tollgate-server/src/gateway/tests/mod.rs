@@ -9,6 +9,7 @@ mod budgets;
 mod bursts;
 mod cached;
 mod dialects;
+mod dials;
 mod endings;
 mod endpoint;
 mod fallback;

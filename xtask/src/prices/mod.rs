@@ -114,7 +114,7 @@ mod tests {
         assert_eq!(
             rows(source),
             ["m\tp\tchat\t1100000000\t4400000000\t550000000\t1375000000\t2200000000\t-\t-\t-\t\
-              128000\t-\t200000:2200000000:8800000000:-:-:-\tyes"]
+              128000\t-\t-\t200000:2200000000:8800000000:-:-:-\tyes"]
         );
     }
 
@@ -127,8 +127,8 @@ mod tests {
         assert_eq!(
             rows(source),
             [
-                "e\tp\tembedding\t20000000\t0\t-\t-\t-\t-\t-\t-\t-\t-\t-\t-",
-                "s\tp\taudio_transcription\t0\t0\t-\t-\t-\t-\t-\t71670000000\t-\t-\t-\t-",
+                "e\tp\tembedding\t20000000\t0\t-\t-\t-\t-\t-\t-\t-\t-\t-\t-\t-",
+                "s\tp\taudio_transcription\t0\t0\t-\t-\t-\t-\t-\t71670000000\t-\t-\t-\t-\t-",
             ]
         );
     }
@@ -142,7 +142,7 @@ mod tests {
         assert_eq!(
             rows(source),
             [
-                "m\tp\tchat\t50000000\t400000000\t-\t-\t-\t-\t-\t-\t-\t-\t256000:250000000:2000000000:-:-:-\t-"
+                "m\tp\tchat\t50000000\t400000000\t-\t-\t-\t-\t-\t-\t-\t-\t-\t256000:250000000:2000000000:-:-:-\t-"
             ]
         );
     }

@@ -114,7 +114,7 @@ fn a_price_is_found_by_exact_names() {
 fn a_line_that_cannot_be_read_is_named() {
     let good = row("m", "p", 1).to_string();
     for (text, why) in [
-        ("# c\nm\tp", "line 2 of the price table: it has 2 fields, but must have 15"),
+        ("# c\nm\tp", "line 2 of the price table: it has 2 fields, but must have 16"),
         (&format!("{good}\n{good}"), "line 2 of the price table: `m` has a line already"),
         (
             &good.replace("\t1\t", "\t1.5\t"),

@@ -17,8 +17,8 @@ use super::{
     exchange::{Exchange, Incoming, Stop},
     judged,
     limits::TimeLimits,
+    outcome::Outcome,
     provider::unanswered,
-    ticket::Outcome,
     visit::{self, Visit},
 };
 use crate::{

@@ -22,7 +22,8 @@ use super::{
     aside::LONG_BODY_BYTES,
     exchange::{Exchange, Stop},
     meaning,
-    ticket::{Outcome as Ended, Ticket},
+    outcome::Outcome as Ended,
+    ticket::Ticket,
 };
 use crate::{
     cache::{

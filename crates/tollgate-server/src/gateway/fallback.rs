@@ -21,7 +21,8 @@ use super::{
     cached::{CACHE, Keeper},
     exchange::{Exchange, Stop},
     judged,
-    ticket::{Outcome as Ended, Ticket},
+    outcome::Outcome as Ended,
+    ticket::Ticket,
 };
 use crate::{
     cache::{Kept, Key, Outcome},

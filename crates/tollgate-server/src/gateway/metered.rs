@@ -12,9 +12,10 @@ use tollgate_meter::{Ending, Metered as Metering, PlainMeter, StreamMeter, refus
 
 use super::{
     forward::ProviderBody,
+    outcome::Outcome,
     retold::Retelling,
     slices::{Made, Room, Slices},
-    ticket::{Outcome, Ticket},
+    ticket::Ticket,
 };
 use crate::{
     guards::End,

@@ -31,6 +31,7 @@ mod limits;
 mod meaning;
 mod metered;
 mod open;
+mod outcome;
 mod patience;
 mod peeked;
 mod planner;

@@ -154,7 +154,7 @@ pub(super) fn narrowed(refused: &Refused, plan: &Plan, price: Option<&Price>) ->
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use tollgate_meter::{Input, Lesson, PriceTable};
+    use tollgate_meter::{Input, Lesson, PaidTools, PriceTable};
 
     use super::*;
 
@@ -170,7 +170,7 @@ mod tests {
             audio: None,
             dearer: None,
             thinks: false,
-            tools: Default::default(),
+            tools: PaidTools::default(),
         };
         let closed = Scan { input: Input { is_open: false, ..input }, ..scan.clone() };
         assert!(Open::of(&closed, how, Some(&price)).is_none(), "its body has it all");

@@ -14,8 +14,10 @@ use super::{
     body,
     dialect::{self, Target},
     exchange::{Exchange, Incoming, Stop},
-    google, judged, secrets,
-    ticket::{Outcome, Ticket},
+    google, judged,
+    outcome::Outcome,
+    secrets,
+    ticket::Ticket,
     tries,
 };
 use crate::{

@@ -20,7 +20,8 @@ use super::{
     aside::{LONG_BODY_BYTES, aside},
     forward::ProviderBody,
     metered::BROKEN,
-    ticket::{Outcome, Ticket},
+    outcome::Outcome,
+    ticket::Ticket,
     translated::JSON,
 };
 use crate::{

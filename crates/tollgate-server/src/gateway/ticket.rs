@@ -7,14 +7,13 @@ use std::{sync::Arc, time::Duration};
 
 use compact_str::CompactString;
 use tollgate::{AnyStore, Permit, Present, Refused};
-use tollgate_core::{
-    Amounts, NanoUsd, Now, Refusal, Usage, policy::settings::Dialect, quota::Announced,
-};
+use tollgate_core::{Amounts, Now, Refusal, Usage, policy::settings::Dialect, quota::Announced};
 use tollgate_meter::{Basis, Counts, Ending, Lesson, Metered};
 
 use super::{
     estimate::{HALF, Pupil},
     exchange::Exchange,
+    outcome::Outcome,
 };
 use crate::{
     app::App,
@@ -52,23 +51,6 @@ struct Held {
     whole: Option<Whole>,
     _renewed: Renewed,
     _running: Present,
-}
-
-/// How a request came out.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Outcome {
-    /// Its provider got nothing of it.
-    Unsent,
-    /// It was answered, and the answer used no tokens: an error, a list, a deletion.
-    Answered,
-    /// It was answered, and the application told what that cost.
-    Cost(NanoUsd),
-    /// A stream was metered.
-    Stream(Metered),
-    /// An answer in one piece was metered.
-    Plain(Metered),
-    /// Nobody knows what its provider did.
-    Unknown,
 }
 
 impl Ticket {
@@ -378,25 +360,5 @@ const fn opened(counts: &Counts) -> u64 {
     match counts.input_tokens {
         0 => counts.millis.div_ceil(1000),
         tokens => tokens,
-    }
-}
-
-impl Outcome {
-    /// Whether an answer was made and came to its end.
-    const fn is_whole(self) -> bool {
-        matches!(
-            self,
-            Self::Stream(Metered { ending: Ending::Complete, .. })
-                | Self::Plain(Metered { ending: Ending::Complete, .. })
-        )
-    }
-
-    /// Whether what is charged is known rather than estimated.
-    const fn is_known(self) -> bool {
-        match self {
-            Self::Unsent | Self::Answered | Self::Cost(_) => true,
-            Self::Stream(metered) | Self::Plain(metered) => !metered.is_estimated(),
-            Self::Unknown => false,
-        }
     }
 }

@@ -157,8 +157,9 @@ pub(crate) async fn attend(app: Arc<App>) {
         let Ok(looked) = looked else { return };
         match looked {
             Ok(true) => {
-                tracing::info!("the roster was changed by another process");
                 app.force_circuits();
+                // Told when it holds, so that whoever waits for it can rely on it.
+                tracing::info!("the roster was changed by another process");
             }
             Ok(false) => {}
             // Once is enough to say so.

@@ -15,18 +15,6 @@ fn status(serving: &Serving) -> String {
     answer.split(' ').nth(1).unwrap_or_default().to_owned()
 }
 
-/// Waits until what another process did has this effect. That it opened the file may be
-/// followed by itself, before there is anything in it.
-#[track_caller]
-fn follows(serving: &mut Serving, expected: &str) {
-    loop {
-        serving.wait_for(FOLLOWED);
-        if status(serving) == expected {
-            return;
-        }
-    }
-}
-
 #[test]
 fn a_circuit_that_is_forced_open_stays_so_across_a_kill_until_it_is_released() {
     let mut serving = Serving::start(&SERVE, "[sandbox]\n");
@@ -35,13 +23,15 @@ fn a_circuit_that_is_forced_open_stays_so_across_a_kill_until_it_is_released() {
     let args = ["circuits", "open", "sandbox", "--reason", "an incident"];
     let forced = json_of(&folder, &args);
     assert_eq!((&forced["provider"], &forced["mode"]), (&json!("sandbox"), &json!("open")));
-    follows(&mut serving, "503");
+    serving.wait_for(FOLLOWED);
+    assert_eq!(status(&serving), "503");
     serving.signal("KILL");
     serving.wait();
     let mut serving = serving.again();
     assert_eq!(status(&serving), "503");
     json_of(&folder, &["circuits", "release", "sandbox"]);
-    follows(&mut serving, "200");
+    serving.wait_for(FOLLOWED);
+    assert_eq!(status(&serving), "200");
     let audit = json_of(&folder, &["keys", "audit"]);
     let what: Vec<&Value> =
         audit["changes"].as_array().into_iter().flatten().map(|row| &row["what"]).collect();

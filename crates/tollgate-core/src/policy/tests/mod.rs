@@ -1,6 +1,7 @@
 //! Policies as operators write them, good and bad.
 
 mod bad;
+mod bad_limits;
 mod cache;
 mod good;
 mod grants;

@@ -48,9 +48,8 @@ impl Entry {
     /// Reads what a row tells; of a whole reservation's, how it began.
     pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
         let number = row.get(1)?;
-        let is_whole = number == WHOLE;
-        let kind = if is_whole { Some(EntryKind::Reserve) } else { EntryKind::numbered(number) };
-        let kind = kind.ok_or_else(|| wrong(1, format!("{number} is no kind of entry")))?;
+        let (kind, is_whole) = EntryKind::begun(number)
+            .ok_or_else(|| wrong(1, format!("{number} is no kind of entry")))?;
         let session = row.get_ref(13)?.as_str_or_null()?;
         let mut charges = read_charges(kind, is_whole, row.get_ref(12)?.as_str()?)?;
         if is_whole {

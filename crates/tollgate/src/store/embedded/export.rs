@@ -155,9 +155,8 @@ impl Export {
 impl LedgerRow {
     fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
         let number = row.get(1)?;
-        let is_whole = number == WHOLE;
-        let kind = if is_whole { Some(EntryKind::Reserve) } else { EntryKind::numbered(number) };
-        let kind = kind.ok_or_else(|| wrong(1, format!("{number} is no kind of entry")))?;
+        let (kind, is_whole) = EntryKind::begun(number)
+            .ok_or_else(|| wrong(1, format!("{number} is no kind of entry")))?;
         let mut attributes = Vec::new();
         for (nth, name) in ATTRIBUTES.into_iter().enumerate() {
             if let Some(value) = row.get::<_, Option<String>>(11 + nth)? {

@@ -84,6 +84,13 @@ impl EntryKind {
             .find(|kind| *kind as i64 == number)
     }
 
+    /// What a row of that number tells first, and whether it tells a whole reservation.
+    pub(super) fn begun(number: i64) -> Option<(Self, bool)> {
+        let is_whole = number == WHOLE;
+        let kind = if is_whole { Some(Self::Reserve) } else { Self::numbered(number) };
+        Some((kind?, is_whole))
+    }
+
     /// Its name, as in the table `kinds`.
     pub(super) const fn name(self) -> &'static str {
         match self {

@@ -161,9 +161,12 @@ impl Attributes {
     /// Every attribute that is known, by name, in a fixed order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         let known = KNOWN.iter().zip(&self.known);
-        known
-            .filter_map(|((name, _), value)| Some((*name, value.as_deref()?)))
-            .chain(self.own.iter().map(|(name, value)| (name.as_str(), value.as_str())))
+        known.filter_map(|((name, _), value)| Some((*name, value.as_deref()?))).chain(self.own())
+    }
+
+    /// Those of the operator's own.
+    pub fn own(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.own.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 }
 

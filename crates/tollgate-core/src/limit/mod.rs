@@ -29,7 +29,7 @@ pub struct LimitId(pub u64);
 pub struct ScopeId(pub u64);
 
 /// How a limit counts. Durations are in nanoseconds, amounts in the limit's unit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// Refills `rate` units every `per_ns`; the cap is the burst.
@@ -61,7 +61,7 @@ pub enum Kind {
 }
 
 /// A kind with its cap: all that the arithmetic of an account needs to know of its limit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Rule {
     /// How it counts.
     pub kind: Kind,

@@ -16,7 +16,6 @@ use tollgate_core::{Amounts, Attribute, ReservationId, Time};
 use super::{
     LedgerError,
     entry::{self, wrong},
-    group::ATTRIBUTES,
     rules::json,
     schema::{self, EntryKind, WHOLE, integer},
 };
@@ -56,6 +55,9 @@ pub struct LedgerRow {
     /// Who asked, by name: attributes with a column of their own, then the others.
     pub attributes: Vec<(String, String)>,
 }
+
+/// Attributes that have a column of their own.
+const COLUMNS: [&str; 8] = ["user", "session", "team", "tier", "key", "provider", "model", "task"];
 
 /// Rows that are read at a time.
 const LOT: u64 = 4_096;
@@ -158,7 +160,7 @@ impl LedgerRow {
         let (kind, is_whole) = EntryKind::begun(number)
             .ok_or_else(|| wrong(1, format!("{number} is no kind of entry")))?;
         let mut attributes = Vec::new();
-        for (nth, name) in ATTRIBUTES.into_iter().enumerate() {
+        for (nth, name) in COLUMNS.into_iter().enumerate() {
             if let Some(value) = row.get::<_, Option<String>>(11 + nth)? {
                 attributes.push((name.to_owned(), value));
             }

@@ -1,12 +1,12 @@
 //! Writes the rows of one group inside its transaction.
 
-use rusqlite::{CachedStatement, Transaction, params};
-use tollgate_core::{Amounts, Attribute, Attributes, Now, ReservationId, Time};
+use rusqlite::{CachedStatement, Connection, params};
+use tollgate_core::{Amounts, Now, ReservationId, Time};
 
 use super::{
-    charges::{self, Numbers},
-    grants::Ask,
+    charges,
     mirror::{Ended, Mirror},
+    names::Names,
     row::{EndRow, LimitRow, Reserve, Row, RowCharge},
     rules::Rules,
     schema::{EntryKind, WHOLE, integer},
@@ -15,9 +15,9 @@ use super::{
 };
 use crate::store::memory::End;
 
-/// One transaction in the making.
+/// One group in the making, inside a transaction that is open.
 pub(super) struct Group<'a> {
-    transaction: &'a Transaction<'a>,
+    connection: &'a Connection,
     rules: &'a mut Rules,
     mirror: &'a mut Mirror,
     roll: &'a mut Roll,
@@ -26,7 +26,6 @@ pub(super) struct Group<'a> {
     entry: CachedStatement<'a>,
     /// Charges as text, of one row after the other.
     text: String,
-    numbers: Vec<Numbers>,
     /// The state of a cell, of one after the other.
     bytes: Vec<u8>,
 }
@@ -52,41 +51,40 @@ const ENTRY: &str = "INSERT INTO entries (kind, seq, id, reserve_seq, at, wall, 
     input_tokens, output_tokens, nano_usd, millis, expires, keep, charges, link, \
     estimated) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 
-/// Attributes that have a column of their own.
-pub(super) const ATTRIBUTES: [&str; 8] =
-    ["user", "session", "team", "tier", "key", "provider", "model", "task"];
-
 type Known<'a> = (&'a mut Rules, &'a mut Mirror, &'a mut Roll, &'a mut Time);
 
 impl<'a> Group<'a> {
     pub(super) fn begin(
-        transaction: &'a Transaction<'a>,
+        connection: &'a Connection,
         (rules, mirror, roll, latest): Known<'a>,
     ) -> rusqlite::Result<Self> {
         Ok(Self {
-            transaction,
+            connection,
             rules,
             mirror,
             roll,
             latest,
-            reserve: transaction.prepare_cached(RESERVE)?,
-            entry: transaction.prepare_cached(ENTRY)?,
+            reserve: connection.prepare_cached(RESERVE)?,
+            entry: connection.prepare_cached(ENTRY)?,
             text: String::new(),
-            numbers: Vec::new(),
             bytes: Vec::new(),
         })
     }
 
-    /// Writes a row; `charges` are the whole group's.
-    pub(super) fn write(&mut self, row: Row, charges: &[RowCharge]) -> rusqlite::Result<()> {
+    /// Writes a row; the lists are the whole group's.
+    pub(super) fn write(
+        &mut self,
+        row: Row,
+        (charges, names): (&[RowCharge], &[u8]),
+    ) -> rusqlite::Result<()> {
         match row {
             Row::Open { cell, scope, key } => self
                 .other("INSERT INTO cells VALUES (?, ?, ?)")?
                 .execute(params![cell, scope.0.cast_signed(), key.as_str()])
                 .map(drop),
-            Row::Reserve(reserve) => self.reserve(reserve, charges),
+            Row::Reserve(reserve) => self.reserve(&reserve, charges, names),
             Row::Extend { seq, id, now, more, charges: own } => {
-                self.charges(&charges[own], false)?;
+                self.charges(&charges[own], false);
                 let first = self.mirror.change(id, seq);
                 self.entry(EntryKind::Extend, seq, (id, first), now, &more, None)
             }
@@ -119,13 +117,11 @@ impl<'a> Group<'a> {
                 self.other("DELETE FROM checkpoints WHERE cell = ?")?.execute([cell]).map(drop)
             }
             Row::Limits(limits) => limits.iter().try_for_each(|limit| self.limit(limit)),
-            Row::Grant(Ask { cell, charge }) => {
-                let rule = self.rules.number(self.transaction, &charge)?;
-                let limit = charge.limit.0.cast_signed();
-                self.other("INSERT OR REPLACE INTO grants VALUES (?, ?, ?, ?)")?
-                    .execute(params![cell, limit, rule, integer(charge.amount)])
-                    .map(drop)
-            }
+            Row::Rule { number, charge } => self.rules.add(self.connection, (number, *charge)),
+            Row::Grant { cell, limit, rule, amount } => self
+                .other("INSERT OR REPLACE INTO grants VALUES (?, ?, ?, ?)")?
+                .execute(params![cell, limit.0.cast_signed(), rule, integer(amount)])
+                .map(drop),
             Row::Revoke { cell } => {
                 self.other("DELETE FROM grants WHERE cell = ?")?.execute([cell]).map(drop)
             }
@@ -133,15 +129,20 @@ impl<'a> Group<'a> {
         }
     }
 
-    fn reserve(&mut self, row: Reserve, charges: &[RowCharge]) -> rusqlite::Result<()> {
+    fn reserve(
+        &mut self,
+        row: &Reserve,
+        charges: &[RowCharge],
+        names: &[u8],
+    ) -> rusqlite::Result<()> {
         let end = row.end.as_deref();
         match end {
-            None => self.charges(&charges[row.charges.clone()], false)?,
-            Some(end) => self.charges(&charges[end.charges.clone()], true)?,
+            None => self.charges(&charges[row.charges.clone()], false),
+            Some(end) => self.charges(&charges[end.charges.clone()], true),
         }
         *self.latest = (*self.latest).max(end.map_or(row.now.time, |end| end.now.time));
         let kind = if end.is_none() { EntryKind::Reserve as i64 } else { WHOLE };
-        let who = &row.attributes;
+        let who = Names::read(&names[row.who.clone()]);
         let usage = end.map(|end| &end.receipt.usage);
         self.reserve.execute(params![
             kind,
@@ -157,15 +158,15 @@ impl<'a> Group<'a> {
             integer(row.expires.as_nanos()),
             row.keep,
             self.text,
-            who.value(&Attribute::User),
-            who.value(&Attribute::Session),
-            who.value(&Attribute::Team),
-            who.value(&Attribute::Tier),
-            who.value(&Attribute::Key),
-            who.value(&Attribute::Provider),
-            who.value(&Attribute::Model),
-            who.value(&Attribute::Task),
-            others(who),
+            who.user,
+            who.session,
+            who.team,
+            who.tier,
+            who.key,
+            who.provider,
+            who.model,
+            who.task,
+            who.other,
             end.map_or(row.is_lost, |end| end.how == End::Estimate),
             end.map(|_| integer(row.seq)),
             end.map(|end| integer(end.seq)),
@@ -180,13 +181,13 @@ impl<'a> Group<'a> {
         match end {
             None => {
                 // What stands for lost holds is spent by nobody, which is for the view to say.
-                let who = (!row.is_lost).then_some(row.attributes);
+                let who = (!row.is_lost).then(|| who.dimensions.into());
                 self.mirror.reserve(row.id, row.seq, row.keep, who);
                 Ok(())
             }
             Some(end) => {
                 self.mirror.replace(row.id);
-                self.spent(row.seq, end, Some(&row.attributes));
+                self.spent(row.seq, end, Some(who.dimensions));
                 self.overrun(end, Some(row.seq))
             }
         }
@@ -194,7 +195,7 @@ impl<'a> Group<'a> {
 
     fn end(&mut self, row: &EndRow, charges: &[RowCharge]) -> rusqlite::Result<()> {
         let EndRow { seq, id, now, how, receipt, .. } = row;
-        self.charges(&charges[row.charges.clone()], true)?;
+        self.charges(&charges[row.charges.clone()], true);
         *self.latest = (*self.latest).max(now.time);
         let (kind, ended) = match how {
             End::Expire => (EntryKind::Expire, self.mirror.expire(*id, *seq, now.time)),
@@ -218,7 +219,7 @@ impl<'a> Group<'a> {
     }
 
     /// Sums up what ended, under the row that tells it.
-    fn spent(&mut self, seq: u64, end: &EndRow, who: Option<&Attributes>) {
+    fn spent(&mut self, seq: u64, end: &EndRow, who: Option<&[u8]>) {
         let estimated = matches!(end.how, End::Estimate | End::Expire);
         let (wall, receipt) = (end.now.wall, &end.receipt);
         self.roll.note(Spent { seq, wall, who, receipt, estimated });
@@ -308,28 +309,15 @@ impl<'a> Group<'a> {
     }
 
     /// Writes charges as text: with what was used, if they have ended.
-    fn charges(&mut self, own: &[RowCharge], ended: bool) -> rusqlite::Result<()> {
+    fn charges(&mut self, own: &[RowCharge], ended: bool) {
         self.text.clear();
-        self.numbers.clear();
-        for RowCharge { cell, charge, used } in own {
-            let rule = self.rules.number(self.transaction, charge)?;
-            self.numbers.push([u64::from(*cell), rule.cast_unsigned(), charge.amount, *used]);
-        }
-        let count = if ended { 4 } else { 3 };
-        charges::write(&mut self.text, self.numbers.drain(..), count);
-        Ok(())
+        let numbers = own.iter().map(|RowCharge { cell, rule, held, used }| {
+            [u64::from(*cell), rule.cast_unsigned(), *held, *used]
+        });
+        charges::write(&mut self.text, numbers, if ended { 4 } else { 3 });
     }
 
     fn other(&self, sql: &str) -> rusqlite::Result<CachedStatement<'_>> {
-        self.transaction.prepare_cached(sql)
+        self.connection.prepare_cached(sql)
     }
-}
-
-/// The attributes that have no column, as JSON, if there are any.
-fn others(who: &Attributes) -> Option<String> {
-    let mut others = serde_json::Map::new();
-    for (name, value) in who.iter().filter(|(name, _)| !ATTRIBUTES.contains(name)) {
-        others.insert(name.to_owned(), value.into());
-    }
-    (!others.is_empty()).then(|| serde_json::Value::Object(others).to_string())
 }

@@ -5,6 +5,8 @@ use std::{ops::Range, sync::Arc};
 use compact_str::CompactString;
 
 use super::{
+    grants::Ask,
+    names,
     queue::{Pending, Queue},
     row::{EndRow, Reserve, Row, RowCharge},
 };
@@ -12,7 +14,7 @@ use crate::{
     Receipt, StoreError,
     store::memory::{Holds, Journal, Record},
 };
-use tollgate_core::{Amounts, ReservationId, Time};
+use tollgate_core::{Amounts, Attributes, Charge, ReservationId, Time};
 
 /// Hears what happens to reservations and writes it down, a moment later, in that order.
 #[derive(Debug, Clone)]
@@ -38,7 +40,7 @@ impl Pending {
             }
             Record::Reserve { id, now, expires, attributes, demand, keep, held } => {
                 let (seq, charges) = (self.number(), self.hold(held));
-                let (demand, attributes) = (*demand, Box::new(attributes.clone()));
+                let (demand, who) = (*demand, self.name(attributes));
                 self.latest = self.latest.max(now.time);
                 self.add(Row::Reserve(Reserve {
                     seq,
@@ -47,7 +49,7 @@ impl Pending {
                     expires,
                     demand,
                     keep,
-                    attributes,
+                    who,
                     is_lost: false,
                     charges,
                     end: None,
@@ -93,19 +95,33 @@ impl Pending {
     /// Asks for what must be granted beside a hold.
     fn grant(&mut self, id: ReservationId, held: Holds<'_>, now: Time) {
         let charges = held.iter().map(|(cell, charge, _)| (cell, charge));
-        for ask in self.grants.hold(id, charges, now) {
-            self.add(Row::Grant(ask));
+        for Ask { cell, charge } in self.grants.hold(id, charges, now) {
+            let rule = self.rule(&charge);
+            self.add(Row::Grant { cell, limit: charge.limit, rule, amount: charge.amount });
         }
     }
 
     fn hold(&mut self, held: Holds<'_>) -> Range<usize> {
         let before = self.batch.charges.len();
-        let charges = held.iter();
-        self.batch.charges.extend(charges.map(|(cell, charge, used)| RowCharge {
-            cell,
-            charge: *charge,
-            used,
-        }));
+        for (cell, charge, used) in held.iter() {
+            let rule = self.rule(charge);
+            self.batch.charges.push(RowCharge { cell, rule, held: charge.amount, used });
+        }
         before..self.batch.charges.len()
+    }
+
+    /// The number of a charge's rule, which gets a row before the first that names it.
+    pub(super) fn rule(&mut self, charge: &Charge) -> i64 {
+        let (number, is_new) = self.rules.number(charge);
+        if is_new {
+            self.add(Row::Rule { number, charge: Box::new(*charge) });
+        }
+        number
+    }
+
+    pub(super) fn name(&mut self, who: &Attributes) -> Range<usize> {
+        let before = self.batch.names.len();
+        names::write(&mut self.batch.names, who);
+        before..self.batch.names.len()
     }
 }

@@ -63,7 +63,8 @@ impl Replay {
             let rows = Rows::new();
             let open = Open { restored, rows, is_listed: false, expired_at: None };
             self.reservations.insert(id, open);
-            lost.push(Lost { id, now, demand, charge: RowCharge { cell, charge, used: amount } });
+            let charge = RowCharge { cell, rule, held: amount, used: amount };
+            lost.push(Lost { id, now, demand, charge });
         }
         Ok(lost)
     }
@@ -85,6 +86,7 @@ impl Lost {
                 let nth = pending.batch.charges.len();
                 pending.batch.charges.push(charge);
                 pending.latest = pending.latest.max(now.time);
+                let who = pending.name(&Attributes::new());
                 pending.add(Row::Reserve(Reserve {
                     seq,
                     id,
@@ -92,7 +94,7 @@ impl Lost {
                     expires: now.time,
                     demand,
                     keep: false,
-                    attributes: Box::new(Attributes::new()),
+                    who,
                     is_lost: true,
                     charges: nth..nth + 1,
                     end: None,

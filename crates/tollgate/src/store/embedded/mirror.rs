@@ -5,7 +5,7 @@
 
 use hashbrown::HashMap;
 use smallvec::{SmallVec, smallvec};
-use tollgate_core::{Attributes, ReservationId, Time};
+use tollgate_core::{ReservationId, Time};
 
 use crate::store::memory::LATE;
 
@@ -24,8 +24,8 @@ pub(super) struct Mirror {
 struct Outstanding {
     rows: Rows,
     keep: bool,
-    /// Who made it, until it ends or expires; not of an earlier process's.
-    who: Option<Box<Attributes>>,
+    /// What names its sum of spend, until it ends or expires; not of an earlier process's.
+    who: Option<Box<[u8]>>,
     /// When it expired, if it did.
     expired_at: Option<Time>,
     /// Whether the ledger's list has it, and whether as it is now.
@@ -39,7 +39,7 @@ pub(super) struct Ended {
     /// Its first row.
     pub(super) first: u64,
     pub(super) keep: bool,
-    pub(super) who: Option<Box<Attributes>>,
+    pub(super) who: Option<Box<[u8]>>,
     /// Whether it had expired before.
     pub(super) expired: bool,
 }
@@ -57,7 +57,7 @@ impl Mirror {
         id: ReservationId,
         seq: u64,
         keep: bool,
-        who: Option<Box<Attributes>>,
+        who: Option<Box<[u8]>>,
     ) {
         let rows = smallvec![seq];
         let is_changed = true;

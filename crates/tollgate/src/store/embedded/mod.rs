@@ -28,6 +28,7 @@ mod ledger;
 mod log;
 mod lost;
 mod mirror;
+mod names;
 mod queue;
 mod reconcile;
 mod replay;
@@ -68,6 +69,7 @@ use self::{
     queue::Queue,
     replay::Replay,
     row::{LimitRow, Row},
+    rules::RuleNumbers,
     tables::Tables,
     writer::Writer,
 };
@@ -167,7 +169,9 @@ impl Embedded {
             .lose_grants(&connection, now)
             .map_err(|error| LedgerError::from_sqlite(path, &error))?;
 
-        let queue = Arc::new(Queue::new(replay.seq, replay.latest, bounds.max_grants));
+        let rules = RuleNumbers::of(&replay.rules);
+        let last = (replay.seq, replay.latest);
+        let queue = Arc::new(Queue::new(last, bounds.max_grants, rules));
         Lost::write_all(lost, &queue);
         let ledger = Ledger { queue: Arc::clone(&queue) };
         let mut restored = Restored {

@@ -12,6 +12,7 @@ use tollgate_core::{ReservationId, Time};
 use super::{
     grants::{self, Grants},
     row::{Batch, Row},
+    rules::RuleNumbers,
 };
 use crate::StoreError;
 
@@ -35,6 +36,7 @@ pub(super) struct Pending {
     /// The latest instant of an entry.
     pub(super) latest: Time,
     pub(super) grants: Grants,
+    pub(super) rules: RuleNumbers,
     /// The last entry of the batch that was taken last.
     taken: u64,
     is_asleep: bool,
@@ -73,12 +75,13 @@ const LINGER: Duration = Duration::from_millis(5);
 const QUIET_GROUPS: u32 = 25;
 
 impl Queue {
-    pub(super) fn new(seq: u64, latest: Time, max_grants: usize) -> Self {
+    pub(super) fn new((seq, latest): (u64, Time), max_grants: usize, rules: RuleNumbers) -> Self {
         let pending = Pending {
             batch: Batch::default(),
             seq,
             latest,
             grants: Grants::new(max_grants),
+            rules,
             taken: seq,
             is_asleep: false,
             is_urgent: false,

@@ -3,24 +3,25 @@
 use std::ops::Range;
 
 use compact_str::CompactString;
-use tollgate_core::{
-    Amounts, Attributes, Cell, Charge, LimitId, Now, ReservationId, ScopeId, Time,
-};
+use tollgate_core::{Amounts, Cell, Charge, LimitId, Now, ReservationId, ScopeId, Time};
 
-use super::grants::Ask;
 use crate::{Receipt, store::memory::End};
 
-/// A group of rows. Their charges lie in one list, so that a row needs no memory of its own.
+/// A group of rows. What they have lists of lies in one, so that a row needs no memory of its
+/// own: another thread writes it, and less is to be carried there.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
     pub(super) rows: Vec<Row>,
     pub(super) charges: Vec<RowCharge>,
+    /// Who made reservations, as `names` writes it.
+    pub(super) names: Vec<u8>,
 }
 
 impl Batch {
     pub(super) fn clear(&mut self) {
         self.rows.clear();
         self.charges.clear();
+        self.names.clear();
     }
 }
 
@@ -65,8 +66,18 @@ pub(super) enum Row {
         cell: u32,
     },
     Limits(Vec<LimitRow>),
+    /// A rule that no row before this one names.
+    Rule {
+        number: i64,
+        charge: Box<Charge>,
+    },
     /// What may be held of an account before the hold's own row is written.
-    Grant(Ask),
+    Grant {
+        cell: u32,
+        limit: LimitId,
+        rule: i64,
+        amount: u64,
+    },
     /// A cell has no grants any more.
     Revoke {
         cell: u32,
@@ -83,7 +94,8 @@ pub(super) struct Reserve {
     pub(super) expires: Time,
     pub(super) demand: Amounts,
     pub(super) keep: bool,
-    pub(super) attributes: Box<Attributes>,
+    /// Who made it: its own of the batch's names.
+    pub(super) who: Range<usize>,
     /// Whether it stands for what a crash may have lost.
     pub(super) is_lost: bool,
     /// Its own of the batch's charges.
@@ -107,7 +119,9 @@ pub(super) struct EndRow {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct RowCharge {
     pub(super) cell: u32,
-    pub(super) charge: Charge,
+    /// The number of its rule.
+    pub(super) rule: i64,
+    pub(super) held: u64,
     pub(super) used: u64,
 }
 

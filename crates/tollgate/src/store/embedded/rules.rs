@@ -1,17 +1,31 @@
 //! Rules by number: a charge's row names its rule in a few digits.
 
+use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use rusqlite::{Connection, params};
 use tollgate_core::{Charge, Kind, LimitId, Rule, Unit, Warn};
 
 use super::schema::integer;
 
-/// The rules that the ledger has.
+/// The rules that a ledger has, by their numbers.
 #[derive(Debug, Default)]
-pub(super) struct Rules {
-    /// Of each limit, the newest last.
-    by_limit: HashMap<LimitId, Vec<(Charge, i64)>>,
-    by_number: HashMap<i64, Charge>,
+pub(super) struct Rules(HashMap<i64, Charge>);
+
+/// The numbers of rules, where rows are made.
+#[derive(Debug, Default)]
+pub(super) struct RuleNumbers {
+    numbers: HashMap<Known, i64, RandomState>,
+    last: i64,
+}
+
+/// What a rule's number stands for: a charge but its amount. When its account warns is nothing
+/// that rows say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Known {
+    limit: LimitId,
+    rule: Rule,
+    unit: Unit,
+    shadow: bool,
 }
 
 impl Rules {
@@ -22,7 +36,6 @@ impl Rules {
             connection.prepare("SELECT id, limit_id, unit, kind, cap, shadow FROM rules")?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
-            let number = row.get(0)?;
             let kind: Kind = json(3, row.get_ref(3)?.as_str()?)?;
             let unit: Unit = json(2, &format!("{:?}", row.get_ref(2)?.as_str()?))?;
             let charge = Charge {
@@ -33,49 +46,66 @@ impl Rules {
                 shadow: row.get(5)?,
                 warn: Warn::NEVER,
             };
-            rules.remember(charge, number);
+            rules.0.insert(row.get(0)?, charge);
         }
         Ok(rules)
     }
 
     /// The rule of that number, as a charge of nothing.
     pub(super) fn charge(&self, number: i64) -> Option<Charge> {
-        self.by_number.get(&number).copied()
+        self.0.get(&number).copied()
     }
 
-    /// The number of a charge's rule, which is written if it is a new one.
-    pub(super) fn number(
+    /// Writes a new rule.
+    pub(super) fn add(
         &mut self,
         connection: &Connection,
-        charge: &Charge,
-    ) -> rusqlite::Result<i64> {
-        // When an account warns is nothing that its rows say.
-        let rule = Charge { amount: 0, warn: Warn::NEVER, ..*charge };
-        let known = self.by_limit.get(&charge.limit).into_iter().flatten();
-        if let Some((_, number)) = known.rev().find(|(known, _)| *known == rule) {
-            return Ok(*number);
-        }
+        (number, charge): (i64, Charge),
+    ) -> rusqlite::Result<()> {
         let kind = serde_json::to_string(&charge.rule.kind)
             .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
-        connection
-            .prepare_cached(
-                "INSERT INTO rules (limit_id, unit, kind, cap, shadow) VALUES (?, ?, ?, ?, ?)",
-            )?
-            .execute(params![
+        connection.prepare_cached("INSERT INTO rules VALUES (?, ?, ?, ?, ?, ?)")?.execute(
+            params![
+                number,
                 charge.limit.0.cast_signed(),
                 charge.unit.name(),
                 kind,
                 integer(charge.rule.cap),
                 charge.shadow
-            ])?;
-        let number = connection.last_insert_rowid();
-        self.remember(rule, number);
-        Ok(number)
+            ],
+        )?;
+        self.0.insert(number, Charge { amount: 0, warn: Warn::NEVER, ..charge });
+        Ok(())
+    }
+}
+
+impl RuleNumbers {
+    /// Those of a ledger.
+    pub(super) fn of(rules: &Rules) -> Self {
+        let mut known = Self::default();
+        for (number, charge) in &rules.0 {
+            known.numbers.insert(Known::of(charge), *number);
+            known.last = known.last.max(*number);
+        }
+        known
     }
 
-    fn remember(&mut self, rule: Charge, number: i64) {
-        self.by_limit.entry(rule.limit).or_default().push((rule, number));
-        self.by_number.insert(number, rule);
+    /// The number of a charge's rule, and whether the ledger has yet to learn it.
+    pub(super) fn number(&mut self, charge: &Charge) -> (i64, bool) {
+        let known = Known::of(charge);
+        if let Some(number) = self.numbers.get(&known) {
+            return (*number, false);
+        }
+        self.last += 1;
+        self.numbers.insert(known, self.last);
+        (self.last, true)
+    }
+}
+
+impl Known {
+    const fn of(charge: &Charge) -> Self {
+        let Charge { limit, rule, unit, shadow, amount: _, warn: _ } = *charge;
+        Self { limit, rule, unit, shadow }
     }
 }
 

@@ -57,9 +57,6 @@ const FROM_3: &str = concat!(
     include_str!("views.sql")
 );
 
-/// Kibibytes of the file that are kept in memory.
-const CACHE_KIB: i64 = 16 * 1024;
-
 /// The kind of a row that tells a whole reservation: `Reserve` and `Settle` in one.
 pub(super) const WHOLE: i64 = 9;
 
@@ -118,7 +115,6 @@ pub(super) fn open(path: &Path, bounds: &EmbeddedBounds) -> Result<Connection, L
     connection.pragma_update(None, "synchronous", "full").map_err(failed)?;
     log::keep(&mut connection, bounds.max_log_pages).map_err(failed)?;
     log::empty(&connection).map_err(failed)?;
-    connection.pragma_update(None, "cache_size", -CACHE_KIB).map_err(failed)?;
     connection.pragma_update(None, "temp_store", "memory").map_err(failed)?;
     connection.set_prepared_statement_cache_capacity(32);
     if let Some(max_bytes) = bounds.max_bytes {

@@ -69,23 +69,25 @@ impl Tables {
         last: u64,
     ) -> rusqlite::Result<()> {
         self.joiner.join(batch);
-        let transaction = self.connection.transaction()?;
+        let connection = &self.connection;
+        // An error leaves it open, for the connection to undo when it is closed.
+        connection.prepare_cached("BEGIN")?.execute([])?;
         let known = (&mut self.rules, &mut self.mirror, &mut self.roll, &mut self.latest);
-        let mut group = Group::begin(&transaction, known)?;
+        let mut group = Group::begin(connection, known)?;
         for row in batch.rows.drain(..) {
-            group.write(row, &batch.charges)?;
+            group.write(row, (&batch.charges, &batch.names))?;
         }
-        batch.charges.clear();
+        batch.clear();
         if let Some(mark) = &due.mark {
             group.mark(mark)?;
         }
         drop(group);
         if let Some(most) = due.roll {
-            self.roll.advance(&transaction, most, last)?;
+            self.roll.advance(connection, most, last)?;
         }
         if let Some(rows) = due.old {
-            self.retention.advance(&transaction, &self.rules, rows, self.latest)?;
+            self.retention.advance(connection, &self.rules, rows, self.latest)?;
         }
-        transaction.commit()
+        connection.prepare_cached("COMMIT")?.execute([]).map(drop)
     }
 }

@@ -16,6 +16,7 @@ use crate::{
         entries::Entries,
         entry::{self, Entry},
         mirror::Mirror,
+        names,
         replay::Replay,
         retention::Retention,
         row::{Reserve, RowCharge},
@@ -27,6 +28,7 @@ use crate::{
 
 const START: Time = Time::from_millis(1_795_262_400_000);
 const MINUTE: Duration = Duration::from_secs(60);
+const RULE: i64 = 1;
 /// How long rows are kept: longer than anything goes on here, and than the shortest that may be.
 const KEPT: Duration = Duration::from_secs(4 * 86_400);
 
@@ -76,11 +78,15 @@ fn record(events: &[(u8, Event)], first: u64) -> Batch {
         *stand = after;
         let from = batch.charges.len();
         if !matches!(event, Event::Renew | Event::EndSession) {
-            batch.charges.push(RowCharge { cell: 1, charge: charge(10), used });
+            batch.charges.push(RowCharge { cell: 1, rule: RULE, held: 10, used });
         }
         let charges = from..batch.charges.len();
+        let from = batch.names.len();
+        let user = if seq.is_multiple_of(2) { "ann" } else { "bob" };
+        names::write(&mut batch.names, &Attributes::new().with(Attribute::User, user));
+        let lists = (charges, from..batch.names.len());
         let now = Now::at(START.after(20 * MINUTE * nth as u32));
-        batch.rows.push(row(*event, (seq, ReservationId(u128::from(*id))), now, used, charges));
+        batch.rows.push(row(*event, (seq, ReservationId(u128::from(*id))), now, used, lists));
         seq += if used > 10 { 2 } else { 1 };
     }
     batch
@@ -108,13 +114,11 @@ fn row(
     (seq, id): (u64, ReservationId),
     now: Now,
     used: u64,
-    charges: Range<usize>,
+    (charges, who): (Range<usize>, Range<usize>),
 ) -> Row {
     let amounts = Amounts { requests: 1, cost: NanoUsd(used), ..Amounts::default() };
     match event {
         Event::Reserve { keep, is_lost } => {
-            let user = if seq.is_multiple_of(2) { "ann" } else { "bob" };
-            let attributes = Box::new(Attributes::new().with(Attribute::User, user));
             let (expires, demand, end) = (now.time, amounts, None);
             Row::Reserve(Reserve {
                 seq,
@@ -123,7 +127,7 @@ fn row(
                 expires,
                 demand,
                 keep,
-                attributes,
+                who,
                 is_lost,
                 charges,
                 end,
@@ -157,15 +161,17 @@ fn written(events: &[(u8, Event)], first: u64, groups: &[usize]) -> Connection {
 
 fn write(connection: Connection, batch: Batch, first: u64, groups: &[usize]) -> Connection {
     connection.execute("INSERT INTO cells VALUES (1, 7, '')", []).expect("an account");
-    let known = (Rules::default(), Mirror::default());
+    let mut rules = Rules::default();
+    rules.add(&connection, (RULE, charge(0))).expect("a rule");
+    let known = (rules, Mirror::default());
     let mut tables =
         Tables::new(connection, known, (first - 1, Time::ZERO), None).expect("a ledger");
-    let Batch { mut rows, charges } = batch;
+    let Batch { mut rows, charges, names } = batch;
     let mut sizes = groups.iter().copied().cycle();
     while !rows.is_empty() {
         let size = sizes.next().unwrap_or(1).clamp(1, rows.len());
         let group = rows.drain(..size).collect();
-        let mut group = Batch { rows: group, charges: charges.clone() };
+        let mut group = Batch { rows: group, charges: charges.clone(), names: names.clone() };
         tables.write(&mut group, &Due::default(), 0).expect("written");
     }
     tables.connection

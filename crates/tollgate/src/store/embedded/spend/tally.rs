@@ -6,10 +6,13 @@
 //! before), it lets go of what it has, and those rows are read again.
 
 use hashbrown::HashMap;
-use tollgate_core::{Amounts, Attribute, Attributes, Time};
+use tollgate_core::{Amounts, Time};
 
 use super::{HOUR_NS, roll::Sums};
-use crate::{Receipt, store::embedded::schema::integer};
+use crate::{
+    Receipt,
+    store::embedded::{names, schema::integer},
+};
 
 /// Sums of the rows that were written last, by hour and names.
 #[derive(Debug)]
@@ -28,24 +31,12 @@ pub(in crate::store::embedded) struct Spent<'a> {
     /// Its row.
     pub(in crate::store::embedded) seq: u64,
     pub(in crate::store::embedded) wall: Time,
-    /// Who made the reservation, where that is known.
-    pub(in crate::store::embedded) who: Option<&'a Attributes>,
+    /// Who made the reservation, as `names` writes the dimensions, where that is known.
+    pub(in crate::store::embedded) who: Option<&'a [u8]>,
     pub(in crate::store::embedded) receipt: &'a Receipt,
     /// Whether nobody told what was used.
     pub(in crate::store::embedded) estimated: bool,
 }
-
-/// The dimensions, as attributes, in their order.
-const DIMENSIONS: [Attribute; 8] = [
-    Attribute::User,
-    Attribute::Key,
-    Attribute::Team,
-    Attribute::Customer,
-    Attribute::Provider,
-    Attribute::Model,
-    Attribute::Task,
-    Attribute::Tag,
-];
 
 /// Sums that are kept; with more the rows are read again.
 const MAX_SUMS: usize = 8_192;
@@ -62,7 +53,9 @@ impl Tally {
 
     pub(super) fn add(&mut self, spent: Spent<'_>) {
         let Some(who) = spent.who else { return self.miss(spent.seq) };
-        write_key(&mut self.key, integer(spent.wall.as_nanos() / HOUR_NS), who);
+        self.key.clear();
+        self.key.extend(integer(spent.wall.as_nanos() / HOUR_NS).to_le_bytes());
+        self.key.extend(who);
         let more = spent.sums();
         if let Some(sums) = self.sums.get_mut(self.key.as_slice()) {
             sums.iter_mut().zip(more).for_each(|(sum, more)| *sum = sum.saturating_add(more));
@@ -99,26 +92,8 @@ impl Spent<'_> {
     }
 }
 
-/// Writes the hour and then each name after its length.
-fn write_key(key: &mut Vec<u8>, hour: i64, who: &Attributes) {
-    key.clear();
-    key.extend(hour.to_le_bytes());
-    for dimension in &DIMENSIONS {
-        let name = who.value(dimension).unwrap_or_default();
-        key.extend((name.len() as u64).to_le_bytes());
-        key.extend(name.as_bytes());
-    }
-}
-
 fn read_key(key: &[u8]) -> Option<(i64, [String; 8])> {
-    let (hour, mut rest) = key.split_first_chunk()?;
-    let mut names: [String; 8] = Default::default();
-    for name in &mut names {
-        let (len, after) = rest.split_first_chunk()?;
-        let len = usize::try_from(u64::from_le_bytes(*len)).ok()?;
-        let (bytes, after) = after.split_at_checked(len)?;
-        *name = std::str::from_utf8(bytes).ok()?.to_owned();
-        rest = after;
-    }
+    let (hour, mut names) = key.split_first_chunk()?;
+    let names = std::array::from_fn(|_| names::take(&mut names).unwrap_or_default().to_owned());
     Some((i64::from_le_bytes(*hour), names))
 }

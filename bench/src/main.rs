@@ -39,6 +39,8 @@ enum Bench {
     Decide,
     /// The gateway, against a bare hyper proxy before the same sandbox.
     Gateway(gateway::Gateway),
+    /// What the ledger costs, against the gateway that keeps accounts in memory.
+    Ledger(gateway::ledger::Ledger),
     /// Providers that enforce limits, fail or become slow, against a gateway that does nothing
     /// about it.
     Providers(providers::Providers),
@@ -65,6 +67,7 @@ fn run(cli: &Cli) -> Result<()> {
         Bench::Budget(args) => table::print(&budget::run(args)?, cli.json),
         Bench::Decide => table::print(&decide::run(), cli.json),
         Bench::Gateway(args) => table::print(&gateway::run(args)?, cli.json),
+        Bench::Ledger(args) => table::print(&gateway::ledger::run(args)?, cli.json),
         Bench::Providers(args) => table::print(&providers::run(args)?, cli.json),
         Bench::Waiting(args) => table::print(&waiting::run(args)?, cli.json),
         Bench::PassThrough(args) => match gateway::proxy::run(args)? {},

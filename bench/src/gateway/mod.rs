@@ -8,6 +8,7 @@
 
 mod cached;
 pub(crate) mod client;
+pub(crate) mod ledger;
 mod load;
 mod policy;
 pub(crate) mod process;
@@ -125,13 +126,8 @@ pub(crate) fn run(args: &Gateway) -> Result<Report> {
     let load = Load { connections: args.connections.get(), round, per_second: None };
     for nth in 1..=args.rounds.get() {
         for side in &mut sides {
-            let before = side.process.cpu_time()?;
-            let served = load.run(&side.target, nth.into())?;
-            side.cpu_time += side.process.cpu_time()?.saturating_sub(before);
-            let rate = served.len() as f64 / round.as_secs_f64();
+            let rate = side.round(&load, nth.into())?;
             progress(format_args!("round {nth}, {}: {rate:.0}/s", side.name));
-            side.rates.push(rate);
-            side.saturated.add(&served)?;
         }
     }
     let half = sides[0].rate() / 2.0;
@@ -170,6 +166,21 @@ impl Measured {
         Self { name, process, target, rates, cpu_time, saturated, half_load, bytes_per_stream: 0.0 }
     }
 
+    /// One round of as much as it can serve; its requests per second.
+    fn round(&mut self, load: &Load, nth: u64) -> Result<f64> {
+        let before = self.process.cpu_time()?;
+        let served = load.run(&self.target, nth)?;
+        self.cpu_time += self.process.cpu_time()?.saturating_sub(before);
+        let rate = served.len() as f64 / load.round.as_secs_f64();
+        self.rates.push(rate);
+        self.saturated.add(&served)?;
+        Ok(rate)
+    }
+
+    fn cpu_us_per_request(&self) -> f64 {
+        self.cpu_time.as_micros() as f64 / self.saturated.len() as f64
+    }
+
     /// The median round's requests per second.
     fn rate(&self) -> f64 {
         median(self.rates.clone())
@@ -178,7 +189,7 @@ impl Measured {
     fn side(self) -> Side {
         Side {
             saturated_per_second: self.rate(),
-            cpu_us_per_request: self.cpu_time.as_micros() as f64 / self.saturated.len() as f64,
+            cpu_us_per_request: self.cpu_us_per_request(),
             saturated: Latency::of(&self.saturated),
             half_load: Latency::of(&self.half_load),
             bytes_per_stream: self.bytes_per_stream,
@@ -195,7 +206,9 @@ impl Latency {
 
 fn median(mut of: Vec<f64>) -> f64 {
     of.sort_by(f64::total_cmp);
-    of.get(of.len() / 2).copied().unwrap_or_default()
+    // The middle two of an even number.
+    let middle = &of[(of.len().saturating_sub(1)) / 2..=of.len() / 2];
+    middle.iter().sum::<f64>() / middle.len() as f64
 }
 
 /// Fails unless an answer is a success: numbers of refusals would be no numbers.

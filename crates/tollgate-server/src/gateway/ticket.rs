@@ -26,9 +26,9 @@ use crate::{
     renewals::Renewed,
 };
 
-/// What a running request holds.
+/// What a running request holds. It is handed on a dozen times and is large, so it is boxed.
 #[derive(Debug)]
-pub(super) struct Ticket(Option<Held>);
+pub(super) struct Ticket(Option<Box<Held>>);
 
 #[derive(Debug)]
 struct Held {
@@ -66,7 +66,7 @@ impl Ticket {
             app.metrics.admitted(permit.policy(), &permit.admission().shadowed);
         }
         let user = exchange.who.value(&tollgate_core::Attribute::User);
-        Self(Some(Held {
+        Self(Some(Box::new(Held {
             _renewed: app.renewals.keep(permit.id()),
             _running: app.metrics.running(user),
             permit,
@@ -82,7 +82,7 @@ impl Ticket {
             pass: None,
             end: End::Ignored,
             whole: None,
-        }))
+        })))
     }
 
     /// The permit, until the ticket has concluded.
@@ -230,7 +230,7 @@ impl Held {
         pass.ended(end, self.app.gate.clock().now().time);
     }
 
-    fn conclude(mut self, outcome: Outcome) {
+    fn conclude(mut self: Box<Self>, outcome: Outcome) {
         self.tell_guard(outcome);
         let usage = self.usage(outcome);
         self.learn(outcome);

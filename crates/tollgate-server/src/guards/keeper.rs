@@ -108,7 +108,7 @@ impl Guard {
     fn resume(&self, model: &str, until: Time, now: Time) {
         let saved = Saved { open_until: Some(until) };
         if let Some(model) = self.known.models.lock().resume(model, saved, now) {
-            self.tell(&model);
+            self.tell(&model, &model.changes());
         }
     }
 }

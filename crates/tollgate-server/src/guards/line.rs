@@ -9,9 +9,17 @@
 //! - **One is woken at a time**: who is next, by who left. That one wakes the one after it.
 //! - **Bounded**, by [`MAX_WAITING`].
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use compact_str::CompactString;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 use tollgate_core::{Attribute, Attributes, Time, queue::Priority};
 
@@ -20,6 +28,13 @@ use super::{Account, InTheWay, Known, NotNow};
 /// Those who wait for one provider.
 #[derive(Debug, Default)]
 pub(super) struct Line {
+    /// How many they are: where nobody waits, nobody need take the lock.
+    length: AtomicUsize,
+    places: Mutex<Places>,
+}
+
+#[derive(Debug, Default)]
+struct Places {
     waiting: BTreeMap<Turn, Waiter>,
     /// Of those who came at the same time.
     nth: u64,
@@ -65,18 +80,64 @@ impl Turn {
 }
 
 impl Line {
+    /// Those who wait, unless nobody does.
+    ///
+    /// Who joins asks once more for what is in its way, under the lock of that, and who frees it
+    /// does so under the same lock before it looks here. So one of the two sees the other.
+    fn places(&self) -> Option<MutexGuard<'_, Places>> {
+        (self.length.load(Ordering::Relaxed) > 0).then(|| self.places.lock())
+    }
+
     /// What those are waiting for who go before somebody, if there are any.
     pub(super) fn before(&self, turn: Turn, model: &str, account: Account) -> Option<NotNow> {
-        let mut before = self.waiting.range(..turn).map(|(_, waiter)| waiter);
+        let places = self.places()?;
+        let mut before = places.waiting.range(..turn).map(|(_, waiter)| waiter);
         let first = before.find(|waiter| waiter.precedes(model, account))?;
         Some(NotNow { behind: true, ..first.not_now })
     }
 
     /// How many wait for a model.
     pub(super) fn of(&self, model: &str) -> usize {
-        self.waiting.values().filter(|waiter| waiter.model == model).count()
+        let of_it = |waiter: &&Waiter| waiter.model == model;
+        self.places().map_or(0, |places| places.waiting.values().filter(of_it).count())
     }
 
+    fn join(&self, turn: Turn, waiter: Waiter) -> Option<Turn> {
+        let mut places = self.places.lock();
+        let joined = places.join(turn, waiter);
+        self.length.store(places.waiting.len(), Ordering::Relaxed);
+        joined
+    }
+
+    fn leave(&self, turn: Turn) {
+        let mut places = self.places.lock();
+        places.leave(turn);
+        self.length.store(places.waiting.len(), Ordering::Relaxed);
+    }
+
+    /// A request of a model has ended.
+    pub(super) fn freed(&self, model: &str) {
+        if let Some(places) = self.places() {
+            places.freed(model);
+        }
+    }
+
+    /// A provider told what an account has left.
+    pub(super) fn told(&self, model: &str, account: Account) {
+        if let Some(places) = self.places() {
+            places.ring(|waiter| waiter.is_of(model, account));
+        }
+    }
+
+    /// Everything may be otherwise.
+    pub(super) fn ring_all(&self) {
+        if let Some(places) = self.places() {
+            places.waiting.values().for_each(|waiter| waiter.bell.notify_one());
+        }
+    }
+}
+
+impl Places {
     fn join(&mut self, turn: Turn, waiter: Waiter) -> Option<Turn> {
         if self.waiting.len() >= MAX_WAITING {
             return None;
@@ -113,19 +174,8 @@ impl Line {
         }
     }
 
-    /// A request of a model has ended.
-    pub(super) fn freed(&self, model: &str) {
+    fn freed(&self, model: &str) {
         self.ring(|waiter| waiter.not_now.why == InTheWay::Concurrency && waiter.model == model);
-    }
-
-    /// A provider told what an account has left.
-    pub(super) fn told(&self, model: &str, account: Account) {
-        self.ring(|waiter| waiter.is_of(model, account));
-    }
-
-    /// Everything may be otherwise.
-    pub(super) fn ring_all(&self) {
-        self.waiting.values().for_each(|waiter| waiter.bell.notify_one());
     }
 
     fn ring(&self, is_meant: impl Fn(&Waiter) -> bool) {
@@ -161,7 +211,7 @@ impl Waiting {
         bell: &Arc<Notify>,
     ) -> Option<Self> {
         let waiter = Waiter { model, account, not_now, bell: Arc::clone(bell) };
-        let turn = known.line.lock().join(turn, waiter)?;
+        let turn = known.line.join(turn, waiter)?;
         Some(Self { known: Arc::clone(known), turn })
     }
 
@@ -172,12 +222,12 @@ impl Waiting {
 
     /// What is in its way now.
     pub(crate) fn found(&self, not_now: NotNow) {
-        self.known.line.lock().found(self.turn, not_now);
+        self.known.line.places.lock().found(self.turn, not_now);
     }
 }
 
 impl Drop for Waiting {
     fn drop(&mut self) {
-        self.known.line.lock().leave(self.turn);
+        self.known.line.leave(self.turn);
     }
 }

@@ -13,6 +13,7 @@
 
 mod account;
 mod announced;
+mod apart;
 mod chance;
 mod forced;
 mod keeper;
@@ -32,13 +33,14 @@ use tokio::sync::Notify;
 use tollgate::Clock;
 use tollgate_core::{
     Demand, Time,
-    adaptive::{Backoff, Interval, RetryBudget, RetrySettings},
-    breaker::{BreakerSettings, Mode},
+    adaptive::{Backoff, RetryBudget, RetrySettings},
+    breaker::{BreakerSettings, Mode, Transition},
     policy::settings::{self, Learn},
 };
 
 pub(crate) use account::Account;
 pub(crate) use announced::announced;
+use apart::Apart;
 pub(crate) use chance::Chance;
 pub(crate) use forced::Forced;
 pub(crate) use keeper::{Opened, attend, keep, resume};
@@ -71,8 +73,11 @@ pub(crate) struct Watch {
 #[derive(Debug)]
 struct Known {
     models: Mutex<Models>,
-    common: Mutex<Common>,
-    line: Mutex<Line>,
+    /// What keeps the requests of all of them apart.
+    apart: Apart,
+    /// How many of them may be tried again.
+    retries: Mutex<RetryBudget>,
+    line: Line,
 }
 
 /// A request that asks whether it may be sent.
@@ -95,13 +100,6 @@ pub(crate) struct GuardSettings {
     pub(crate) retry: RetrySettings,
     /// What is learned.
     pub(crate) learn: Learn,
-}
-
-/// What all of a provider's models share.
-#[derive(Debug)]
-struct Common {
-    interval: Option<Interval>,
-    retries: RetryBudget,
 }
 
 /// Why nothing may be sent now.
@@ -184,14 +182,12 @@ impl GuardSettings {
 impl Guard {
     /// The guard of a provider that nothing is known of yet.
     pub(crate) fn new(provider: &str, settings: GuardSettings, watch: Watch) -> Self {
-        let common = Common {
-            interval: settings.learn.interval.clone().map(Interval::new),
-            retries: RetryBudget::new(&settings.retry, watch.clock.now().time),
-        };
+        let retries = RetryBudget::new(&settings.retry, watch.clock.now().time);
         let known = Known {
             models: Mutex::new(Models::new(settings.clone())),
-            common: Mutex::new(common),
-            line: Mutex::default(),
+            apart: Apart::new(settings.learn.interval.clone()),
+            retries: Mutex::new(retries),
+            line: Line::default(),
         };
         Self { provider: provider.into(), settings, watch, known: Arc::new(known) }
     }
@@ -210,7 +206,8 @@ impl Guard {
     /// Its settings hold from now on, for what is known already too.
     pub(crate) fn enforce(&self, now: Time) {
         let changed = self.known.models.lock().enforce(&self.settings, now);
-        self.known.common.lock().enforce(&self.settings, now);
+        self.known.apart.enforce(self.settings.learn.interval.clone());
+        self.known.retries.lock().reconfigure(&self.settings.retry, now);
         self.changed(&changed);
     }
 
@@ -225,13 +222,10 @@ impl Guard {
     /// With what is in the way.
     pub(crate) fn admit(self: &Arc<Self>, ask: Ask<'_>, now: Time) -> Result<Pass, NotNow> {
         let model = self.known.models.lock().of(ask.model, now);
-        let before = || self.known.line.lock().before(ask.turn, model.name(), ask.account);
-        let begin = || {
-            let mut common = self.known.common.lock();
-            common.interval.as_mut().map_or(Ok(()), |interval| interval.begin(now))
-        };
-        let taken = model.admit(ask.account, ask.demand, (before, begin), now);
-        self.tell(&model);
+        let before = || self.known.line.before(ask.turn, model.name(), ask.account);
+        let begin = || self.known.apart.begin(now);
+        let (taken, changes) = model.admit(ask.account, ask.demand, (before, begin), now);
+        self.tell(&model, &changes);
         Ok(Pass::new(Arc::clone(self), model, taken?, now))
     }
 
@@ -250,13 +244,13 @@ impl Guard {
 
     /// A request begins that was not tried here before.
     pub(crate) fn note_request(&self, now: Time) {
-        self.known.common.lock().retries.request(now);
+        self.known.retries.lock().request(now);
     }
 
     /// Whether one that failed may be tried again here.
     #[must_use]
     pub(crate) fn may_retry(&self, now: Time) -> bool {
-        self.known.common.lock().retries.retry(now)
+        self.known.retries.lock().retry(now)
     }
 
     /// How long to wait before that, where `retries` went before; `random` spreads them.
@@ -276,37 +270,18 @@ impl Guard {
     }
 
     fn changed(&self, models: &[Arc<Model>]) {
-        models.iter().for_each(|model| self.tell(model));
-        self.known.line.lock().ring_all();
+        models.iter().for_each(|model| self.tell(model, &model.changes()));
+        self.known.line.ring_all();
     }
 
-    /// Tells what has changed of a model's circuit.
-    fn tell(&self, model: &Model) {
-        if model.tell(&self.provider) {
+    /// Tells what has changed of a model's circuit. Nobody with a lock does: whoever writes a log
+    /// may wait.
+    fn tell(&self, model: &Model, changes: &[Transition]) {
+        for change in changes {
+            model.log(&self.provider, change);
+        }
+        if !changes.is_empty() {
             self.watch.changed.notify_one();
         }
-    }
-
-    fn paced(&self, failed: bool) {
-        if let Some(interval) = &mut self.known.common.lock().interval {
-            if failed {
-                interval.failed();
-            } else {
-                interval.succeeded();
-            }
-        }
-    }
-}
-
-impl Common {
-    fn enforce(&mut self, settings: &GuardSettings, now: Time) {
-        self.retries.reconfigure(&settings.retry, now);
-        self.interval = match (self.interval.take(), settings.learn.interval.clone()) {
-            (Some(mut interval), Some(other)) => {
-                interval.reconfigure(other);
-                Some(interval)
-            }
-            (_, other) => other.map(Interval::new),
-        };
     }
 }

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use compact_str::CompactString;
 use parking_lot::Mutex;
-use smallvec::SmallVec;
 use tollgate_core::{
     Demand, Time, Unit,
     adaptive::{Concurrency, Pace},
@@ -48,6 +47,25 @@ pub(super) struct Taken {
     pub(super) in_flight: u32,
 }
 
+/// How a request ended.
+#[derive(Debug)]
+pub(super) struct Ended {
+    pub(super) outcome: Outcome,
+    pub(super) took: Duration,
+    pub(super) bore: Bore,
+}
+
+/// How its provider bore a request.
+#[derive(Debug)]
+pub(super) enum Bore {
+    /// It answered it whole and well, so quickly.
+    Well([Option<Pace>; 2]),
+    /// It had too much to do.
+    TooMuch,
+    /// Nobody knows.
+    Unknown,
+}
+
 /// How a model is, to be shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Standing {
@@ -80,37 +98,36 @@ impl Model {
     }
 
     /// Takes all that a request needs, or nothing: unless others are `before` it, or it may not
-    /// `begin` yet.
+    /// `begin` yet. Beside it, what has changed of its breaker.
     pub(super) fn admit(
         &self,
         account: Account,
         demand: &Demand,
         (before, begin): (impl FnOnce() -> Option<NotNow>, impl FnOnce() -> Result<(), Time>),
         now: Time,
-    ) -> Result<Taken, NotNow> {
+    ) -> (Result<Taken, NotNow>, Vec<Transition>) {
         let mut inner = self.inner.lock();
-        let inner = &mut *inner;
         inner.used_at = inner.used_at.max(now);
-        let ticket = inner.pass(now)?;
-        let taken = before().map_or_else(|| inner.take(account, demand, begin, now), Err);
-        match taken {
-            Ok(sent) => {
-                inner.in_flight += 1;
-                let in_flight = inner.in_flight;
-                Ok(Taken { account, ticket: Some(ticket), sent, in_flight })
+        let taken = inner.pass(now).and_then(|ticket| {
+            let taken = before().map_or_else(|| inner.take(account, demand, begin, now), Err);
+            match taken {
+                Ok(sent) => {
+                    inner.in_flight += 1;
+                    let in_flight = inner.in_flight;
+                    Ok(Taken { account, ticket: Some(ticket), sent, in_flight })
+                }
+                Err(not_now) => {
+                    inner.breaker.record(ticket, Outcome::Ignored, Duration::ZERO, now);
+                    Err(not_now)
+                }
             }
-            Err(not_now) => {
-                inner.breaker.record(ticket, Outcome::Ignored, Duration::ZERO, now);
-                Err(not_now)
-            }
-        }
+        });
+        (taken, inner.changes())
     }
 
     /// The head of the answer told this.
     pub(super) fn answered(&self, account: Account, sent: Sent, told: &Announced, now: Time) {
-        if let Some(quota) = self.inner.lock().quotas.known(account) {
-            quota.answered(sent, told, now);
-        }
+        self.inner.lock().answered(account, sent, told, now);
     }
 
     /// It was not sent after all.
@@ -121,30 +138,31 @@ impl Model {
     }
 
     /// The result of a call.
-    pub(super) fn record(&self, ticket: Ticket, outcome: Outcome, took: Duration, now: Time) {
-        self.inner.lock().breaker.record(ticket, outcome, took, now);
-    }
-
-    /// A request is on its way no more.
-    pub(super) fn leave(&self) {
+    pub(super) fn record(
+        &self,
+        ticket: Ticket,
+        outcome: Outcome,
+        took: Duration,
+        now: Time,
+    ) -> Vec<Transition> {
         let mut inner = self.inner.lock();
+        inner.breaker.record(ticket, outcome, took, now);
+        inner.changes()
+    }
+
+    /// A request is on its way no more. What was not told of it before is told now.
+    pub(super) fn ended(&self, taken: &mut Taken, ended: Ended, now: Time) -> Vec<Transition> {
+        let mut inner = self.inner.lock();
+        inner.bore(ended.bore, taken.in_flight, now);
+        if let Some(ticket) = taken.ticket.take() {
+            inner.breaker.record(ticket, ended.outcome, ended.took, now);
+        }
+        if let Some(sent) = taken.sent.take() {
+            // Whether it was counted is not known, so it is taken to be.
+            inner.answered(taken.account, sent, &Announced::default(), now);
+        }
         inner.in_flight = inner.in_flight.saturating_sub(1);
-    }
-
-    /// An answer came whole and well.
-    pub(super) fn paced(&self, paces: [Option<Pace>; 2], in_flight: u32, now: Time) {
-        if let Some(concurrency) = &mut self.inner.lock().concurrency {
-            for pace in paces.into_iter().flatten() {
-                concurrency.succeeded(pace, in_flight, now);
-            }
-        }
-    }
-
-    /// The provider has too much to do.
-    pub(super) fn overloaded(&self, now: Time) {
-        if let Some(concurrency) = &mut self.inner.lock().concurrency {
-            concurrency.overloaded(now);
-        }
+        inner.changes()
     }
 
     /// Another process left its breaker like this.
@@ -181,22 +199,21 @@ impl Model {
         }
     }
 
-    /// Logs the changes of its breaker's state; whether there were any.
-    pub(super) fn tell(&self, provider: &str) -> bool {
-        // Collected first: whoever writes a log may wait, and nobody with a lock may.
-        let changes: SmallVec<[Transition; 2]> = self.inner.lock().breaker.transitions().collect();
-        for change in &changes {
-            tracing::warn!(
-                provider,
-                model = %self.name,
-                from = change.from.name(),
-                to = change.to.name(),
-                why = change.why.name(),
-                number = change.number,
-                "Circuit breaker of {provider}/{}: {change}", self.name,
-            );
-        }
-        !changes.is_empty()
+    /// What has changed of its breaker's state, and was not asked for yet.
+    pub(super) fn changes(&self) -> Vec<Transition> {
+        self.inner.lock().changes()
+    }
+
+    pub(super) fn log(&self, provider: &str, change: &Transition) {
+        tracing::warn!(
+            provider,
+            model = %self.name,
+            from = change.from.name(),
+            to = change.to.name(),
+            why = change.why.name(),
+            number = change.number,
+            "Circuit breaker of {provider}/{}: {change}", self.name,
+        );
     }
 }
 
@@ -218,6 +235,29 @@ impl Inner {
             self.quotas = Quotas::default();
         }
         self.learn = learn.clone();
+    }
+
+    fn changes(&mut self) -> Vec<Transition> {
+        self.breaker.transitions().collect()
+    }
+
+    fn answered(&mut self, account: Account, sent: Sent, told: &Announced, now: Time) {
+        if let Some(quota) = self.quotas.known(account) {
+            quota.answered(sent, told, now);
+        }
+    }
+
+    fn bore(&mut self, bore: Bore, in_flight: u32, now: Time) {
+        let Some(concurrency) = &mut self.concurrency else { return };
+        match bore {
+            Bore::Well(paces) => {
+                for pace in paces.into_iter().flatten() {
+                    concurrency.succeeded(pace, in_flight, now);
+                }
+            }
+            Bore::TooMuch => concurrency.overloaded(now),
+            Bore::Unknown => {}
+        }
     }
 
     /// Whether the breaker lets it pass.

@@ -6,7 +6,7 @@ use tollgate_core::{Time, adaptive::Pace, breaker::Outcome, quota::Announced};
 
 use super::{
     Guard,
-    model::{Model, Taken},
+    model::{Bore, Ended, Model, Taken},
 };
 
 /// What a request on its way holds. It is told once how the request ends; dropped, it gives
@@ -20,6 +20,7 @@ pub(crate) struct Pass {
     began: Time,
     /// How long it took to the first of the answer.
     first: Option<Duration>,
+    is_over: bool,
 }
 
 /// How a request ended, as far as it tells about the provider.
@@ -54,14 +55,14 @@ pub(crate) struct Served {
 
 impl Pass {
     pub(super) const fn new(guard: Arc<Guard>, model: Arc<Model>, taken: Taken, now: Time) -> Self {
-        Self { guard, model, taken, began: now, first: None }
+        Self { guard, model, taken, began: now, first: None, is_over: false }
     }
 
     /// The head of the answer came, and told this of what is left.
     pub(crate) fn headed(&mut self, told: &Announced, now: Time) {
         if let Some(sent) = self.taken.sent.take() {
             self.model.answered(self.taken.account, sent, told, now);
-            self.guard.known.line.lock().told(self.model.name(), self.taken.account);
+            self.guard.known.line.told(self.model.name(), self.taken.account);
         }
     }
 
@@ -73,8 +74,8 @@ impl Pass {
         let took = now.since(self.began);
         self.first = Some(took);
         if let Some(probe) = self.taken.ticket.take_if(|ticket| ticket.is_probe()) {
-            self.model.record(probe, Outcome::Success, took, now);
-            self.guard.tell(&self.model);
+            let changes = self.model.record(probe, Outcome::Success, took, now);
+            self.guard.tell(&self.model, &changes);
         }
     }
 
@@ -82,36 +83,38 @@ impl Pass {
     pub(crate) fn unsent(mut self) {
         if let Some(sent) = self.taken.sent.take() {
             self.model.unsent(self.taken.account, sent);
-            self.guard.known.line.lock().told(self.model.name(), self.taken.account);
+            self.guard.known.line.told(self.model.name(), self.taken.account);
         }
     }
 
     /// It is over.
     pub(crate) fn ended(mut self, end: End, now: Time) {
+        self.conclude(end, now);
+    }
+
+    fn conclude(&mut self, end: End, now: Time) {
+        self.is_over = true;
         let took = now.since(self.began);
-        let outcome = match end {
-            End::Served(served) => {
-                self.guard.paced(false);
-                self.model.paced(self.paces(served, took), self.taken.in_flight, now);
-                Outcome::Success
-            }
+        let (outcome, bore) = match end {
+            End::Served(served) => (Outcome::Success, Bore::Well(self.paces(served, took))),
             End::Failed { retry_after, overloaded } => {
-                self.guard.paced(true);
-                if overloaded {
-                    self.model.overloaded(now);
-                }
-                Outcome::Failure { retry_after }
+                let bore = if overloaded { Bore::TooMuch } else { Bore::Unknown };
+                (Outcome::Failure { retry_after }, bore)
             }
-            End::Throttled { retry_after } => {
-                self.guard.paced(true);
-                Outcome::Throttled { retry_after }
-            }
-            End::Ignored => Outcome::Ignored,
+            End::Throttled { retry_after } => (Outcome::Throttled { retry_after }, Bore::Unknown),
+            End::Ignored => (Outcome::Ignored, Bore::Unknown),
         };
-        if let Some(ticket) = self.taken.ticket.take() {
-            self.model.record(ticket, outcome, took, now);
-            self.guard.tell(&self.model);
+        let Self { guard, model, taken, .. } = self;
+        if outcome != Outcome::Ignored {
+            guard.known.apart.ended(outcome != Outcome::Success);
         }
+        let is_unheard = taken.sent.is_some();
+        let changes = model.ended(taken, Ended { outcome, took, bore }, now);
+        guard.tell(model, &changes);
+        if is_unheard {
+            guard.known.line.told(model.name(), taken.account);
+        }
+        guard.known.line.freed(model.name());
     }
 
     /// How quick it was, in both measures; the policy says which counts.
@@ -125,13 +128,8 @@ impl Pass {
 
 impl Drop for Pass {
     fn drop(&mut self) {
-        let now = self.guard.watch.clock.now().time;
-        if let Some(ticket) = self.taken.ticket.take() {
-            self.model.record(ticket, Outcome::Ignored, Duration::ZERO, now);
+        if !self.is_over {
+            self.conclude(End::Ignored, self.guard.watch.clock.now().time);
         }
-        // Whether it was counted is not known, so it is taken to be.
-        self.headed(&Announced::default(), now);
-        self.model.leave();
-        self.guard.known.line.lock().freed(self.model.name());
     }
 }

@@ -63,8 +63,8 @@ impl Guard {
         let provider = || self.provider.to_string();
         let shown = models.into_iter().map(|(forced, model)| {
             let standing = model.standing(now.time);
-            self.tell(&model);
-            let waiting = self.known.line.lock().of(model.name());
+            self.tell(&model, &model.changes());
+            let waiting = self.known.line.of(model.name());
             let name = Some(model.name().to_string());
             Circuit::new(provider(), name, forced, &standing, waiting, now)
         });

@@ -1,11 +1,17 @@
 //! Token counts, where the vocabulary of a model is published.
 
+mod words;
+
 use std::{
     fmt,
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        LazyLock,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use crate::PriceTable;
+use words::Words;
 
 /// A published vocabulary. Its tables are made when it is first used and kept.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -15,6 +21,9 @@ pub enum Tokenizer {
     /// Of GPT-4o, GPT-4.1, GPT-5 and the o-series.
     O200k,
 }
+
+static CL100K: LazyLock<Words> = LazyLock::new(|| Words::of(bpe_openai::cl100k_base()));
+static O200K: LazyLock<Words> = LazyLock::new(|| Words::of(bpe_openai::o200k_base()));
 
 /// Whose tables are made.
 static READY: [AtomicBool; 2] = [const { AtomicBool::new(false) }; 2];
@@ -55,12 +64,12 @@ impl Tokenizer {
 
     /// How many tokens a text is, in time linear in its length.
     pub fn count(self, text: &str) -> u64 {
-        let tables = match self {
-            Self::Cl100k => bpe_openai::cl100k_base(),
-            Self::O200k => bpe_openai::o200k_base(),
+        let words = match self {
+            Self::Cl100k => &*CL100K,
+            Self::O200k => &*O200K,
         };
         READY[self as usize].store(true, Ordering::Relaxed);
-        tables.count(text) as u64
+        words.count(text) as u64
     }
 
     /// Whether its tables are made; the first count makes them, which takes a while.

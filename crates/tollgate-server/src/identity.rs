@@ -3,9 +3,10 @@
 //! What a stranger writes into a header names nobody: unless the policy says
 //! `trust_headers = true`, identity comes from keys alone, and what is written is dropped.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use http::{HeaderMap, HeaderName, header::AUTHORIZATION};
+use memchr::memmem::Finder;
 use tollgate_core::{Attribute, Attributes, Time};
 
 use crate::{
@@ -158,9 +159,8 @@ pub(crate) fn strip_keys(headers: &mut HeaderMap) {
 
 /// The same of all headers, where none has a use for what only looks like one.
 pub(crate) fn strip_every_key(headers: &mut HeaderMap) {
-    let bears =
-        |name: &&HeaderName| headers.get_all(*name).iter().any(|value| bears_key(value.as_bytes()));
-    let names: Vec<HeaderName> = headers.keys().filter(bears).cloned().collect();
+    let bear = headers.iter().filter(|(_, value)| bears_key(value.as_bytes()));
+    let names: Vec<HeaderName> = bear.map(|(name, _)| name.clone()).collect();
     for name in names {
         headers.remove(name);
     }
@@ -168,10 +168,8 @@ pub(crate) fn strip_every_key(headers: &mut HeaderMap) {
 
 /// Whether a Tollgate key stands somewhere in a text, at the beginning of a word.
 pub(crate) fn bears_key(text: &[u8]) -> bool {
-    let prefix = KEY_PREFIX.as_bytes();
-    let is_prefix = |at: &usize| text[*at..].starts_with(prefix);
-    let begins = |at: usize| at == 0 || !text[at - 1].is_ascii_alphanumeric();
-    (0..text.len()).filter(is_prefix).any(begins)
+    static PREFIX: LazyLock<Finder<'_>> = LazyLock::new(|| Finder::new(KEY_PREFIX));
+    PREFIX.find_iter(text).any(|at| at == 0 || !text[at - 1].is_ascii_alphanumeric())
 }
 
 /// Whether a caller has a key or a name.

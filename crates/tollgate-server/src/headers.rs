@@ -90,6 +90,9 @@ pub(crate) const WAITED_MS: HeaderName = HeaderName::from_static("x-tollgate-wai
 /// About how much is written of each limit.
 const BYTES_PER_LIMIT: usize = 56;
 
+/// About how many headers tell of an answer how it was decided.
+const MOST_HEADERS: usize = 16;
+
 const NANOS_PER_CENT: u64 = 10_000_000;
 const NANOS_PER_SECOND: u64 = 1_000_000_000;
 
@@ -108,6 +111,8 @@ pub(crate) fn add(headers: &mut HeaderMap, told: &Told<'_>) {
         }
     }
     if let Some(shown) = single {
+        // What an answer has of its own leaves no room: it would grow twice meanwhile.
+        headers.reserve(MOST_HEADERS);
         set(headers, RATELIMIT_POLICY, Some(policies.into_bytes()));
         set(headers, RATELIMIT, Some(states.into_bytes()));
         headers.insert(X_LIMIT, shown.quota.into());

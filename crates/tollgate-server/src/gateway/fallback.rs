@@ -57,11 +57,13 @@ pub(super) fn spare(exchange: &Exchange, keeper: &Keeper, scan: &Scan) -> Option
 /// When nothing was answered, and nothing is kept or may be given.
 pub(super) async fn instead(
     exchange: &mut Exchange,
-    spare: Option<Spare>,
+    spare: Spare,
     attempts: &Attempts,
     answered: Result<Response<Body>, Stop>,
 ) -> Result<Response<Body>, Stop> {
-    let Some(spare) = spare.filter(|_| is_nothing(&answered)) else { return answered };
+    if !is_nothing(&answered) {
+        return answered;
+    }
     let now = exchange.app.gate.clock().now().time;
     let Some(kept) = exchange.app.cache.answers.last(&spare.key, now) else { return answered };
     let (told, ticket) = match answered {

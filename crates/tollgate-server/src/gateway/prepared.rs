@@ -89,7 +89,7 @@ pub(super) async fn prepare(
     let Worded { rest, body, target, answers } = worded(exchange, candidate, asked).await?;
     let request = match scanned {
         Some(request) => request,
-        None => rescan(&model, asked, &target, &body).await?,
+        None => Box::pin(rescan(&model, asked, &target, &body)).await?,
     };
     match &asked.name {
         Some(name) if exchange.allow_model(Some(name)).is_ok() => {}
@@ -111,7 +111,7 @@ async fn worded(
     asked: &Asked,
 ) -> Result<Worded, Failure> {
     if candidate.is_translated {
-        return translated::worded(exchange, candidate, asked).await;
+        return Box::pin(translated::worded(exchange, candidate, asked)).await;
     }
     let Asked { rest, body, target, name, .. } = asked;
     let Some(name) = name else {

@@ -103,7 +103,8 @@ impl Try<'_> {
         let (mut head, body) = response.into_parts();
         net::strip_response(&mut head.headers);
         if judged::is_refusal(head.status) {
-            return Ok(self.refused(Headed { head, body, ticket, came }, answers).await);
+            let headed = Headed { head, body, ticket, came };
+            return Ok(Box::pin(self.refused(headed, answers)).await);
         }
         ticket.headed(&announced(&signals(&head, &[], came), came.time));
         let gone = sent.time.since(self.asked.read.time);
@@ -136,7 +137,10 @@ impl Try<'_> {
         if !head.status.is_success() {
             return Ok(match sent.answers {
                 None => Response::from_parts(head, passed(body, ticket)),
-                answers => failed(head, Peeked::of(body).await, ticket, answers.as_ref()),
+                answers => {
+                    let body = Box::pin(Peeked::of(body)).await;
+                    failed(head, body, ticket, answers.as_ref())
+                }
             });
         }
         let headed = Headed { head, body, ticket, came };
@@ -176,7 +180,7 @@ impl Try<'_> {
             None => plain(body, meter, ticket).await,
             Some(answers) => {
                 let stamp = retold::stamp(ticket.permit().id(), came);
-                let whole = retold::whole(body, meter, ticket, (answers, stamp)).await;
+                let whole = Box::pin(retold::whole(body, meter, ticket, (answers, stamp))).await;
                 whole.map(|whole| self.retold(&mut head, whole))
             }
         };
@@ -230,7 +234,7 @@ impl Try<'_> {
         // What came is given up only for one that it can be sent to.
         if judged.again != Again::Never
             && self.attempts.may_translate()
-            && !translated::can_be_said(self.asked).await
+            && !Box::pin(translated::can_be_said(self.asked)).await
         {
             self.attempts.leave_out_translated();
         }

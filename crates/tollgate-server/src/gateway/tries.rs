@@ -81,7 +81,10 @@ pub(super) async fn metered(
         exchange.attempts = attempts.told();
         keeper.fail();
     }
-    fallback::instead(exchange, spare, &attempts, answered).await
+    match spare {
+        Some(spare) => Box::pin(fallback::instead(exchange, spare, &attempts, answered)).await,
+        None => answered,
+    }
 }
 
 /// Asks one model after the other.
@@ -127,7 +130,7 @@ async fn look(exchange: &mut Exchange, asked: &Asked, scan: &Scan) -> Result<Fou
     let uri = &exchange.provider.target(&asked.rest)?;
     let Asked { head, body, read, .. } = asked;
     let asked = cached::Asked { uri, headers: &head.headers, body, scan, read: *read };
-    cached::look(exchange, asked).await
+    Box::pin(cached::look(exchange, asked)).await
 }
 
 impl Try<'_> {

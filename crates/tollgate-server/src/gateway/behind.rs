@@ -83,7 +83,7 @@ fn path(rest: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use http::Request;
+    use http::{Request, Uri};
     use tollgate_core::{Now, Time, policy::settings::Dialect};
 
     use super::*;
@@ -98,6 +98,7 @@ mod tests {
         let asked = Asked {
             head: request.body(()).expect("a request").into_parts().0,
             rest: rest.to_owned(),
+            uri: Uri::from_static("/"),
             body: Bytes::from_static(body.as_bytes()),
             target,
             deployment: (dialect == Dialect::Azure).then(|| "smart".to_owned()),

@@ -32,6 +32,8 @@ pub(super) struct Asked {
     pub(super) head: Parts,
     /// Its path and query without the provider's name.
     pub(super) rest: String,
+    /// Where that is at the provider that its path names.
+    pub(super) uri: Uri,
     pub(super) body: Bytes,
     pub(super) target: Target,
     /// The model that the path is of, where paths name deployments.
@@ -101,7 +103,8 @@ pub(super) async fn prepare(
     open::check(exchange, request.scan())?;
     let (request, planned) = estimate::plan(exchange, request, &body, rate.price()).await?;
     let planner = Arc::new(Planner::new(&exchange.app, &rate, planned));
-    let uri = provider.target(&rest)?;
+    let is_as_asked = !exchange.is_abroad() && rest == asked.rest;
+    let uri = if is_as_asked { asked.uri.clone() } else { provider.target(&rest)? };
     Ok(Prepared { model, request, rate, planner, uri, body, answers })
 }
 

@@ -55,13 +55,13 @@ pub(super) async fn metered(
 ) -> Result<Response<Body>, Stop> {
     let provider = Arc::clone(&exchange.provider);
     let rest = incoming.rest().to_owned();
-    provider.target(&rest)?;
+    let uri = provider.target(&rest)?;
     let deployment = deployment(exchange, &incoming)?;
     let Incoming { head, body, .. } = incoming;
     let body = body::read(body, provider.max_body_bytes).await?;
     let read = exchange.app.gate.clock().now();
     let request = scan(&target, deployment.as_deref(), &head.headers, &body).await?;
-    let mut asked = Asked { head, rest, body, target, deployment, name: None, read };
+    let mut asked = Asked { head, rest, uri, body, target, deployment, name: None, read };
     let request = called(exchange, &asked, request);
     let mut keeper = match look(exchange, &asked, request.scan()).await? {
         Found::Answer(response) => return Ok(response),
@@ -127,8 +127,7 @@ async fn look(exchange: &mut Exchange, asked: &Asked, scan: &Scan) -> Result<Fou
         return Ok(Found::Ask(Keeper::Off));
     }
     exchange.who.set(Attribute::Model, scan.model.as_str());
-    let uri = &exchange.provider.target(&asked.rest)?;
-    let Asked { head, body, read, .. } = asked;
+    let Asked { head, uri, body, read, .. } = asked;
     let asked = cached::Asked { uri, headers: &head.headers, body, scan, read: *read };
     Box::pin(cached::look(exchange, asked)).await
 }

@@ -72,14 +72,19 @@ impl TopLevel {
 
     /// Reads on.
     pub(crate) fn push(&mut self, chunk: &[u8]) {
-        let mut at = 0;
+        let (mut at, mut kept) = (0, 0);
         while at < chunk.len() {
             let from = at;
             let arriving = self.found == Found::Arriving;
             at += self.step(&chunk[at..]);
-            if arriving && self.found == Found::Arriving {
-                self.keep(&chunk[from..at]);
+            match (arriving, self.found == Found::Arriving) {
+                (true, false) => self.keep(&chunk[kept..from]),
+                (false, true) => kept = at,
+                _ => {}
             }
+        }
+        if self.found == Found::Arriving {
+            self.keep(&chunk[kept..]);
         }
     }
 
@@ -98,7 +103,7 @@ impl TopLevel {
             }
             Place::Before => {}
             Place::Within if self.depth > 1 => {
-                let end = bytes.iter().position(|byte| b"\"{}[]".contains(byte));
+                let end = bytes.iter().position(|b| matches!(b, b'"' | b'{' | b'}' | b'[' | b']'));
                 let Some(end) = end else { return bytes.len() };
                 self.structure(bytes[end]);
                 return end + 1;

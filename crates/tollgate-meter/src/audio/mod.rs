@@ -40,13 +40,10 @@ impl Audio {
         let known = known.filter(|_| !is_contained(file));
         match known.or_else(|| Wav::of(file)?.samples) {
             Some(samples) => {
-                let millis = bytes.saturating_mul(1000).div_ceil(samples.bytes_per_second.max(1));
+                let millis = samples.millis(bytes);
                 Self { likely_millis: millis, bound_millis: Some(millis) }
             }
-            None => Self {
-                likely_millis: bytes.div_ceil(LIKELY_BYTES_PER_MILLI),
-                bound_millis: Some(bytes.saturating_mul(1000).div_ceil(LEAST_BYTES_PER_SECOND)),
-            },
+            None => coded(bytes),
         }
     }
 
@@ -88,6 +85,22 @@ impl Audio {
 impl Samples {
     /// The highest rate of samples that is believed.
     pub(crate) const MAX_RATE: u64 = 384_000;
+
+    /// What takes the longest for its bytes, coded or not.
+    pub(crate) const SLOWEST: Self = Self { bytes_per_second: LEAST_BYTES_PER_SECOND };
+
+    /// Milliseconds that so many bytes are, rounded up.
+    pub(crate) fn millis(self, bytes: u64) -> u64 {
+        bytes.saturating_mul(1000).div_ceil(self.bytes_per_second.max(1))
+    }
+}
+
+/// That of so many bytes of whatever code.
+pub(crate) fn coded(bytes: u64) -> Audio {
+    Audio {
+        likely_millis: bytes.div_ceil(LIKELY_BYTES_PER_MILLI),
+        bound_millis: Some(Samples::SLOWEST.millis(bytes)),
+    }
 }
 
 /// Milliseconds of a number of seconds as JSON writes it, rounded up; nothing for what is
@@ -108,7 +121,8 @@ pub(crate) fn millis(seconds: &str) -> Option<u64> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
+    pub(crate) use super::wav::tests::head as wav_head;
     use super::*;
 
     #[test]

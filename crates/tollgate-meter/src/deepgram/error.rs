@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::{
     StreamError, json,
-    refusal::{Native, Reason, Refusal},
+    refusal::{Native, NativeEvent, Reason, Refusal},
 };
 
 /// An error in Deepgram's words.
@@ -27,7 +27,34 @@ pub fn error_body(error: &Error<'_>) -> Bytes {
     json::written(error)
 }
 
-/// A refusal in Deepgram's words. Clients try again by the status alone, 402 never.
+/// The message of a live session that tells an error, which its clients raise or hand on.
+pub fn error_message(error: &Error<'_>) -> Bytes {
+    let Error { code, message, request_id } = *error;
+    json::written(&Told {
+        kind: "Error",
+        variant: code,
+        description: message,
+        code,
+        message,
+        request_id,
+    })
+}
+
+/// An error as a message of a live session, by the names of both its forms.
+#[derive(Serialize)]
+struct Told<'a> {
+    #[serde(rename = "type")]
+    kind: &'a str,
+    variant: &'a str,
+    description: &'a str,
+    code: &'a str,
+    message: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<&'a str>,
+}
+
+/// A refusal in Deepgram's words. Clients try again by the status alone, 402 never. What it is
+/// in a stream is a message of a live session.
 pub fn refusal(refusal: &Refusal<'_>) -> Native {
     let (status, code) = match refusal.reason {
         Reason::Requests | Reason::Tokens => (429, "TOO_MANY_REQUESTS"),
@@ -43,7 +70,9 @@ pub fn refusal(refusal: &Refusal<'_>) -> Native {
         Reason::GatewayTimeout => (504, "GATEWAY_TIMEOUT"),
     };
     let Refusal { message, request_id, .. } = *refusal;
-    Native::of(status, None, error_body(&Error { code, message, request_id }))
+    let error = Error { code, message, request_id };
+    let event = NativeEvent { name: None, body: error_message(&error) };
+    Native { event, ..Native::of(status, None, error_body(&error)) }
 }
 
 impl StreamError for Error<'_> {

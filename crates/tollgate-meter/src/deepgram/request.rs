@@ -21,9 +21,9 @@ pub struct Target {
     /// Whether each channel is transcribed, and charged, by itself.
     pub by_channel: bool,
     /// What the query says about samples without a head of their own.
-    samples: Option<Samples>,
+    pub(super) samples: Option<Samples>,
     /// How many channels it says there are.
-    channels: Option<u64>,
+    pub(super) channels: Option<u64>,
 }
 
 /// A request that was understood.
@@ -65,7 +65,19 @@ pub fn scan(
     } else {
         Audio::of_file(body, target.samples)
     };
-    let channels = channels(target, body);
+    scanned(target, audio, channels(target.channels, body))
+}
+
+/// What a live session asks for to begin with: so many milliseconds of audio.
+///
+/// # Errors
+/// Where the name of the model cannot be one.
+pub fn scan_live(target: &Target, first_millis: u64) -> Result<Request, ScanError> {
+    let first = Audio { likely_millis: first_millis, bound_millis: Some(first_millis) };
+    scanned(target, first, channels(target.channels, b""))
+}
+
+fn scanned(target: &Target, audio: Audio, channels: u64) -> Result<Request, ScanError> {
     let scan = Scan {
         model: members::checked_model(target.model.clone())?,
         stream: false,
@@ -80,14 +92,14 @@ pub fn scan(
     Ok(Request { scan, by_channel: target.by_channel })
 }
 
-/// How many channels there may be: as the query or the file says, whichever are more.
-fn channels(target: &Target, body: &[u8]) -> u64 {
-    let own = match Wav::of(body) {
+/// How many channels there may be: as the query says or the file, whichever are more.
+pub(super) fn channels(said: Option<u64>, file: &[u8]) -> u64 {
+    let own = match Wav::of(file) {
         Some(Wav { channels, .. }) => channels,
-        None if audio::is_contained(body) || target.channels.is_none() => ASSUMED_CHANNELS,
+        None if audio::is_contained(file) || said.is_none() => ASSUMED_CHANNELS,
         None => 1,
     };
-    own.max(target.channels.unwrap_or(1)).clamp(1, MAX_CHANNELS)
+    own.max(said.unwrap_or(1)).clamp(1, MAX_CHANNELS)
 }
 
 impl Target {

@@ -33,7 +33,7 @@ pub(super) fn behind(asked: &Asked, model: &str) -> Option<(String, Bytes)> {
         }
         Target::Content(_) => in_path(google(rest)?),
         Target::Model(_) => in_path(segment(rest, "/model/")?),
-        Target::Listen(_) => Some((in_query(rest, model)?, body.clone())),
+        Target::Listen(_) | Target::Live(_) => Some((in_query(rest, model)?, body.clone())),
     }
 }
 
@@ -96,6 +96,7 @@ mod tests {
         let target = Target::of(dialect, path, query).expect("a path").expect("it is metered");
         let request = Request::post("/").header(CONTENT_TYPE, "multipart/form-data; boundary=x");
         let asked = Asked {
+            call: None,
             head: request.body(()).expect("a request").into_parts().0,
             rest: rest.to_owned(),
             uri: Uri::from_static("/"),

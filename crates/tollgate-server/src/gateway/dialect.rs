@@ -12,6 +12,7 @@ use tollgate_meter::{
     openai::{self, responses, transcriptions},
 };
 
+use super::live::FIRST_MILLIS;
 use crate::refusal::Form;
 
 /// A request that was understood, whatever dialect it speaks.
@@ -27,6 +28,7 @@ pub(super) enum Target {
     Content(gemini::Target),
     Model(bedrock::Target),
     Listen(deepgram::Target),
+    Live(deepgram::Target),
 }
 
 impl Target {
@@ -47,6 +49,23 @@ impl Target {
             Dialect::Deepgram => deepgram::Target::of(path, query)?.map(Self::Listen),
             Dialect::Http => None,
         })
+    }
+
+    /// Where the same request goes behind a name, by the path that it has there.
+    ///
+    /// # Errors
+    /// As [`of`](Self::of).
+    pub(super) fn behind(
+        &self,
+        dialect: Dialect,
+        path: &str,
+        query: Option<&str>,
+    ) -> Result<Self, ScanError> {
+        let found = match self {
+            Self::Live(_) => deepgram::Target::of(path, query)?.map(Self::Live),
+            _ => Self::of(dialect, path, query)?,
+        };
+        Ok(found.unwrap_or_else(|| self.clone()))
     }
 
     /// Reads a body, of this type. A `model` that is known already stands above what the body
@@ -77,6 +96,7 @@ impl Target {
             Self::Content(target) => Box::new(gemini::scan(target, body)?),
             Self::Model(target) => Box::new(bedrock::scan(target, body)?),
             Self::Listen(target) => Box::new(deepgram::scan(target, content_type, body)?),
+            Self::Live(target) => Box::new(deepgram::scan_live(target, FIRST_MILLIS)?),
         })
     }
 
@@ -88,7 +108,7 @@ impl Target {
             Self::Message(_) => Form::Anthropic,
             Self::Content(_) => Form::Gemini,
             Self::Model(_) => Form::Bedrock,
-            Self::Listen(_) => Form::Deepgram,
+            Self::Listen(_) | Self::Live(_) => Form::Deepgram,
         }
     }
 }
@@ -167,7 +187,7 @@ pub(super) const fn metered(dialect: Dialect) -> &'static str {
         Dialect::Anthropic => "messages",
         Dialect::Gemini => "generateContent, streamGenerateContent or embedContent",
         Dialect::Bedrock => "converse or invoke",
-        Dialect::Deepgram => "listen by POST",
+        Dialect::Deepgram => "listen",
         Dialect::Http => "another path",
     }
 }

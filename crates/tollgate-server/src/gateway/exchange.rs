@@ -12,7 +12,8 @@ use tollgate_core::{
 };
 
 use super::{
-    forward::Entry, found, open::Spare, patience::patience, planner::Planner, query, ticket::Ticket,
+    forward::Entry, found, live::Call, open::Spare, patience::patience, planner::Planner, query,
+    ticket::Ticket,
 };
 use crate::{
     app::App,
@@ -70,6 +71,8 @@ pub(super) struct Incoming {
     pub(super) prefix: usize,
     /// What is left of its path and query, where something was taken out.
     pub(super) rest: Option<String>,
+    /// The live session that it asks for.
+    pub(super) call: Option<Box<Call>>,
 }
 
 /// Why a request is not answered by its provider.

@@ -8,14 +8,16 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Request, Response, Uri, request::Parts};
+use http::{
+    Extensions, HeaderMap, HeaderValue, Request, Response, Uri, header::UPGRADE, request::Parts,
+};
 use http_body::{Frame, SizeHint};
 use tollgate_core::Time;
 
 use super::body::Sent;
 use crate::{
     credentials::{Credentials, Key, Payload},
-    net::{self, Body, TooLong, UpstreamBody, UpstreamError},
+    net::{self, Body, Drain, Line, TooLong, Tunnel, UpstreamBody, UpstreamError},
     providers::{Provider, Reach},
     refusal::{Failure, What},
     sandbox::SandboxBody,
@@ -41,6 +43,9 @@ pub(super) struct Entry {
 
 /// How long the simulated model may be silent where it was told to hang.
 const SANDBOX_PATIENCE: Duration = Duration::from_secs(300);
+
+/// What a line within the process holds in each direction.
+const LINE_BYTES: usize = 64 * 1024;
 
 /// Named, since the compiler does not see through all of it that it can be sent.
 type Answering = Pin<Box<dyn Future<Output = Response<SandboxBody>> + Send>>;
@@ -98,17 +103,33 @@ impl Provider {
         let request = Request::from_parts(head, body);
         match &self.reach {
             Reach::Remote(upstream) => {
-                let response = upstream.send(request).await?;
+                // Nobody but the gateway asks for another protocol.
+                let response = if request.headers().contains_key(UPGRADE) {
+                    Box::pin(upstream.switch(request)).await?
+                } else {
+                    upstream.send(request).await?
+                };
                 Ok(response.map(ProviderBody::Remote))
             }
             Reach::Sandbox(_, sandbox) => {
                 let (sandbox, request) = (Arc::clone(sandbox), request.map(Sent));
                 let answering: Answering = Box::pin(async move { sandbox.handle(request).await });
                 match tokio::time::timeout(SANDBOX_PATIENCE, answering).await {
-                    Ok(response) => Ok(response.map(ProviderBody::Sandbox)),
+                    Ok(mut response) => {
+                        connect(response.extensions_mut());
+                        Ok(response.map(ProviderBody::Sandbox))
+                    }
                     Err(_) => Err(UpstreamError::Timeout(TooLong::Head)),
                 }
             }
+        }
+    }
+
+    /// How long it may be silent where an answer is due.
+    pub(super) fn silence(&self) -> Duration {
+        match &self.reach {
+            Reach::Remote(upstream) => upstream.settings().read_timeout,
+            Reach::Sandbox(..) => SANDBOX_PATIENCE,
         }
     }
 
@@ -135,6 +156,15 @@ impl Provider {
             }
             (None, ..) => {}
         }
+    }
+}
+
+/// Begins what follows the sandbox's answer, if something does, at the other end of a line.
+fn connect(extensions: &mut Extensions) {
+    if let Some(tunnel) = Tunnel::take(extensions) {
+        let (near, far) = tokio::io::duplex(LINE_BYTES);
+        tokio::spawn(tunnel.run(Line::new(far), Drain::NEVER));
+        Line::new(near).ride(extensions);
     }
 }
 

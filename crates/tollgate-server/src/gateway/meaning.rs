@@ -109,7 +109,7 @@ pub(super) async fn of(
     let json = HeaderValue::from_static("application/json");
     request.headers_mut().insert(CONTENT_TYPE, json);
     let (head, body) = request.into_parts();
-    let incoming = Incoming { head, body, prefix: 0, rest: None };
+    let incoming = Incoming { head, body, prefix: 0, rest: None, call: None };
     let target = Target::Text(Endpoint::Embeddings);
     let answered = Box::pin(tries::metered(&mut own, incoming, target)).await;
     let response = answered.unwrap_or_else(|stop| own.stopped(&stop));

@@ -28,6 +28,7 @@ mod found;
 mod google;
 mod judged;
 mod limits;
+mod live;
 mod meaning;
 mod metered;
 mod open;
@@ -77,7 +78,7 @@ pub(crate) async fn answer(app: Arc<App>, request: Request<Body>) -> Response<Bo
     let dialect = provider.dialect_at(rest);
     let (provider, prefix) = (Arc::clone(provider), path.len() - rest.len());
     let mut exchange = Exchange::new(app, live, provider, dialect, arrived);
-    let incoming = Incoming { head, body, prefix, rest: None };
+    let incoming = Incoming { head, body, prefix, rest: None, call: None };
     let answered = match dialect {
         Dialect::Http => Box::pin(application::answer(&mut exchange, incoming)).await,
         _ => provider::answer(&mut exchange, incoming).await,

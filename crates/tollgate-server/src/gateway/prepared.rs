@@ -16,6 +16,7 @@ use super::{
     dialect::{self, Request, Target},
     estimate,
     exchange::{Exchange, Incoming},
+    live::Call,
     open,
     planner::Planner,
     provider::is_counted,
@@ -40,6 +41,8 @@ pub(super) struct Asked {
     pub(super) deployment: Option<String>,
     /// The name that it was asked by, where several models stand behind it.
     pub(super) name: Option<CompactString>,
+    /// The live session that it asks for.
+    pub(super) call: Option<Box<Call>>,
     /// When its body was there.
     pub(super) read: Now,
 }
@@ -129,7 +132,7 @@ async fn worded(
     })?;
     let (path, query) =
         rest.split_once('?').map_or((rest.as_str(), None), |(path, query)| (path, Some(query)));
-    let target = Target::of(exchange.dialect, path, query)?.unwrap_or_else(|| target.clone());
+    let target = target.behind(exchange.dialect, path, query)?;
     Ok(Worded { rest, body, target, answers: None })
 }
 

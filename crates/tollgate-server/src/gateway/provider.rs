@@ -15,6 +15,7 @@ use super::{
     dialect::{self, Target},
     exchange::{Exchange, Incoming, Stop},
     google, judged,
+    live::Call,
     outcome::Outcome,
     secrets,
     ticket::Ticket,
@@ -41,11 +42,15 @@ pub(super) async fn answer(
     if exchange.dialect == Dialect::Gemini {
         google::keep_known(&mut incoming);
     }
+    incoming.call = Call::of(exchange.dialect, &mut incoming)?.map(Box::new);
     exchange.identify(&mut incoming)?;
     secrets::strip(&mut incoming);
     let (path, query) = incoming.path_and_query();
-    let target = match incoming.head.method {
-        Method::POST => Target::of(exchange.dialect, path, query).map_err(Failure::from)?,
+    let target = match (&incoming.head.method, &incoming.call) {
+        (_, Some(call)) => Some(Target::Live(call.target().clone())),
+        (&Method::POST, None) => {
+            Target::of(exchange.dialect, path, query).map_err(Failure::from)?
+        }
         _ => None,
     };
     if let Some(target) = target {

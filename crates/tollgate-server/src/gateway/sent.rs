@@ -19,6 +19,7 @@ use super::{
     exchange::{Exchange, Stop},
     forward::ProviderBody,
     judged::{self, Again, Judged},
+    live::{self, Admitted},
     metered::{Stream, plain},
     outcome::Outcome,
     peeked::Peeked,
@@ -34,7 +35,7 @@ use crate::{
     cache::Recorder,
     credentials,
     guards::announced,
-    net::{self, Body, OnEnd, UpstreamError},
+    net::{self, Body, Line, OnEnd, UpstreamError},
     prices::Rate,
     refusal::Failure,
 };
@@ -89,7 +90,9 @@ impl Try<'_> {
             credentials::remove_all(&mut head.headers);
         }
         let sent = clock.now();
-        let answered = provider.send(head, uri, net::full(body), entry).await;
+        let ask =
+            |headers: &mut HeaderMap| self.asked.call.iter().for_each(|call| call.ask(headers));
+        let answered = provider.send_telling(head, uri, net::full(body), entry, ask).await;
         let came = clock.now();
         let response = match answered {
             Ok(response) => response,
@@ -101,6 +104,7 @@ impl Try<'_> {
             }
         };
         let (mut head, body) = response.into_parts();
+        let line = Line::take(&mut head.extensions);
         net::strip_response(&mut head.headers);
         if judged::is_refusal(head.status) {
             let headed = Headed { head, body, ticket, came };
@@ -109,6 +113,12 @@ impl Try<'_> {
         ticket.headed(&announced(&signals(&head, &[], came), came.time));
         let gone = sent.time.since(self.asked.read.time);
         ticket.note_added(gone + clock.now().time.since(came.time));
+        if let Some(call) = self.asked.call.as_deref().filter(|_| live::may_begin(head.status)) {
+            ticket.begun();
+            self.mark(&mut head.headers, &ticket, came, false);
+            let admitted = Admitted { ticket, plan, rate };
+            return call.begin(self.exchange, head, line, admitted).map(Tried::Answered);
+        }
         let sent = Sent { request, plan, rate, answers };
         let answered = self.answered(Headed { head, body, ticket, came }, sent).await?;
         Ok(Tried::Answered(answered))

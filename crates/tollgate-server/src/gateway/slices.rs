@@ -19,7 +19,7 @@ use tollgate_meter::Price;
 use super::{
     estimate::{How, MIN_SLICE, Plan},
     room::cost,
-    ticket::Ticket,
+    ticket::{self, Ticket},
 };
 use crate::{prices::Rate, refusal::CutShort};
 
@@ -65,7 +65,7 @@ pub(super) enum Room {
 
 struct Asking {
     more: Amounts,
-    answer: Pin<Box<dyn Future<Output = Result<Decision, StoreError>> + Send>>,
+    answer: ticket::Asking,
 }
 
 /// What may come with the next event in any case.
@@ -78,10 +78,10 @@ const MAX_SLICE: u64 = 4_096;
 const SMALLER: u64 = 4;
 
 /// How long it waits for what others may give back before it asks again.
-const PAUSE: Duration = Duration::from_millis(50);
+pub(super) const PAUSE: Duration = Duration::from_millis(50);
 
 /// How often it does, in a row: five seconds in all.
-const MAX_PAUSES: u32 = 100;
+pub(super) const MAX_PAUSES: u32 = 100;
 
 impl Slices {
     /// The slices of a stream; none if all that it may use is reserved.
@@ -141,6 +141,10 @@ impl Slices {
             || self.made.saturating_add(beyond) <= self.reserved
     }
 
+    fn cut(&self, refused: &Refused) -> CutShort {
+        CutShort::new(refused, &self.who, &format_args!("{} output tokens", self.made))
+    }
+
     /// Asks for another slice; nothing is to be told while asking goes on.
     fn poll_more(&mut self, cx: &mut Context<'_>, ticket: &mut Ticket) -> Poll<Option<Room>> {
         if let Some(pause) = &mut self.pause {
@@ -177,7 +181,7 @@ impl Slices {
                     self.pause = Some(Box::pin(tokio::time::sleep(PAUSE)));
                     None
                 } else {
-                    Some(Room::Spent(CutShort::new(&refused, &self.who, self.made)))
+                    Some(Room::Spent(self.cut(&refused)))
                 }
             }
             // No store lets a slice wait.
@@ -195,12 +199,12 @@ impl Asking {
             cost: difference(price, input, reserved, slice),
             ..Amounts::default()
         };
-        Self { more, answer: Box::pin(ticket.permit().asking(more)) }
+        Self { more, answer: ticket.asking(more) }
     }
 }
 
 /// Whether there may be more before the stream would have waited for too long.
-fn comes_back_soon(refused: &Refused) -> bool {
+pub(super) fn comes_back_soon(refused: &Refused) -> bool {
     let promised = refused.refusal.retry.promised();
     refused.cause == Cause::Reserved
         || promised.is_some_and(|at| at.since(refused.now.time) <= PAUSE * MAX_PAUSES)

@@ -3,11 +3,13 @@
 //! A ticket concludes exactly once. Dropped without a word, as by a panic or a caller that
 //! went away before there was an answer, it concludes as if all had been used.
 
-use std::{sync::Arc, time::Duration};
+use std::{pin::Pin, sync::Arc, time::Duration};
 
 use compact_str::CompactString;
-use tollgate::{AnyStore, Permit, Present, Refused};
-use tollgate_core::{Amounts, Now, Refusal, Usage, policy::settings::Dialect, quota::Announced};
+use tollgate::{AnyStore, Permit, Present, Refused, StoreError};
+use tollgate_core::{
+    Amounts, Decision, Now, Refusal, Usage, policy::settings::Dialect, quota::Announced,
+};
 use tollgate_meter::{Basis, Counts, Ending, Lesson, Metered};
 
 use super::{
@@ -29,6 +31,9 @@ use crate::{
 /// What a running request holds. It is handed on a dozen times and is large, so it is boxed.
 #[derive(Debug)]
 pub(super) struct Ticket(Option<Box<Held>>);
+
+/// What a ticket asks for more with.
+pub(super) type Asking = Pin<Box<dyn Future<Output = Result<Decision, StoreError>> + Send>>;
 
 #[derive(Debug)]
 struct Held {
@@ -90,6 +95,11 @@ impl Ticket {
         // Only concluding takes it, and that takes the ticket.
         let held = self.0.as_ref().unwrap_or_else(|| unreachable!("a ticket concludes by value"));
         &held.permit
+    }
+
+    /// Asks for more beside what it has.
+    pub(super) fn asking(&self, more: Amounts) -> Asking {
+        Box::pin(self.permit().asking(more))
     }
 
     /// Takes note of what was granted beside what it had.

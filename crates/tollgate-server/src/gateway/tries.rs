@@ -57,11 +57,11 @@ pub(super) async fn metered(
     let rest = incoming.rest().to_owned();
     let uri = provider.target(&rest)?;
     let deployment = deployment(exchange, &incoming)?;
-    let Incoming { head, body, .. } = incoming;
+    let Incoming { head, body, call, .. } = incoming;
     let body = body::read(body, provider.max_body_bytes).await?;
     let read = exchange.app.gate.clock().now();
     let request = scan(&target, deployment.as_deref(), &head.headers, &body).await?;
-    let mut asked = Asked { head, rest, uri, body, target, deployment, name: None, read };
+    let mut asked = Asked { head, rest, uri, body, target, deployment, name: None, call, read };
     let request = called(exchange, &asked, request);
     let mut keeper = match look(exchange, &asked, request.scan()).await? {
         Found::Answer(response) => return Ok(response),
@@ -123,7 +123,8 @@ fn called(exchange: &Exchange, asked: &Asked, mut request: Request) -> Request {
 /// The answer that is kept for it, or who keeps the one that is asked for. Who may not use the
 /// model is told so once it is made ready for it.
 async fn look(exchange: &mut Exchange, asked: &Asked, scan: &Scan) -> Result<Found, Stop> {
-    if !exchange.live.settings.cache.enabled || exchange.allow_model(Some(&scan.model)).is_err() {
+    let may_be_kept = exchange.live.settings.cache.enabled && asked.call.is_none();
+    if !may_be_kept || exchange.allow_model(Some(&scan.model)).is_err() {
         return Ok(Found::Ask(Keeper::Off));
     }
     exchange.who.set(Attribute::Model, scan.model.as_str());

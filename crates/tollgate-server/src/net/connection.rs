@@ -5,11 +5,12 @@ use std::{convert::Infallible, net::SocketAddr, panic::AssertUnwindSafe, pin::pi
 use futures_util::FutureExt as _;
 use http::{
     HeaderValue, Request, Response, StatusCode,
-    header::{CONNECTION, CONTENT_TYPE},
+    header::{CONNECTION, CONTENT_TYPE, UPGRADE},
 };
 use http_body::Body as _;
-use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn, upgrade::OnUpgrade};
 use hyper_util::rt::TokioIo;
+use parking_lot::Mutex;
 use serde_json::json;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -17,7 +18,7 @@ use tokio::{
 };
 
 use super::{
-    Body, Ended, OnEnd, Timeouts, body, framing,
+    Body, Drain, Ended, Line, OnEnd, Timeouts, Tunnel, body, framing,
     idle::Idle,
     timed::{Phase, Progress, Timed},
 };
@@ -53,7 +54,11 @@ pub(super) struct Door<H> {
 /// A head of more bytes is answered with 431. It bounds each of hyper's buffers too.
 const MAX_HEAD_BYTES: usize = 32 * 1024;
 
-/// Serves requests until the connection ends or is cut.
+/// What a connection becomes after its last answer, if that is something else.
+type Next = Mutex<Option<(OnUpgrade, Tunnel)>>;
+
+/// Serves requests until the connection ends or is cut, or something else than HTTP has ended
+/// that both sides agreed on.
 ///
 /// A request whose framing is ambiguous is answered here with 400. A handler that panics is
 /// answered for with 500; the rest of the process goes on.
@@ -63,17 +68,18 @@ pub(super) async fn run<T, H, F>(
     door: Arc<Door<H>>,
     mut stage: watch::Receiver<Stage>,
 ) where
-    T: AsyncRead + AsyncWrite + Unpin,
+    T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     H: Fn(Request<Body>, Peer) -> F,
     F: Future<Output = Response<Body>>,
 {
+    let next = Next::default();
     let progress = Arc::new(Progress::default());
     let socket = TokioIo::new(Timed::new(socket, door.timeouts, Arc::clone(&progress)));
     let service = service_fn(|request| {
         progress.enter(Phase::Answer);
-        let (door, progress) = (&*door, &progress);
+        let (door, progress, next) = (&*door, &progress, &next);
         async move {
-            let answer = answer(request, peer, door, progress).await;
+            let answer = answer(request, peer, door, progress, next).await;
             let progress = Arc::clone(progress);
             Ok::<_, Infallible>(
                 answer.map(|body| OnEnd::new(body, move |_| progress.enter(Phase::Next))),
@@ -84,7 +90,8 @@ pub(super) async fn run<T, H, F>(
     let connection = http1::Builder::new()
         .header_read_timeout(None)
         .max_buf_size(MAX_HEAD_BYTES)
-        .serve_connection(socket, service);
+        .serve_connection(socket, service)
+        .with_upgrades();
     let mut connection = pin!(connection);
     let ended = tokio::select! {
         biased;
@@ -101,24 +108,41 @@ pub(super) async fn run<T, H, F>(
     if let Err(error) = ended {
         let error: &dyn std::error::Error = &error;
         tracing::debug!(error, remote = %peer.remote, "a connection ended badly");
+        return;
+    }
+    let agreed = next.lock().take();
+    if let Some((upgrade, tunnel)) = agreed
+        && let Ok(upgraded) = upgrade.await
+    {
+        // Whoever runs it knows what it waits for.
+        progress.enter(Phase::Answer);
+        let running = tunnel.run(Line::new(TokioIo::new(upgraded)), Drain::of(stage.clone()));
+        tokio::select! {
+            biased;
+            () = running => {}
+            () = reached(&mut stage, Stage::Cut) => {}
+        }
     }
 }
 
 /// Ready from that stage on, also when nobody is left to announce it.
-async fn reached(stage: &mut watch::Receiver<Stage>, least: Stage) {
+pub(super) async fn reached(stage: &mut watch::Receiver<Stage>, least: Stage) {
     let _ = stage.wait_for(|stage| *stage >= least).await;
 }
 
 async fn answer<H, F>(
-    request: Request<Incoming>,
+    mut request: Request<Incoming>,
     peer: Peer,
     door: &Door<H>,
     progress: &Arc<Progress>,
+    next: &Next,
 ) -> Response<Body>
 where
     H: Fn(Request<Body>, Peer) -> F,
     F: Future<Output = Response<Body>>,
 {
+    let asks = request.headers().contains_key(UPGRADE);
+    let upgrade = asks.then(|| hyper::upgrade::on(&mut request));
     let (mut head, incoming) = request.into_parts();
     let is_last = framing::is_last_of_connection(&head.headers);
     let body = watched(incoming, door.timeouts, progress);
@@ -135,7 +159,9 @@ where
         let sentence = "Tollgate failed on this request by a fault of its own.";
         return problem(StatusCode::INTERNAL_SERVER_ERROR, "internal", sentence);
     };
-    if is_last || (door.is_crowded)() {
+    if let Some(tunnel) = Tunnel::take(answer.extensions_mut()) {
+        *next.lock() = upgrade.map(|upgrade| (upgrade, tunnel));
+    } else if is_last || (door.is_crowded)() {
         answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
     answer

@@ -11,13 +11,16 @@ mod framing;
 mod idle;
 mod timed;
 mod timer;
+mod tunnel;
 mod upstream;
+pub(crate) mod websocket;
 
 pub(crate) use accept::{Drained, Serving, Timeouts, serve};
-pub(crate) use body::{Body, BoxError, Ended, OnEnd, boxed, full};
+pub(crate) use body::{Body, BoxError, Ended, OnEnd, boxed, empty, full};
 pub(crate) use connection::Peer;
 pub(crate) use forward::{identity_encoding, strip_request, strip_response};
 pub(crate) use idle::Stalled;
+pub(crate) use tunnel::{Drain, Line, Tunnel};
 pub(crate) use upstream::{TooLong, Upstream, UpstreamBody, UpstreamError, UpstreamSettings};
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! What is said at the end of a stream that may not go on.
 
+use std::fmt;
+
 use tollgate::Refused;
 use tollgate_core::Attributes;
 use tollgate_meter::refusal::{NativeEvent, Reason, Refusal};
@@ -18,11 +20,11 @@ pub(crate) struct CutShort {
 }
 
 impl CutShort {
-    /// What a stream is told that was refused more, so many output tokens having been made.
-    pub(crate) fn new(refused: &Refused, who: &Attributes, made: u64) -> Self {
+    /// What a stream is told that was refused more, so much having been made or heard.
+    pub(crate) fn new(refused: &Refused, who: &Attributes, made: &dyn fmt::Display) -> Self {
         let verdict = Verdict::new(refused, who);
         let message = format!(
-            "{}. The answer ends here, after about {made} output tokens, which are charged.",
+            "{}. The answer ends here, after about {made}, which are charged.",
             verdict.detail
         );
         let limit = refused.limit().map(|limit| limit.name.to_string());

@@ -28,7 +28,7 @@ struct Transcript {
 /// The length of what a link leads to; the sandbox follows none.
 const LINKED: Millis = Millis(60_000);
 
-const MAX_CHANNELS: u64 = 20;
+pub(super) const MAX_CHANNELS: u64 = 20;
 
 impl Dialect for Deepgram {
     fn read(&self, call: &Call<'_>) -> Result<Asked, Failure> {
@@ -117,7 +117,7 @@ impl Shape for Transcript {
 }
 
 /// The value of a parameter of the query, decoded.
-fn parameter(query: &str, name: &str) -> Option<String> {
+pub(super) fn parameter(query: &str, name: &str) -> Option<String> {
     let (_, value) = query
         .split('&')
         .filter_map(|pair| pair.split_once('='))
@@ -127,7 +127,7 @@ fn parameter(query: &str, name: &str) -> Option<String> {
 }
 
 /// An id in the form of a UUID.
-fn uuid(id: &str) -> String {
+pub(super) fn uuid(id: &str) -> String {
     let digits = u128::from_str_radix(id, 16).unwrap_or_default();
     uuid::Uuid::from_u128(digits).to_string()
 }

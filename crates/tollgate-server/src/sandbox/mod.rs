@@ -23,6 +23,7 @@ mod dice;
 mod events;
 mod failure;
 mod gemini;
+mod live;
 mod openai;
 mod outage;
 mod plan;

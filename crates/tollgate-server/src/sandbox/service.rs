@@ -3,7 +3,9 @@
 use std::{error::Error as StdError, time::Duration};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, header};
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, header, request::Parts,
+};
 use http_body::Body;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use tollgate::Clock;
@@ -15,9 +17,14 @@ use super::{
     dialect::{self, Asked, Call, Dialect, JSON, TextRequest, Whole},
     dice::{Dice, Draw},
     failure::Failure,
+    live,
     plan::Fault,
     quotas::{Quotas, Standings},
     strain::{Making, Strain},
+};
+use crate::net::{
+    Tunnel,
+    websocket::{self, Handshake},
 };
 
 /// Simulated models of every provider.
@@ -74,6 +81,9 @@ impl Sandbox {
         // What follows is the sandbox's own time; reading the body was its sender's.
         let arrived = self.clock.now().time;
         let (dialect, path) = dialect::of_path(head.uri.path());
+        if path == live::PATH && websocket::is_asked(&head) {
+            return self.switch(dialect, &head, arrived, &draw).await;
+        }
         let outcome = match &body {
             Ok(body) => {
                 let (method, headers) = (&head.method, &head.headers);
@@ -99,15 +109,7 @@ impl Sandbox {
         draw: &Draw<'_>,
         standings: &mut Option<Standings>,
     ) -> Result<Reply, Failure> {
-        let since_start = self.clock.now().time.since(self.started);
-        let plan = Plan::new(&self.settings, call.headers, draw, since_start)?;
-        if plan.fault == Some(Fault::Hang) {
-            std::future::pending::<()>().await;
-        }
-        wait(plan.settings.latency).await;
-        if let Some(failure) = plan.fault.and_then(Failure::of_fault) {
-            return Err(failure);
-        }
+        let plan = self.plan(call.headers, draw).await?;
         match dialect.read(call)? {
             Asked::Text(request) => self.text(&request, &plan, draw, standings).await,
             Asked::Ready { model, tokens, json } => {
@@ -119,6 +121,58 @@ impl Sandbox {
                 Ok(Reply::whole(Whole::json(json(&plan)), plan.fault))
             }
         }
+    }
+
+    /// What a request is given, once what comes before its answer is over.
+    async fn plan(&self, headers: &HeaderMap, draw: &Draw<'_>) -> Result<Plan, Failure> {
+        let since_start = self.clock.now().time.since(self.started);
+        let plan = Plan::new(&self.settings, headers, draw, since_start)?;
+        if plan.fault == Some(Fault::Hang) {
+            std::future::pending::<()>().await;
+        }
+        wait(plan.settings.latency).await;
+        match plan.fault.and_then(Failure::of_fault) {
+            Some(failure) => Err(failure),
+            None => Ok(plan),
+        }
+    }
+
+    /// Agrees to a live session, or says why not.
+    async fn switch(
+        &self,
+        dialect: &dyn Dialect,
+        head: &Parts,
+        arrived: Time,
+        draw: &Draw<'_>,
+    ) -> Response<SandboxBody> {
+        let mut standings = None;
+        let agreed = self.live(head, draw, &mut standings).await;
+        let (reply, agreed) = match agreed {
+            Ok(agreed) => (Ok(Reply::json(Bytes::new())), Some(agreed)),
+            Err(failure) => (Err(failure), None),
+        };
+        let mut response = self.respond(dialect, Outcome { reply, standings }, arrived, draw);
+        if let Some((handshake, session)) = agreed {
+            *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+            response.headers_mut().remove(header::CONTENT_TYPE);
+            handshake.agree(response.headers_mut());
+            session.ride(response.extensions_mut());
+        }
+        response
+    }
+
+    async fn live(
+        &self,
+        head: &Parts,
+        draw: &Draw<'_>,
+        standings: &mut Option<Standings>,
+    ) -> Result<(Handshake, Tunnel), Failure> {
+        let handshake = Handshake::offered(&head.headers)
+            .map_err(|error| Failure::invalid(error.to_string(), None))?;
+        let plan = self.plan(&head.headers, draw).await?;
+        let asked = live::Asked::of(head.uri.query().unwrap_or_default())?;
+        self.take(&asked.model, 0, standings)?;
+        Ok((handshake, asked.session(&self.id(draw), &plan)))
     }
 
     async fn text(

@@ -29,7 +29,7 @@ use tokio::net::TcpStream;
 
 use crate::net::{Body, BoxError, timer::Timer};
 
-type Stream = MaybeHttpsStream<TokioIo<TcpStream>>;
+pub(super) type Stream = MaybeHttpsStream<TokioIo<TcpStream>>;
 type Connection = http1::Connection<Stream, Outgoing>;
 
 /// One connection to a provider.
@@ -60,7 +60,7 @@ pub(super) struct Upload {
 }
 
 /// The bound of an answer's head and of each buffer of a connection.
-const MAX_HEAD_BYTES: usize = 64 * 1024;
+pub(super) const MAX_HEAD_BYTES: usize = 64 * 1024;
 
 impl Link {
     /// Makes a connection ready for requests. It is large and handed about, so it is boxed.

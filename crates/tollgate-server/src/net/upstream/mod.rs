@@ -10,6 +10,7 @@ mod error;
 mod link;
 mod outgoing;
 mod pool;
+mod switch;
 mod target;
 
 use std::{
@@ -70,7 +71,8 @@ pin_project! {
     pub(crate) struct UpstreamBody {
         #[pin]
         body: Idle<Answer>,
-        slot: OwnedSemaphorePermit,
+        // Nothing where the line has it that comes of the answer.
+        slot: Option<OwnedSemaphorePermit>,
     }
 }
 
@@ -132,9 +134,10 @@ impl Upstream {
                 Ok(response) => {
                     let link = driven(link, &upload);
                     let body = |body| Answer::new(body, link, Arc::clone(&self.pool));
-                    return Ok(
-                        response.map(|it| UpstreamBody { body: Idle::new(body(it), limit), slot })
-                    );
+                    return Ok(response.map(|it| UpstreamBody {
+                        body: Idle::new(body(it), limit),
+                        slot: Some(slot),
+                    }));
                 }
                 Err(mut error) => match error.take_message() {
                     // Its peer closed it while it waited, and nothing was sent.
@@ -146,9 +149,13 @@ impl Upstream {
     }
 
     async fn connect(&self) -> Result<Box<Link>, UpstreamError> {
-        let connecting = self.connector.clone().oneshot(self.settings.base.clone());
-        let stream = connecting.await.map_err(UpstreamError::from_connecting)?;
+        let stream = self.stream().await?;
         Link::new(stream).await.map_err(|error| UpstreamError::Connect(error.into()))
+    }
+
+    async fn stream(&self) -> Result<link::Stream, UpstreamError> {
+        let connecting = self.connector.clone().oneshot(self.settings.base.clone());
+        connecting.await.map_err(UpstreamError::from_connecting)
     }
 
     async fn slot(&self) -> Result<OwnedSemaphorePermit, UpstreamError> {

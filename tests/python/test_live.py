@@ -68,3 +68,119 @@ def test_a_session_hears_what_is_said_and_tells_how_much_it_was(connect):
     assert any(not one.is_final for one in results)
     assert results[0].channel.alternatives[0].transcript
     assert (said[-1].duration, said[-1].channels) == (7.5, 1)
+
+
+def raised(connect, **query):
+    """The answer that a session is refused with."""
+    with pytest.raises(websockets.exceptions.InvalidStatus) as refused:
+        with connect(**query):
+            pass
+    response = refused.value.response
+    return response.status_code, json.loads(response.body), response.headers
+
+
+def test_refusals_are_raised_before_the_session_begins(connect):
+    status, told, _ = raised(connect, key="tg_that_nobody_knows")
+    assert (status, told["err_code"]) == (401, "INVALID_AUTH")
+    with connect(team="one-an-hour", user="often") as session:
+        session.send_close_stream()
+        finish(session)
+    status, told, headers = raised(connect, team="one-an-hour", user="often")
+    assert (status, told["err_code"]) == (429, "TOO_MANY_REQUESTS")
+    assert headers["X-Tollgate-Limit"] == "one-an-hour"
+    status, told, headers = raised(connect, team="little-money")
+    assert (status, told["err_code"]) == (402, "ASR_PAYMENT_REQUIRED")
+    assert "little-money" in told["err_msg"] and "Retry-After" not in headers
+    status, told, _ = raised(connect, model="no-model-with-a-price", team="little-money")
+    assert (status, told["err_code"]) == (403, "INSUFFICIENT_PERMISSIONS")
+
+
+def test_the_asynchronous_client_raises_its_own_error(connect, live_gateway):
+    async def refused():
+        client = deepgram.AsyncDeepgramClient(
+            api_key="tg_that_nobody_knows", environment=places(live_gateway)
+        )
+        async with client.listen.v1.connect(model="nova-3", **RAW):
+            pass
+
+    with pytest.raises((deepgram.core.ApiError, websockets.exceptions.InvalidStatus)) as raised:
+        asyncio.run(refused())
+    status = getattr(raised.value, "status_code", None) or raised.value.response.status_code
+    assert status == 401
+
+
+def test_a_session_that_can_have_no_more_says_so_and_is_closed(connect):
+    # $0.0016 are 22 seconds.
+    with connect(team="some-money") as session:
+        heard = []
+        session.on(EventType.MESSAGE, heard.append)
+        errors = []
+        session.on(EventType.ERROR, errors.append)
+        listening = threading.Thread(target=session.start_listening)
+        listening.start()
+        with pytest.raises(websockets.exceptions.ConnectionClosed) as closed:
+            for _ in range(100):
+                session.send_media(bytes(32_000))
+                listening.join(timeout=0.01)
+            session.send_media(bytes(1))
+        listening.join()
+    kinds = [one.type for one in heard]
+    assert kinds[-2:] == ["Metadata", "Error"]
+    assert heard[-2].duration == 22.0
+    assert heard[-1].variant == "ASR_PAYMENT_REQUIRED"
+    assert "which are charged" in heard[-1].description
+    assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (1008, "budget_exhausted")
+    assert errors[0].rcvd.code == 1008
+
+
+def test_a_provider_that_is_gone_is_told_of(connect):
+    with connect(fault="cut") as session:
+        session.send_media(PIECE)
+        told = session.recv()
+        with pytest.raises(websockets.exceptions.ConnectionClosedError) as closed:
+            session.recv()
+    assert (told.type, told.variant, closed.value.rcvd.code) == ("Error", "BAD_GATEWAY", 1011)
+
+
+def test_a_message_that_makes_no_sense_is_answered_by_the_provider(connect):
+    with connect() as session:
+        session._send("{nonsense")
+        told = session.recv()
+        session.send_close_stream()
+        assert finish(session)[-1].duration == 0.0
+    assert (told.type, told.variant, told.message) == ("Error", "SchemaError", "{nonsense")
+
+
+@pytest.fixture(scope="module")
+def settlements(upstream, tmp_path_factory):
+    """The ledger's rows of sessions that ended in each way, by user."""
+    gateway = Gateway(upstream, tmp_path_factory.mktemp("books"))
+    for user, end in [
+        ("finishes", lambda session: (session.send_close_stream(), finish(session))),
+        ("closes", lambda session: None),
+        ("vanishes", lambda session: reset(session._websocket.socket)),
+    ]:
+        with contextlib.suppress(websockets.exceptions.ConnectionClosed, OSError):
+            with client(gateway, user).listen.v1.connect(model="nova-3", **RAW) as session:
+                for _ in range(123):
+                    session.send_media(PIECE)
+                end(session)
+    two = {**RAW, "channels": 2, "multichannel": "true"}
+    with client(gateway, "channels").listen.v1.connect(model="nova-3", **two) as session:
+        for _ in range(20):
+            session.send_media(PIECE)
+        session.send_close_stream()
+        finish(session)
+    gateway.end()
+    return gateway.rows()
+
+
+@pytest.mark.parametrize(
+    "user, milliseconds",
+    [("finishes", 12_300), ("closes", 12_300), ("vanishes", 12_300), ("channels", 2_000)],
+)
+def test_the_ledger_has_the_cost_to_the_nano_dollar(user, milliseconds, settlements):
+    settled = [row for row in settlements if row["kind"] == "settle" and row.get("user") == user]
+    print(settlements)
+    assert [row["millis"] for row in settled] == [milliseconds]
+    assert settled[0]["cost"] == -(-milliseconds * NANOS_PER_SECOND // 1000)

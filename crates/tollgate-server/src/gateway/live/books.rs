@@ -45,6 +45,13 @@ impl Books {
         Self { who: who.clone(), rate, kept: Mutex::new(kept) }
     }
 
+    /// Those of a session that is settled.
+    #[cfg(test)]
+    pub(super) fn settled(meter: Live) -> Self {
+        let kept = Kept { meter, ticket: None, reserved: 0 };
+        Self { who: Attributes::new(), rate: Rate::Free, kept: Mutex::new(kept) }
+    }
+
     /// Sees to it that a piece of audio is reserved before it passes. What others have reserved
     /// and may give back, and what a rate refills soon, is waited for.
     pub(super) async fn cover(&self, audio: &[u8]) -> Room {

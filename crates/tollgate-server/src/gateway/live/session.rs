@@ -138,3 +138,23 @@ async fn next(from: &mut SplitStream<WebSocket>) -> Option<Result<Message, tungs
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tollgate_meter::deepgram::{Live, Target};
+
+    use super::*;
+
+    const SILENCE: Duration = Duration::from_secs(60);
+
+    #[tokio::test(start_paused = true)]
+    async fn a_provider_may_be_silent_while_it_is_sent_nothing() {
+        let target = Target::of("/v1/listen", Some("model=m")).expect("a query").expect("a path");
+        let books = Books::settled(Live::new(&target));
+        let session = Session { books, idle: SILENCE, silence: SILENCE };
+        let (near, _far) = tokio::io::duplex(64);
+        let mut side = Side::of(Line::new(near), Role::Client).await;
+        let answer = session.answer(&mut side.from);
+        assert!(tokio::time::timeout(SILENCE * 1_000, answer).await.is_err(), "it is waited for");
+    }
+}

@@ -21,6 +21,7 @@ mod identity;
 mod input;
 mod known_failures;
 mod lines;
+mod live;
 mod managed;
 mod metering;
 mod named;

@@ -106,6 +106,12 @@ impl Running {
         Self::serving(config(policy, environment)).await
     }
 
+    /// Serves this policy, with more said of the server than where it listens.
+    pub(crate) async fn with_server(server: &str, policy: &str) -> Self {
+        let base = BASE.replace("shutdown_grace = \"10s\"\n", server);
+        Self::serving(load(&format!("{base}{policy}"), &[])).await
+    }
+
     /// Serves a preset with what is laid over it.
     pub(crate) async fn preset(preset: &str, overlay: &str) -> Self {
         Self::preset_in(preset, overlay, &[]).await

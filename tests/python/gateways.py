@@ -77,6 +77,12 @@ per = ["user"]
 usd = "0.0003/day"
 
 [[limits]]
+name = "some-money"
+when = {{ team = "some-money" }}
+per = ["user"]
+usd = "0.0016/day"
+
+[[limits]]
 name = "one-slot"
 when = {{ team = "one-slot" }}
 per = ["user"]

@@ -114,7 +114,7 @@ impl Try<'_> {
         let gone = sent.time.since(self.asked.read.time);
         ticket.note_added(gone + clock.now().time.since(came.time));
         if let Some(call) = self.asked.call.as_deref().filter(|_| live::may_begin(head.status)) {
-            ticket.begun();
+            ticket.lasts();
             self.mark(&mut head.headers, &ticket, came, false);
             let admitted = Admitted { ticket, plan, rate };
             return call.begin(self.exchange, head, line, admitted).map(Tried::Answered);

@@ -147,6 +147,15 @@ impl Ticket {
         }
     }
 
+    /// From here on it goes on for as long as its caller likes.
+    pub(super) fn lasts(&mut self) {
+        if let Some(held) = &mut self.0
+            && let Some(pass) = &mut held.pass
+        {
+            pass.lasts(held.app.gate.clock().now().time);
+        }
+    }
+
     /// It is over for its provider, whatever is still to be told of it.
     pub(super) fn ended(&mut self, end: End) {
         if let Some(held) = &mut self.0

@@ -21,6 +21,8 @@ pub(crate) struct Pass {
     /// How long it took to the first of the answer.
     first: Option<Duration>,
     is_over: bool,
+    /// Whether it goes on for as long as its caller likes, so that its length tells nothing.
+    is_lasting: bool,
 }
 
 /// How a request ended, as far as it tells about the provider.
@@ -55,7 +57,7 @@ pub(crate) struct Served {
 
 impl Pass {
     pub(super) const fn new(guard: Arc<Guard>, model: Arc<Model>, taken: Taken, now: Time) -> Self {
-        Self { guard, model, taken, began: now, first: None, is_over: false }
+        Self { guard, model, taken, began: now, first: None, is_lasting: false, is_over: false }
     }
 
     /// The head of the answer came, and told this of what is left.
@@ -79,6 +81,12 @@ impl Pass {
         }
     }
 
+    /// From here on it goes on for as long as its caller likes.
+    pub(crate) fn lasts(&mut self, now: Time) {
+        self.begun(now);
+        self.is_lasting = true;
+    }
+
     /// It is not sent after all.
     pub(crate) fn unsent(mut self) {
         if let Some(sent) = self.taken.sent.take() {
@@ -94,7 +102,8 @@ impl Pass {
 
     fn conclude(&mut self, end: End, now: Time) {
         self.is_over = true;
-        let took = now.since(self.began);
+        let lasted = now.since(self.began);
+        let took = self.first.filter(|_| self.is_lasting).unwrap_or(lasted);
         let (outcome, bore) = match end {
             End::Served(served) => (Outcome::Success, Bore::Well(self.paces(served, took))),
             End::Failed { retry_after, overloaded } => {

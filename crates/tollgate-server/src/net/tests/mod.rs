@@ -8,4 +8,5 @@ mod forward;
 mod framing;
 mod hostile;
 mod rig;
+mod tunnel;
 mod vectors;

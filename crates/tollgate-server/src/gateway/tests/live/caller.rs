@@ -29,7 +29,7 @@ pub(super) struct Said {
     pub(super) closed: Option<(u16, String)>,
 }
 
-const HANDSHAKE: &str = "connection: Upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n\
+pub(super) const HANDSHAKE: &str = "connection: Upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n\
                          sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
                          sec-websocket-extensions: permessage-deflate\r\n";
 

@@ -1,5 +1,7 @@
 //! What passes in a session, and what it costs.
 
+use std::time::Duration;
+
 use futures_util::{SinkExt as _, StreamExt as _};
 use tokio_tungstenite::tungstenite::{
     Message,
@@ -10,8 +12,12 @@ use tokio_tungstenite::tungstenite::{
 };
 
 use super::{
-    super::Running, LIMITS, RAW, SECOND, before_sandbox, caller::call, heard, provider::Provider,
-    seconds, settled, up, used,
+    super::Running,
+    LIMITS, RAW, SECOND, before_sandbox,
+    caller::{HANDSHAKE, call, send},
+    heard,
+    provider::Provider,
+    sandbox, seconds, settled, up, used,
 };
 
 #[tokio::test]
@@ -119,6 +125,34 @@ async fn the_provider_gets_its_own_key_and_nothing_of_the_callers_handshake() {
     let running = Running::with(&up(provider.address)).await;
     call(&running, RAW, "sec-websocket-protocol: token, mine\r\n").await.expect("a session");
     assert!(provider.head().await.contains("authorization: Token mine\r\n"));
+}
+
+#[tokio::test]
+async fn how_long_a_session_lasts_says_nothing_of_its_provider() {
+    let slow = "breaker = { slow_rate = 0.5, slow_after = \"10s\", min_calls = 1 }\n";
+    let policy = format!("{}{slow}{LIMITS}", up(sandbox().await));
+    let running = Running::with(&policy).await;
+    for _ in 0..2 {
+        let mut caller = call(&running, RAW, "").await.expect("a session");
+        running.advance(Duration::from_secs(600));
+        caller.finish().await;
+        caller.until("Metadata").await;
+    }
+}
+
+#[tokio::test]
+async fn the_simulated_model_of_this_process_speaks_it_too() {
+    let heard = "[[limits]]\nname = \"heard\"\nseconds = \"99/day\"\n";
+    let running = Running::with(heard).await;
+    for place in ["/sandbox/v1/listen", "/sandbox/deepgram/v1/listen"] {
+        let head = format!("GET {place}?{RAW} HTTP/1.1\r\nhost: a\r\n{HANDSHAKE}\r\n");
+        let mut caller = send(&running, &head).await.expect("a session");
+        caller.speak(SECOND).await;
+        caller.finish().await;
+        assert_eq!(caller.until("Metadata").await["duration"], 1.0);
+        assert_eq!(caller.rest().await.code(), Some(1000));
+    }
+    assert_eq!(settled(&running).await, (0, 2_000));
 }
 
 #[tokio::test]

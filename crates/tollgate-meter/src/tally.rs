@@ -37,6 +37,8 @@ pub(crate) struct Tally {
     largest: Text,
     /// Searches that were made so far, where usage does not tell them.
     searches: u64,
+    /// How many may be made, which all were where the stream does not come to its end.
+    allowed_searches: u64,
     ending: Ending,
 }
 
@@ -56,6 +58,7 @@ impl Tally {
             text_events: 0,
             largest: Text::default(),
             searches: 0,
+            allowed_searches: scan.tools.searches,
             ending: Ending::Cut,
         }
     }
@@ -127,6 +130,10 @@ impl Tally {
         let (mut counts, basis) = self.told.or(estimate);
         if basis != Basis::Told || counts.searches == 0 {
             counts.searches = counts.searches.max(self.searches);
+        }
+        // What was searched may be told with the last piece alone.
+        if self.ending != Ending::Complete {
+            counts.searches = counts.searches.max(self.allowed_searches);
         }
         Metered { counts, basis, ending: self.ending, text_bytes: self.text_bytes }
     }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    AnyRequest, Counts, PriceTable, anthropic, gemini, openai,
+    AnyRequest, Counts, Ending, PriceTable, anthropic, gemini, openai,
     testing::{every_plain_split, every_split, run_plain},
 };
 
@@ -124,6 +124,11 @@ data: {"type":"response.completed","response":{"usage":{"input_tokens":37,"outpu
     assert_eq!(none.counts.searches, 0, "nobody enabled it");
     let cut = run_plain(request.plain_meter(), &answer.as_bytes()[..300], 7);
     assert_eq!(cut.counts.searches, ALLOWED_SEARCHES, "nobody knows how many more there were");
+    let (begun, _) = stream.split_once(r#"data: {"type":"response.completed""#).expect("an end");
+    for end in ["", "data: {\"type\":\"error\"}\n\n"] {
+        let cut = every_split(&request, format!("{begun}{end}").as_bytes());
+        assert_eq!(cut.counts.searches, ALLOWED_SEARCHES, "nor of a stream: {end}");
+    }
 }
 
 #[test]
@@ -152,6 +157,9 @@ data: {"type":"content_block_start","content_block":{"type":"server_tool_use","n
     assert_eq!(cost(&whole.counts, claude), (2, expected), "one of them failed");
     let cut = every_split(&request, begun.as_bytes());
     assert_eq!(cut.counts.searches, 3, "as far as anybody saw");
+    let early = begun.split_inclusive("\n\n").next().expect("an event");
+    let early = every_split(&request, early.as_bytes());
+    assert_eq!(early.counts.searches, 3, "nobody knows how many there were");
     let absurd = answer.replace(":2}", ":10001}");
     let absurd = every_plain_split(&request, absurd.as_bytes());
     assert_eq!((absurd.basis, absurd.counts.searches), (Basis::Implausible, 3));
@@ -179,6 +187,10 @@ fn google_charges_by_the_answer_or_by_the_query() {
             assert_eq!(cost(&counts, ("gemini", model)), (searches, tokens + searches * fee));
         }
     }
+    let early = stream.replacen(&format!(",{found}"), "", 1);
+    let (early, _) = early.split_once("\n\n").expect("two events");
+    let cut = every_split(&streamed("gemini-3.1-pro-preview"), format!("{early}\n\n").as_bytes());
+    assert_eq!((cut.ending, cut.counts.searches), (Ending::Cut, ALLOWED_SEARCHES));
     let none = format!(r#"{{"candidates":[{{"finishReason":"STOP"}}],{usage}}}"#);
     let none =
         every_plain_split(&generate("gemini-2.5-pro", r#"{"googleSearch":{}}"#), none.as_bytes());

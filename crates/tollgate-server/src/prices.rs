@@ -89,7 +89,7 @@ impl Prices {
     ) -> Option<Rate> {
         let Some(price) = rate.price() else { return Some(rate) };
         let lacks_search = tools.searches > 0 && price.search.is_none();
-        if !tools.others && !lacks_search {
+        if tools.others.is_none() && !lacks_search {
             return Some(rate);
         }
         match &self.unpriced {

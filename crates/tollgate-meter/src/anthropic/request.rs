@@ -159,10 +159,14 @@ pub(crate) fn paid_tools(raw: &Raw<'_, { NAMES.len() }>) -> PaidTools {
             paid.search(max_uses);
         } else if kind != "custom" {
             let mut known = CLIENT_TOOLS.iter().chain(&FREE_TOOLS);
-            paid.others |= !known.any(|start| kind.starts_with(start));
+            if !known.any(|start| kind.starts_with(start)) {
+                paid.others = Some("tools");
+            }
         }
     });
-    paid.others |= read.is_err();
+    if read.is_err() {
+        paid.others = Some("tools");
+    }
     paid
 }
 

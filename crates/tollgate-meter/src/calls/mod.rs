@@ -17,8 +17,9 @@ pub struct PaidTools {
     /// How often the web may be searched: so often as the request says at most, or
     /// [`ALLOWED_SEARCHES`] times where it does not say.
     pub searches: u64,
-    /// Whether it enables others, of which no price is known.
-    pub others: bool,
+    /// The member that enables others, of which no price is known, or that may: what a provider
+    /// has kept may have whatever tools.
+    pub others: Option<&'static str>,
 }
 
 /// How often a request is taken to search that sets no bound.
@@ -32,6 +33,12 @@ impl PaidTools {
     pub(crate) fn search(&mut self, most: Option<u64>) {
         let most = most.unwrap_or(ALLOWED_SEARCHES).min(MAX_TOLD_SEARCHES);
         self.searches = self.searches.saturating_add(most);
+    }
+
+    /// This member may enable any of them.
+    pub(crate) fn any(&mut self, member: &'static str, most: Option<u64>) {
+        self.search(most);
+        self.others = Some(member);
     }
 }
 

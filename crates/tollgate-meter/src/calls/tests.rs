@@ -40,7 +40,7 @@ fn streamed(model: &str) -> gemini::Request {
 
 fn tools(request: &dyn AnyRequest) -> (u64, bool) {
     let PaidTools { searches, others } = request.scan().tools;
-    (searches, others)
+    (searches, others.is_some())
 }
 
 #[test]
@@ -53,6 +53,9 @@ fn what_a_request_enables_is_told_with_its_bound() {
         (r#","tools":[{"type":"function","name":"web_search"},{"type":"mcp"}]"#, (0, false)),
         (r#","tools":[{"type":"file_search"}]"#, (0, true)),
         (r#","tools":[{"type":"web_search"},{"type":"something_new"}]"#, (OPEN, true)),
+        (r#","prompt":{"id":"pmpt_1"}"#, (OPEN, true)),
+        (r#","prompt":{"id":"pmpt_1"},"max_tool_calls":2"#, (2, true)),
+        (r#","prompt":null"#, (0, false)),
     ] {
         assert_eq!(tools(&response(members)), expected, "{members}");
     }
@@ -78,6 +81,17 @@ fn what_a_request_enables_is_told_with_its_bound() {
         (r#"{"googleSearch":{}},{"googleMaps":{}}"#, (OPEN, true)),
     ] {
         assert_eq!(tools(&generate("gemini-2.5-pro", of)), expected, "{of}");
+    }
+    for (kept, expected) in [
+        (r#","cachedContent":"cachedContents/1""#, (OPEN, Some("cachedContent"))),
+        (r#","cached_content":"cachedContents/1""#, (OPEN, Some("cachedContent"))),
+        (r#","cachedContent":null"#, (0, None)),
+    ] {
+        let target = gemini::Target::of("/v1beta/models/gemini-3-flash:generateContent", None);
+        let body = format!(r#"{{"contents":[{{"parts":[{{"text":"hi"}}]}}]{kept}}}"#);
+        let request = gemini::scan(&target.expect("a path"), body.as_bytes()).expect("a request");
+        let PaidTools { searches, others } = request.scan.tools;
+        assert_eq!((searches, others), expected, "{kept}");
     }
     assert_eq!(tools(&chat("")), (1, false), "this model always searches");
     let plain = br#"{"model":"gpt-4o","messages":[],"web_search_options":{}}"#;
@@ -121,7 +135,7 @@ data: {"type":"response.completed","response":{"usage":{"input_tokens":37,"outpu
     let streamed = every_split(&request, stream.as_bytes());
     assert_eq!(cost(&streamed.counts, gpt), (2, expected));
     let none = every_plain_split(&response(""), answer.as_bytes());
-    assert_eq!(none.counts.searches, 0, "nobody enabled it");
+    assert_eq!(none.counts.searches, 2, "what is told is charged, foreseen or not");
     let cut = run_plain(request.plain_meter(), &answer.as_bytes()[..300], 7);
     assert_eq!(cut.counts.searches, ALLOWED_SEARCHES, "nobody knows how many more there were");
     let (begun, _) = stream.split_once(r#"data: {"type":"response.completed""#).expect("an end");
@@ -195,6 +209,8 @@ fn google_charges_by_the_answer_or_by_the_query() {
     let none =
         every_plain_split(&generate("gemini-2.5-pro", r#"{"googleSearch":{}}"#), none.as_bytes());
     assert_eq!(none.counts.searches, 0, "it did not search");
+    let unforeseen = every_plain_split(&generate("gemini-2.5-pro", ""), answer.as_bytes());
+    assert_eq!(unforeseen.counts.searches, 1, "but something that is kept may have made it");
 }
 
 #[test]

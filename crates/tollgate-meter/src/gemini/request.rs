@@ -143,7 +143,7 @@ pub fn scan(target: &Target, body: &[u8]) -> Result<Request, ScanError> {
         audio: None,
         dearer: tier::dearer(&raw)?,
         thinks: config.thinks(),
-        tools: paid_tools(&raw),
+        tools: paid_tools(&raw)?,
     };
     Ok(Request { method: target.method, scan })
 }
@@ -174,7 +174,7 @@ fn input(method: Method, raw: &Raw<'_, { NAMES.len() }>, ruler: Ruler) -> Result
 }
 
 /// What it enables that is charged by the call.
-fn paid_tools(raw: &Raw<'_, { NAMES.len() }>) -> PaidTools {
+fn paid_tools(raw: &Raw<'_, { NAMES.len() }>) -> Result<PaidTools, ScanError> {
     let mut paid = PaidTools::default();
     let tools = raw.value("tools").map_or("[]", RawValue::get);
     let read = json::each(tools, |tool: Search| {
@@ -182,8 +182,14 @@ fn paid_tools(raw: &Raw<'_, { NAMES.len() }>) -> PaidTools {
             paid.search(None);
         }
     });
-    paid.others = read.is_err() || json::each(tools, |_: Known| {}).is_err();
-    paid
+    if read.is_err() || json::each(tools, |_: Known| {}).is_err() {
+        paid.others = Some("tools");
+    }
+    // Tools are kept with contents.
+    if either(raw, "cachedContent", "cached_content")?.is_some() {
+        paid.any("cachedContent", None);
+    }
+    Ok(paid)
 }
 
 /// A member in one of its two spellings, but not in both.

@@ -95,10 +95,8 @@ impl PlainMeter {
     pub fn push(&mut self, chunk: &[u8]) {
         self.bytes = self.bytes.saturating_add(chunk.len() as u64);
         self.usage.push(chunk);
-        // Where none is enabled, none is looked for.
-        if self.allowed_searches > 0 {
-            self.searches.push(chunk);
-        }
+        // Also where none is enabled: something that is kept may enable them.
+        self.searches.push(chunk);
     }
 
     /// The answer has come to its end, as whoever carried it says.

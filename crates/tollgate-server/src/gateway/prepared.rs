@@ -200,10 +200,11 @@ fn rate(exchange: &Exchange, model: &str, tools: PaidTools) -> Result<Rate, Fail
     let is_budgeted = || is_counted(exchange, &[Unit::Usd]);
     if let Some(rate) = prices.known(&provider.name, Some(provider), model) {
         return prices.with_tools(rate, tools, is_budgeted).ok_or_else(|| {
+            let member = tools.others.unwrap_or("tools");
             let sentence = format!(
-                "The request enables a tool of the provider's that has no price here for `{model}`, and what it costs would be counted: leave it out, or ask the operator to price it."
+                "`{member}` may enable a tool of the provider's that has no price here for `{model}`, and what it costs would be counted: leave it out, or ask the operator to price it."
             );
-            Failure::new(What::ModelUnpriced, sentence).at("tools")
+            Failure::new(What::ModelUnpriced, sentence).at(member)
         });
     }
     prices.unpriced(is_budgeted).ok_or_else(|| {

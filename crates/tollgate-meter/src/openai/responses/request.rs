@@ -150,11 +150,17 @@ fn paid_tools(raw: &Raw<'_, { NAMES.len() }>) -> Result<PaidTools, ScanError> {
         let kind = kind.as_deref().unwrap_or("function");
         if kind.starts_with("web_search") {
             paid.search(most);
-        } else {
-            paid.others |= !CLIENT_TOOLS.contains(&kind) && !FREE_TOOLS.contains(&kind);
+        } else if !CLIENT_TOOLS.contains(&kind) && !FREE_TOOLS.contains(&kind) {
+            paid.others = Some("tools");
         }
     });
-    paid.others |= read.is_err();
+    if read.is_err() {
+        paid.others = Some("tools");
+    }
+    // Tools are kept with prompts.
+    if raw.value("prompt").is_some() {
+        paid.any("prompt", most);
+    }
     Ok(paid)
 }
 

@@ -94,3 +94,26 @@ async fn a_tool_without_a_price_is_as_a_model_without_one() {
     assert_eq!(ask(&assumed, "m", SEARCH).await.status, StatusCode::OK);
     assert_eq!(assumed.used().2, 17_000 + 2 * 2 * CENT, "its own tokens, and what is assumed");
 }
+
+#[tokio::test]
+async fn tools_that_something_kept_may_enable_are_reserved_and_charged() {
+    const PROMPT: &str = r#","prompt":{"id":"pmpt_1"}"#;
+    const BOUND: &str = r#","prompt":{"id":"pmpt_1"},"max_tool_calls":3"#;
+    let provider = Provider::json(ANSWER).await;
+    let with = |more: &str| format!("{}{PRICE}{more}", up(&provider.base_url()));
+    let running = Running::with(&with(&budget("1"))).await;
+    let refused = ask(&running, "s", PROMPT).await;
+    assert_eq!(refused.status, StatusCode::FORBIDDEN, "nobody knows what it enables");
+    let error = &refused.json()["error"];
+    assert_eq!((&error["code"], &error["param"]), (&"model_unpriced".into(), &"prompt".into()));
+    assert!(provider.is_idle().await, "nothing was sent");
+    let unbudgeted = Running::with(&with("")).await;
+    assert_eq!(ask(&unbudgeted, "s", PROMPT).await.status, StatusCode::OK);
+    assert_eq!(unbudgeted.used(), (7, 5, COST), "what the answer tells is charged");
+    let free = "[estimates]\nopen_input = \"bytes\"\n[prices]\nunpriced = \"free\"\n";
+    let trusting = Running::with(&with(&format!("{free}{}", budget("0.035")))).await;
+    let many = ask(&trusting, "s", PROMPT).await;
+    assert_eq!(many.status, StatusCode::TOO_MANY_REQUESTS, "five are taken to be made");
+    assert_eq!(ask(&trusting, "s", BOUND).await.status, StatusCode::OK);
+    assert_eq!(trusting.used().2, COST);
+}

@@ -34,12 +34,6 @@ impl PaidTools {
         let most = most.unwrap_or(ALLOWED_SEARCHES).min(MAX_TOLD_SEARCHES);
         self.searches = self.searches.saturating_add(most);
     }
-
-    /// This member may enable any of them.
-    pub(crate) fn any(&mut self, member: &'static str, most: Option<u64>) {
-        self.search(most);
-        self.others = Some(member);
-    }
 }
 
 /// How the searches of an answer in one piece are counted.

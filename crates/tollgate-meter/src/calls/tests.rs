@@ -26,8 +26,12 @@ fn message(members: &str) -> anthropic::Request {
 }
 
 fn generate(model: &str, tools: &str) -> gemini::Request {
+    content(model, &format!(r#","tools":[{tools}]"#))
+}
+
+fn content(model: &str, members: &str) -> gemini::Request {
     let target = gemini::Target::of(&format!("/v1beta/models/{model}:generateContent"), None);
-    let body = format!(r#"{{"contents":[{{"parts":[{{"text":"hi"}}]}}],"tools":[{tools}]}}"#);
+    let body = format!(r#"{{"contents":[{{"parts":[{{"text":"hi"}}]}}]{members}}}"#);
     gemini::scan(&target.expect("a path"), body.as_bytes()).expect("a request")
 }
 
@@ -80,17 +84,18 @@ fn what_a_request_enables_is_told_with_its_bound() {
         (r#"{"google_search_retrieval":{}},{"codeExecution":{}}"#, (OPEN, false)),
         (r#"{"googleSearch":{}},{"googleMaps":{}}"#, (OPEN, true)),
     ] {
-        assert_eq!(tools(&generate("gemini-2.5-pro", of)), expected, "{of}");
+        assert_eq!(tools(&generate("gemini-3-flash", of)), expected, "{of}");
+        let once = (expected.0.min(1), expected.1);
+        assert_eq!(tools(&generate("gemini-2.5-pro", of)), once, "charged by the answer: {of}");
     }
+    let both = r#"{"googleSearch":{}},{"googleSearchRetrieval":{}}"#;
+    assert_eq!(tools(&generate("gemini-1.5-pro", both)), (1, false));
     for (kept, expected) in [
         (r#","cachedContent":"cachedContents/1""#, (OPEN, Some("cachedContent"))),
         (r#","cached_content":"cachedContents/1""#, (OPEN, Some("cachedContent"))),
         (r#","cachedContent":null"#, (0, None)),
     ] {
-        let target = gemini::Target::of("/v1beta/models/gemini-3-flash:generateContent", None);
-        let body = format!(r#"{{"contents":[{{"parts":[{{"text":"hi"}}]}}]{kept}}}"#);
-        let request = gemini::scan(&target.expect("a path"), body.as_bytes()).expect("a request");
-        let PaidTools { searches, others } = request.scan.tools;
+        let PaidTools { searches, others } = content("gemini-3-flash", kept).scan.tools;
         assert_eq!((searches, others), expected, "{kept}");
     }
     assert_eq!(tools(&chat("")), (1, false), "this model always searches");
@@ -205,6 +210,11 @@ fn google_charges_by_the_answer_or_by_the_query() {
     let (early, _) = early.split_once("\n\n").expect("two events");
     let cut = every_split(&streamed("gemini-3.1-pro-preview"), format!("{early}\n\n").as_bytes());
     assert_eq!((cut.ending, cut.counts.searches), (Ending::Cut, ALLOWED_SEARCHES));
+    for (model, most) in [("gemini-2.5-pro", 1), ("gemini-3.1-pro-preview", ALLOWED_SEARCHES)] {
+        let broken = generate(model, r#"{"googleSearch":{}}"#);
+        let broken = run_plain(broken.plain_meter(), &answer.as_bytes()[..40], 7);
+        assert_eq!(broken.counts.searches, most, "of an answer that broke off: {model}");
+    }
     let none = format!(r#"{{"candidates":[{{"finishReason":"STOP"}}],{usage}}}"#);
     let none =
         every_plain_split(&generate("gemini-2.5-pro", r#"{"googleSearch":{}}"#), none.as_bytes());
@@ -220,6 +230,19 @@ fn a_chat_with_a_model_that_searches_is_charged_for_one() {
     let streaming = chat(r#","stream":true,"stream_options":{"include_usage":true}"#);
     let stream = format!("data: {answer}\n\ndata: [DONE]\n\n");
     assert_eq!(every_split(&streaming, stream.as_bytes()).counts.searches, 1);
+}
+
+#[test]
+fn a_model_of_googles_that_is_called_otherwise_is_charged_as_what_it_is() {
+    let search = r#"{"googleSearch":{}}"#;
+    for (tool, expected) in [(search, (1, false)), (r#"{"googleMaps":{}}"#, (0, true))] {
+        let mut generate = generate("house-model", tool);
+        generate.rename("gemini-2.5-pro".to_owned());
+        assert_eq!(tools(&generate), expected, "{tool}");
+    }
+    let mut by_query = generate("gemini-2.5-pro", search);
+    by_query.rename("gemini-3-flash".to_owned());
+    assert_eq!(tools(&by_query), (ALLOWED_SEARCHES, false));
 }
 
 #[test]

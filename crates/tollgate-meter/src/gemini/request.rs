@@ -51,6 +51,15 @@ pub struct Request {
     pub method: Method,
     /// What it asks for.
     pub scan: Scan,
+    enables: Enables,
+}
+
+/// Which of the provider's own tools a body enables, whatever its model is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Enables {
+    search: bool,
+    /// The member that enables others of which no price is known, or may.
+    others: Option<&'static str>,
 }
 
 /// Each may be written in either of two ways.
@@ -134,8 +143,11 @@ struct Known {
 pub fn scan(target: &Target, body: &[u8]) -> Result<Request, ScanError> {
     let raw = Raw::parse(&NAMES, members::text(body)?)?;
     let config = Config::of(&raw)?;
+    let model = members::checked_model(target.model.clone())?;
+    let enables = Enables::of(&raw)?;
     let scan = Scan {
-        model: members::checked_model(target.model.clone())?,
+        tools: enables.paid_tools(&model),
+        model,
         stream: matches!(target.method, Method::Stream { .. }),
         input: input(target.method, &raw, Ruler::of(&WORDS))?,
         max_output_tokens: config.most()?,
@@ -143,9 +155,8 @@ pub fn scan(target: &Target, body: &[u8]) -> Result<Request, ScanError> {
         audio: None,
         dearer: tier::dearer(&raw)?,
         thinks: config.thinks(),
-        tools: paid_tools(&raw)?,
     };
-    Ok(Request { method: target.method, scan })
+    Ok(Request { method: target.method, scan, enables })
 }
 
 /// The size of what a body sends.
@@ -173,23 +184,32 @@ fn input(method: Method, raw: &Raw<'_, { NAMES.len() }>, ruler: Ruler) -> Result
     Ok(input)
 }
 
-/// What it enables that is charged by the call.
-fn paid_tools(raw: &Raw<'_, { NAMES.len() }>) -> Result<PaidTools, ScanError> {
-    let mut paid = PaidTools::default();
-    let tools = raw.value("tools").map_or("[]", RawValue::get);
-    let read = json::each(tools, |tool: Search| {
-        if tool.google_search.is_some() || tool.google_search_retrieval.is_some() {
-            paid.search(None);
+impl Enables {
+    fn of(raw: &Raw<'_, { NAMES.len() }>) -> Result<Self, ScanError> {
+        let mut enables = Self::default();
+        let tools = raw.value("tools").map_or("[]", RawValue::get);
+        let read = json::each(tools, |tool: Search| {
+            enables.search |=
+                tool.google_search.is_some() || tool.google_search_retrieval.is_some();
+        });
+        if read.is_err() || json::each(tools, |_: Known| {}).is_err() {
+            enables.others = Some("tools");
         }
-    });
-    if read.is_err() || json::each(tools, |_: Known| {}).is_err() {
-        paid.others = Some("tools");
+        // Tools are kept with contents.
+        if either(raw, "cachedContent", "cached_content")?.is_some() {
+            enables = Self { search: true, others: Some("cachedContent") };
+        }
+        Ok(enables)
     }
-    // Tools are kept with contents.
-    if either(raw, "cachedContent", "cached_content")?.is_some() {
-        paid.any("cachedContent", None);
+
+    /// What of it a model's calls are charged for.
+    fn paid_tools(self, model: &str) -> PaidTools {
+        let mut paid = PaidTools { others: self.others, ..PaidTools::default() };
+        if self.search {
+            paid.search(calls::is_charged_by_answer(model).then_some(1));
+        }
+        paid
     }
-    Ok(paid)
 }
 
 /// A member in one of its two spellings, but not in both.
@@ -317,6 +337,7 @@ impl AnyRequest for Request {
     }
 
     fn rename(&mut self, model: String) {
+        self.scan.tools = self.enables.paid_tools(&model);
         self.scan.model = model;
     }
 

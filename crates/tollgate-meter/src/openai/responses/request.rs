@@ -159,7 +159,8 @@ fn paid_tools(raw: &Raw<'_, { NAMES.len() }>) -> Result<PaidTools, ScanError> {
     }
     // Tools are kept with prompts.
     if raw.value("prompt").is_some() {
-        paid.any("prompt", most);
+        paid.search(most);
+        paid.others = Some("prompt");
     }
     Ok(paid)
 }

@@ -246,6 +246,18 @@ fn a_model_of_googles_that_is_called_otherwise_is_charged_as_what_it_is() {
 }
 
 #[test]
+fn a_chat_model_that_is_called_otherwise_searches_as_what_it_is() {
+    let mut unasked = chat("");
+    unasked.rename("gpt-4o".to_owned());
+    assert_eq!(tools(&unasked), (0, false), "this one does not search unasked");
+    unasked.rename("gpt-4o-search-preview".to_owned());
+    assert_eq!(tools(&unasked), (1, false));
+    let mut asked = chat(r#","web_search_options":{}"#);
+    asked.rename("my-deployment".to_owned());
+    assert_eq!(tools(&asked), (1, false));
+}
+
+#[test]
 fn generations_are_told_by_the_name() {
     for (model, by_answer) in [
         ("gemini-2.5-pro", true),

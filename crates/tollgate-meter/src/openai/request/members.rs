@@ -3,9 +3,7 @@
 use serde_json::value::RawValue;
 
 use super::{Endpoint, MAX_CHOICES};
-use crate::{
-    Input, MAX_OUTPUT_TOKENS, PaidTools, ScanError, members::Raw, ruler::Ruler, thinking, tier,
-};
+use crate::{Input, MAX_OUTPUT_TOKENS, ScanError, members::Raw, ruler::Ruler, thinking, tier};
 
 /// What the members of a body say.
 pub(super) struct Members<'a> {
@@ -104,15 +102,9 @@ impl<'a> Members<'a> {
         thinking::asked(&self.raw)
     }
 
-    /// What it enables that is charged by the call: models that search do so for each answer.
-    pub(super) fn paid_tools(&self, endpoint: Endpoint, model: &str) -> PaidTools {
-        let mut paid = PaidTools::default();
-        let searches = ["-search-preview", "-search-api"].iter().any(|name| model.contains(name));
-        let asks = searches || self.raw.value("web_search_options").is_some();
-        if endpoint == Endpoint::ChatCompletions && asks {
-            paid.search(Some(1));
-        }
-        paid
+    /// Whether the model may search the web.
+    pub(super) fn searches(&self) -> bool {
+        self.raw.value("web_search_options").is_some()
     }
 
     /// The members that bound the output, as they are written; `null` bounds nothing.

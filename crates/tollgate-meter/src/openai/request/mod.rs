@@ -43,6 +43,8 @@ pub struct Request {
     pub scan: Scan,
     /// Whether the client itself asked for the chunk that tells the usage of a stream.
     pub usage_asked: bool,
+    /// Whether it lets the model search the web, whatever that is called.
+    searches: bool,
     /// What makes the provider tell it, where the client did not ask.
     edit: Option<Edit>,
 }
@@ -82,10 +84,14 @@ fn scanned(endpoint: Endpoint, model: Option<&str>, body: &[u8]) -> Result<Reque
         thinks: members.thinks(),
         tools: PaidTools::default(),
     };
-    let tools = members.paid_tools(endpoint, &scan.model);
-    let scan = Scan { tools, ..scan };
-    Ok(Request { endpoint, scan, usage_asked: stream && edit.is_none(), edit })
+    let (searches, usage_asked) = (members.searches(), stream && edit.is_none());
+    let mut request = Request { endpoint, scan, usage_asked, searches, edit };
+    request.scan.tools = request.paid_tools();
+    Ok(request)
 }
+
+/// What names of models have in them that search for each answer, unasked.
+const SEARCHERS: [&str; 2] = ["-search-preview", "-search-api"];
 
 impl Endpoint {
     /// The endpoint that a path leads to, wherever the API is mounted.
@@ -130,6 +136,16 @@ impl Request {
         }
     }
 
+    /// What it enables that is charged by the call.
+    fn paid_tools(&self) -> PaidTools {
+        let mut paid = PaidTools::default();
+        let searches = SEARCHERS.iter().any(|name| self.scan.model.contains(name));
+        if self.endpoint == Endpoint::ChatCompletions && (searches || self.searches) {
+            paid.search(Some(1));
+        }
+        paid
+    }
+
     /// The member that bounds the output where the request names none: models that think
     /// know the newer one alone, compatible providers the older one.
     fn maximum(&self) -> &'static str {
@@ -168,6 +184,7 @@ impl AnyRequest for Request {
 
     fn rename(&mut self, model: String) {
         self.scan.model = model;
+        self.scan.tools = self.paid_tools();
     }
 
     fn clamped_body(&self, body: &Bytes, most: u64) -> Bytes {

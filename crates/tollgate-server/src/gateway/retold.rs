@@ -8,7 +8,7 @@ use std::{collections::VecDeque, pin::Pin};
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderName, StatusCode, header::CONTENT_TYPE, response::Parts};
-use http_body::Body as _;
+use http_body::{Body as _, Frame};
 use tollgate_core::{Now, ReservationId};
 use tollgate_meter::{
     Ending, PlainMeter,
@@ -58,25 +58,30 @@ pub(super) fn stamp(id: ReservationId, now: Now) -> Stamp {
     Stamp { id: format!("{:032x}", id.0), created: now.wall.as_nanos() / NANOS_PER_SECOND }
 }
 
+/// An answer in one piece that is read. However that ends, also by a caller that leaves, it is
+/// charged what it is known to have used.
+struct Reading {
+    meter: PlainMeter,
+    ticket: Option<Ticket>,
+}
+
 /// An answer in one piece, metered and translated once it is there.
 ///
 /// # Errors
 /// When nothing comes but an error; the ticket is given back.
 pub(super) async fn whole(
     mut body: ProviderBody,
-    mut meter: PlainMeter,
-    mut ticket: Ticket,
+    meter: PlainMeter,
+    ticket: Ticket,
     (answers, stamp): (Answers, Stamp),
 ) -> Result<Whole, (UpstreamError, Ticket)> {
+    let mut reading = Reading { meter, ticket: Some(ticket) };
     let mut bytes = BytesMut::new();
     loop {
         match std::future::poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
             Some(Ok(frame)) => {
-                ticket.begun();
-                let Ok(data) = frame.into_data() else { continue };
-                meter.push(&data);
+                let Some(data) = reading.take(frame) else { continue };
                 if bytes.len() + data.len() > MAX_ANSWER_BYTES {
-                    ticket.conclude(Outcome::Plain(meter.metered()));
                     let sentence = format!(
                         "The provider's answer is longer than the {MAX_ANSWER_BYTES} bytes that are translated."
                     );
@@ -84,22 +89,51 @@ pub(super) async fn whole(
                 }
                 bytes.extend_from_slice(&data);
             }
-            Some(Err(error)) if bytes.is_empty() => return Err((error, ticket)),
             Some(Err(error)) => {
-                ticket.ends(BROKEN);
-                ticket.conclude(Outcome::Plain(meter.metered()));
-                return Ok(Whole::Broken(Failure::from(&error)));
+                return match reading.ticket.take_if(|_| bytes.is_empty()) {
+                    Some(ticket) => Err((error, ticket)),
+                    None => Ok(reading.broken(&error)),
+                };
             }
             None => break,
         }
     }
-    meter.finish();
+    reading.meter.finish();
     let told = told(bytes.freeze(), answers, stamp).await;
-    if told.is_err() {
+    if told.is_err()
+        && let Some(ticket) = &mut reading.ticket
+    {
         ticket.forget_whole();
     }
-    ticket.conclude(Outcome::Plain(meter.metered()));
     Ok(told.map_or_else(Whole::Untold, Whole::Told))
+}
+
+impl Reading {
+    /// Meters what came next; what of it is to be told.
+    fn take(&mut self, frame: Frame<Bytes>) -> Option<Bytes> {
+        if let Some(ticket) = &mut self.ticket {
+            ticket.begun();
+        }
+        let data = frame.into_data().ok()?;
+        self.meter.push(&data);
+        Some(data)
+    }
+
+    /// Its provider did not bring it to its end.
+    fn broken(&mut self, error: &UpstreamError) -> Whole {
+        if let Some(ticket) = &mut self.ticket {
+            ticket.ends(BROKEN);
+        }
+        Whole::Broken(Failure::from(error))
+    }
+}
+
+impl Drop for Reading {
+    fn drop(&mut self) {
+        if let Some(ticket) = self.ticket.take() {
+            ticket.conclude(Outcome::Plain(self.meter.metered()));
+        }
+    }
 }
 
 /// A long answer aside from the workers that others wait for.

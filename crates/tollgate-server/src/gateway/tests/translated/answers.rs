@@ -1,5 +1,7 @@
 //! Answers in one piece: told in the caller's dialect, charged by the provider's.
 
+use std::time::Duration;
+
 use http::StatusCode;
 use serde_json::{Value, json};
 
@@ -141,6 +143,38 @@ async fn an_answer_that_cannot_be_told_is_paid_for_and_neither_kept_nor_asked_fo
     }
     assert_eq!(running.used(), (14, 10, 2 * OF_CLAUDE));
     assert_eq!(running.app.cache.tally.totals().stored, 0);
+}
+
+#[tokio::test]
+async fn a_caller_that_leaves_while_an_answer_is_read_pays_what_that_told() {
+    // All of the answer is there, and one blank after it does not come.
+    let length = MESSAGE.len() + 1;
+    let all = format!("{JSON}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{MESSAGE}");
+    let failing = response("HTTP/1.1 500 Internal Server Error", "{}");
+    let steps =
+        vec![Step::Choose { word: "fail", one: failing, other: all.into_bytes() }, Step::Hang];
+    let anthropic = Provider::doing(steps).await;
+    let breaker = "[providers.a.breaker]\nfailures = 1\nsuccesses = 1\n";
+    let only = "models = [\"a/claude\"]";
+    let running = between(&nobody().await, &anthropic, only, breaker).await;
+    let failed = running.send(by_openai(ASKED_BY_OPENAI.replace("hi", "fail"))).await;
+    assert_eq!(failed.status, StatusCode::INTERNAL_SERVER_ERROR);
+    anthropic.closed().await;
+    let before = running.used();
+    running.advance(Duration::from_secs(60));
+    // A probe closes the circuit with the first of its answer, which here is all of it.
+    let is_read = async {
+        while running.look("/v1/circuits").await.json()["circuits"][0]["state"] != "closed" {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        _ = running.begin(by_openai(ASKED_BY_OPENAI)) => panic!("it is not whole"),
+        () = is_read => {}
+    }
+    anthropic.closed().await;
+    let (input, output, usd) = running.used();
+    assert_eq!((input, output, usd), (before.0 + 7, before.1 + 5, before.2 + OF_CLAUDE));
 }
 
 #[tokio::test]

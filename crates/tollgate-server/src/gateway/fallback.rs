@@ -20,7 +20,7 @@ use super::{
     attempts::Attempts,
     cached::{CACHE, Keeper},
     exchange::{Exchange, Stop},
-    judged,
+    judged, open,
     outcome::Outcome as Ended,
     ticket::Ticket,
 };
@@ -102,6 +102,7 @@ async fn admit(exchange: &mut Exchange, name: CompactString) -> Result<Ticket, S
     exchange.turn_to(&home)?;
     exchange.who.set(Attribute::Model, name.clone());
     exchange.patience = Patience::NONE;
+    exchange.spare = open::Spare::default();
     exchange.admit(Demand::ONE_REQUEST, name, Rate::Free).await
 }
 
@@ -115,7 +116,9 @@ fn given(
     let now = exchange.app.gate.clock().now();
     let mut headers = HeaderMap::new();
     for (name, value) in told {
-        if OF_DECISIONS.iter().any(|beginning| name.as_str().starts_with(beginning)) {
+        // What its model would have read beside the body is nothing to what is kept.
+        let is_of_plan = *name == headers::OPEN_INPUT;
+        if !is_of_plan && OF_DECISIONS.iter().any(|it| name.as_str().starts_with(it)) {
             headers.append(name, value.clone());
         }
     }

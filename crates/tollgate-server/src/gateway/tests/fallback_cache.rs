@@ -9,7 +9,7 @@ use super::{
     COMPLETION, Running,
     fallback::{NAMED, NAMED_STREAM, Up, failing, ok, told},
     post,
-    provider::{chunk, end, stream_head},
+    provider::{chunk, end, response, stream_head},
     running::{Answer, up},
 };
 use crate::cache::Selector;
@@ -76,6 +76,31 @@ async fn a_stale_answer_stands_in_for_a_model_that_fails_and_counts_as_a_request
     assert!(text.contains("tollgate_cache_total{outcome=\"fallback\"} 7"), "{text}");
     let admitted = "tollgate_decisions_total{decision=\"admitted\",limit=\"\"} 8";
     assert!(text.contains(admitted), "{text}");
+}
+
+#[tokio::test]
+async fn it_says_nothing_of_what_its_model_would_have_read() {
+    const OPEN: &str = r#"{"model":"smart","input":[{"role":"user","content":[{"type":"input_file","file_url":"https://files.example/1"}]}],"max_output_tokens":100}"#;
+    const ANSWER: &str =
+        r#"{"output":[],"usage":{"input_tokens":7,"output_tokens":5,"total_tokens":12}}"#;
+    // One that fails, and one that a limit is in the way of.
+    for (made, why) in [("1000", "500"), ("104", "limit")] {
+        let answer = response("HTTP/1.1 200 OK\r\ncontent-type: application/json", ANSWER);
+        let provider = Up::answering(&[answer]).await;
+        let limit = format!(
+            "[[limits]]\nname = \"spend\"\nusd = \"1/day\"\n[[limits]]\nname = \"made\"\noutput_tokens = \"{made}/day\"\n"
+        );
+        let running = before(&provider, &limit).await;
+        let ask = || running.send(post("/up/v1/responses", OPEN));
+        let first = ask().await;
+        assert_eq!(first.header("x-tollgate-cache"), Some("miss"), "{:?}", first.body);
+        assert!(first.header("x-tollgate-open-input").is_some());
+        running.advance(Duration::from_secs(90));
+        provider.answer(failing("500 Internal Server Error"));
+        let kept = ask().await;
+        assert_eq!(told(&kept), format!("200 cache up/m={why}"), "{:?}", kept.body);
+        assert_eq!(kept.header("x-tollgate-open-input"), None, "{why}");
+    }
 }
 
 #[tokio::test]

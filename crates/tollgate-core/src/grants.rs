@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::{LimitId, policy::Measure};
+use crate::{LimitId, Time, policy::Measure};
 
 /// Measures of single limits that hold for one caller alone. Nearly everybody has none, and
 /// that costs one look.
@@ -16,6 +16,17 @@ pub struct Grant {
     pub limit: LimitId,
     /// How much it allows, counted as the limit itself counts.
     pub measure: Measure,
+    /// Where that is less for a while than it would be.
+    pub dialed: Option<Dialed>,
+}
+
+/// A limit that is dialed down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Dialed {
+    /// The most that it allows when it is not.
+    pub cap: u64,
+    /// When its dial is looked at next: it may allow more then.
+    pub until: Time,
 }
 
 /// The most grants that one caller has; further ones are dropped.
@@ -36,7 +47,16 @@ impl Grants {
 
     /// What a limit allows, where that was granted.
     pub fn of(&self, limit: LimitId) -> Option<&Measure> {
-        self.iter().find(|grant| grant.limit == limit).map(|grant| &grant.measure)
+        self.grant(limit).map(|grant| &grant.measure)
+    }
+
+    /// How a limit is dialed down, where it is.
+    pub fn dialed(&self, limit: LimitId) -> Option<Dialed> {
+        self.grant(limit)?.dialed
+    }
+
+    fn grant(&self, limit: LimitId) -> Option<&Grant> {
+        self.iter().find(|grant| grant.limit == limit)
     }
 
     /// Every grant.

@@ -32,7 +32,7 @@ pub use attributes::{Attribute, Attributes};
 pub use cell::{Cell, Ending, NotACell, Sessions};
 pub use charge::{Charge, Group, Order, ReservationId};
 pub use decision::{Admission, Decision, Refusal, Retry, Standing, Waiting};
-pub use grants::{Grant, Grants, MAX_GRANTS};
+pub use grants::{Dialed, Grant, Grants, MAX_GRANTS};
 pub use limit::{Calendar, Kind, LimitId, PeriodUnit, Rule, ScopeId};
 pub use money::{NanoUsd, ParseMoneyError};
 pub use policy::Policy;

@@ -9,7 +9,7 @@ use std::{sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use tollgate_core::{
-    Attribute, Attributes, Grant, LimitId, Policy, Time,
+    Attribute, Attributes, Dialed, Grant, LimitId, Policy, Time,
     dial::{Budget, Dial, History},
     policy::{Limit, Tighten},
 };
@@ -18,7 +18,15 @@ use crate::{api::accounts, app::App, providers::Providers};
 
 /// The dials of all limits that have one.
 #[derive(Debug, Default)]
-pub(crate) struct Dials(ArcSwap<Vec<(LimitId, Dial)>>);
+pub(crate) struct Dials(ArcSwap<Look>);
+
+/// What was found by the last look.
+#[derive(Debug, Default)]
+struct Look {
+    dials: Vec<(LimitId, Dial)>,
+    /// When it is looked next.
+    next: Time,
+}
 
 /// How often it is looked.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
@@ -26,17 +34,19 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 impl Dials {
     /// What a limit is dialed to, where it has a dial.
     pub(crate) fn of(&self, limit: LimitId) -> Option<Dial> {
-        self.0.load().iter().find(|(id, _)| *id == limit).map(|(_, dial)| *dial)
+        self.0.load().dials.iter().find(|(id, _)| *id == limit).map(|(_, dial)| *dial)
     }
 
     /// Puts what is left of the limits that are dialed down before what a caller is granted.
     pub(crate) fn turn(&self, who: &Attributes, policy: &Policy, grants: &mut Vec<Grant>) {
-        for (id, dial) in self.0.load().iter().filter(|(_, dial)| !dial.is_open()) {
+        let look = self.0.load();
+        for (id, dial) in look.dials.iter().filter(|(_, dial)| !dial.is_open()) {
             let Some(limit) = policy.limit(*id) else { continue };
             let granted = grants.iter().find(|grant| grant.limit == *id);
             let whole = granted.map_or_else(|| limit.measure_for(who), |grant| &grant.measure);
             let measure = dial.of_measure(whole, limit.minimum);
-            grants.insert(0, Grant { limit: *id, measure });
+            let dialed = Some(Dialed { cap: whole.cap(), until: look.next });
+            grants.insert(0, Grant { limit: *id, measure, dialed });
         }
     }
 }
@@ -56,7 +66,7 @@ pub(crate) async fn look(app: &App) {
     let tightened = live.policy.limits().iter();
     let tightened: Vec<(&Limit, &Tighten)> =
         tightened.filter_map(|limit| Some((limit, limit.tighten.as_ref()?))).collect();
-    if tightened.is_empty() && dials.0.load().is_empty() {
+    if tightened.is_empty() && dials.0.load().dials.is_empty() {
         return;
     }
     let Ok(common) = accounts::common(app, &live, now).await else {
@@ -74,7 +84,8 @@ pub(crate) async fn look(app: &App) {
         }
         Some((limit.id, dial))
     });
-    dials.0.store(Arc::new(turned.collect()));
+    let look = Look { dials: turned.collect(), next: now.time.after(LOOK_INTERVAL) };
+    dials.0.store(Arc::new(look));
 }
 
 /// How the providers did of late that a limit is about.

@@ -55,8 +55,11 @@ impl Verdict {
         let kind = limit.measure_for(who).rule(refused.now.wall).kind;
         let is_shared_slot = kind.is_slot() && limit.per.is_empty();
         // What never begins anew is spent for good, whatever it counts.
-        let is_budget =
-            kind.is_endless() || limit.unit == Unit::Usd && matches!(kind, Kind::Period { .. });
+        // What a dial forbids for now is not spent.
+        let is_dialed = is_dialed(refused, limit, who);
+        let is_budget = !is_dialed
+            && (kind.is_endless()
+                || limit.unit == Unit::Usd && matches!(kind, Kind::Period { .. }));
         let status = limit.status.and_then(|status| StatusCode::from_u16(status).ok());
         let by_kind = if is_shared_slot {
             StatusCode::SERVICE_UNAVAILABLE
@@ -151,6 +154,12 @@ fn detail(
     }
 }
 
+/// Whether it may be no more than a dial that is in the way.
+fn is_dialed(refused: &Refused, limit: &Limit, who: &Attributes) -> bool {
+    let is_open_ended = matches!(refused.refusal.retry, Retry::NotBefore(_));
+    is_open_ended && who.grants().dialed(limit.id).is_some()
+}
+
 fn advice(
     refused: &Refused,
     limit: &Limit,
@@ -177,6 +186,9 @@ fn advice(
             format!("Please wait {} and try again.", headers::people(seconds))
         }
         (_, Retry::At(_)) => format!("Try again in {}.", headers::people(seconds)),
+        _ if is_dialed(refused, limit, who) => {
+            format!("It is lowered for a while: try again in {}.", headers::people(seconds))
+        }
         _ if limit.retry_after.is_zero() => "Try again when another has ended.".to_owned(),
         _ => format!("Try again when another has ended, or in {}.", headers::people(seconds)),
     }

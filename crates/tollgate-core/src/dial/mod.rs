@@ -10,6 +10,8 @@
 //!
 //! It decides in whole numbers, and there is no clock: what is left of the time is an argument.
 
+mod refused;
+
 use std::{fmt, time::Duration};
 
 use crate::{

@@ -52,7 +52,7 @@ impl KeyBudget {
 
     /// So many dollars of this budget, for a caller's grants.
     pub fn grant(&self, amount: NanoUsd) -> Grant {
-        Grant { limit: self.id(), measure: self.measure(amount.0) }
+        Grant { limit: self.id(), measure: self.measure(amount.0), dialed: None }
     }
 
     pub(super) fn limit(&self) -> Limit {

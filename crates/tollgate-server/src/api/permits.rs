@@ -171,7 +171,7 @@ pub(super) async fn check(
         understood(&api.app, &live, &asked, now).map_err(IntoResponse::into_response)?;
     let mut order = live.policy.order(ReservationId(0), &who, &demand, now, now.time);
     order.report = true;
-    let decided = api.app.gate.store().check(&order, now).await;
+    let decided = api.app.gate.store().check(&order, now).await.map(|it| it.told(&order));
     drop(order);
     let decided = decided.map_err(|error| Problem::from(error).into_response())?;
     let admission = admitted(decided, &live, now).map_err(|no| would_refuse(&no, &who))?;

@@ -132,7 +132,7 @@ async fn register(api: &Shared, session: String, user: Option<Name>) -> Result<S
         // What is free belongs to who waits.
         tickets.serve(&api.app).await;
     }
-    let decided = store.reserve(&order, now).await.map_err(failed)?;
+    let decided = store.reserve(&order, now).await.map_err(failed)?.told(&order);
     let admission = admitted(decided, &live, now).map_err(|refused| {
         let ticket = sessions::are_full(&refused).then(|| tickets.give(&refused, &order));
         api.refuse_with(&refused, &who, ticket.flatten())

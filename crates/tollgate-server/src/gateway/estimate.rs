@@ -8,7 +8,9 @@
 
 use compact_str::CompactString;
 use tollgate::{Cause, Refused};
-use tollgate_core::{Amounts, Attribute, Demand, NanoUsd, Unit, policy::settings::Plain};
+use tollgate_core::{
+    Amounts, Attribute, Attributes, Demand, NanoUsd, Unit, policy::settings::Plain,
+};
 use tollgate_meter::{Gauge, Learned, Price, Scan, Tokenizer};
 
 use super::{
@@ -288,13 +290,17 @@ impl Plan {
     }
 
     /// Makes it fit what is left where it was refused, if there is a smaller way to begin.
-    pub(super) fn shrink(&mut self, refused: &Refused, price: Option<&Price>) -> bool {
+    pub(super) fn shrink(
+        &mut self,
+        refused: &Refused,
+        (price, who): (Option<&Price>, &Attributes),
+    ) -> bool {
         let is_of_use = refused.limit().is_some_and(|limit| limit.unit != Unit::Requests);
         if !is_of_use || !matches!(refused.cause, Cause::Limit | Cause::Reserved) {
             return false;
         }
         if self.may_narrow
-            && let Some(spare) = open::narrowed(refused, self, price)
+            && let Some(spare) = open::narrowed(refused, self, (price, who))
         {
             (self.spare, self.may_narrow) = (spare, false);
             return true;

@@ -12,7 +12,7 @@
 use std::fmt;
 
 use tollgate::Refused;
-use tollgate_core::{Unit, policy::settings::OpenInput};
+use tollgate_core::{Attributes, Unit, policy::settings::OpenInput};
 use tollgate_meter::{Learned, Price, Scan, ScanError};
 
 use super::{estimate::Plan, exchange::Exchange, provider::is_counted, room::most_that};
@@ -130,7 +130,11 @@ pub(super) fn check(exchange: &Exchange, scan: &Scan) -> Result<(), ScanError> {
 
 /// What is held where limits stand in the way that could never give all of it: half of what
 /// each has left beside the rest of the plan. Nothing where there is no such limit.
-pub(super) fn narrowed(refused: &Refused, plan: &Plan, price: Option<&Price>) -> Option<Spare> {
+pub(super) fn narrowed(
+    refused: &Refused,
+    plan: &Plan,
+    (price, who): (Option<&Price>, &Attributes),
+) -> Option<Spare> {
     let with = |spare| Plan { spare, ..plan.clone() }.demand(price);
     let (rest, all) = (with(Spare::default()), with(plan.spare));
     let part = |size| plan.spare.at_most(Spare { tokens: size, millis: size });
@@ -138,7 +142,10 @@ pub(super) fn narrowed(refused: &Refused, plan: &Plan, price: Option<&Price>) ->
     for standing in &refused.refusal.standings {
         let limit = refused.policy.limit(standing.limit).filter(|limit| limit.refuses());
         let Some(unit) = limit.map(|limit| limit.unit) else { continue };
-        if all.of(unit) <= standing.cap || rest.of(unit) == all.of(unit) {
+        // What a dial has lowered gives all of it when that opens.
+        let dialed = who.grants().dialed(standing.limit);
+        let cap = dialed.map_or(standing.cap, |dialed| dialed.cap);
+        if all.of(unit) <= cap || rest.of(unit) == all.of(unit) {
             continue;
         }
         let half_of = |left: u64| {

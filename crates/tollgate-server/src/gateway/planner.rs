@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use tollgate::Refused;
-use tollgate_core::Demand;
+use tollgate_core::{Attributes, Demand};
 
 use super::{
     estimate::{Basis, Plan},
@@ -47,8 +47,8 @@ impl Planner {
     }
 
     /// Makes it fit what is left where it was refused, if there is a smaller way to begin.
-    pub(super) fn shrink(&self, refused: &Refused) -> bool {
-        self.latest.lock().shrink(refused, self.rate.price())
+    pub(super) fn shrink(&self, refused: &Refused, who: &Attributes) -> bool {
+        self.latest.lock().shrink(refused, (self.rate.price(), who))
     }
 }
 

@@ -204,7 +204,7 @@ async fn admit(
         exchange.spare = planner.spare();
         match asked {
             // Each way to make it fit is gone once.
-            Err(Stop::Refused(refused)) if planner.shrink(&refused) => {}
+            Err(Stop::Refused(refused)) if planner.shrink(&refused, &exchange.who) => {}
             asked => return asked,
         }
     }

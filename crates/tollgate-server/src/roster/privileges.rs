@@ -107,7 +107,7 @@ impl Whose {
         };
         let grant = |limit: &Limit| {
             let measure: Result<Measure, String> = limit.granted(amount);
-            measure.map(|measure| Grant { limit: limit.id, measure })
+            measure.map(|measure| Grant { limit: limit.id, measure, dialed: None })
         };
         let first = grant(first).map_err(RosterError::Invalid)?;
         let others = named.into_iter().filter(own).filter_map(|limit| grant(limit).ok());

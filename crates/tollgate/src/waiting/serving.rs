@@ -304,8 +304,9 @@ pub(super) fn can_wait(policy: &Policy, obstacles: &[Obstacle], retry: Retry) ->
 
 /// A refusal as it is told to somebody who does not wait. What others have reserved and may
 /// give back is not spent: then the limit that really is in the way is told, or that all of
-/// the budget is reserved.
+/// the budget is reserved. What a dial forbids is not forbidden for good.
 pub(crate) fn told(policy: &Policy, order: &Order<'_>, mut refusal: Refusal) -> (Refusal, Cause) {
+    refusal.retry = order.retry_of(&refusal);
     let obstacles = obstacles(order, &refusal);
     let is_budget = |limit| queue_of(policy, limit).is_some_and(|queue| queue.for_holds);
     let is_reserved = |obstacle: &&Obstacle| obstacle.is_held && is_budget(obstacle.limit);

@@ -63,7 +63,7 @@ fn an_amount_is_granted_as_the_limit_is_written() {
     ] {
         let limit = named(&policy, limit);
         let measure = limit.granted(written).expect(written);
-        let grants = Grants::new(vec![Grant { limit: limit.id, measure }]);
+        let grants = Grants::new(vec![Grant { limit: limit.id, measure, dialed: None }]);
         let mut who = Attributes::new();
         who.set_grants(grants);
         assert_eq!(limit.describe(&who), described);
@@ -92,7 +92,7 @@ fn a_grant_stands_before_the_tier() {
     let mut who = Attributes::new().with(Attribute::Tier, "gold");
     assert_eq!(limit.describe(&who), "60 requests per minute");
     let measure = limit.granted("7/minute").expect("an amount");
-    who.set_grants(Grants::new(vec![Grant { limit: limit.id, measure }]));
+    who.set_grants(Grants::new(vec![Grant { limit: limit.id, measure, dialed: None }]));
     let charge = charges(&policy, &who).into_iter().find(|charge| charge.limit == limit.id);
     assert_eq!(charge.map(|charge| charge.rule.cap), Some(7));
 }
@@ -122,7 +122,7 @@ proptest! {
         for ((limit, cap), form) in policy.limits().iter().zip(&caps).zip(forms) {
             let Some(cap) = cap else { continue };
             let measure = limit.granted(&format!("{cap}{form}")).expect("an amount");
-            grants.push(Grant { limit: limit.id, measure });
+            grants.push(Grant { limit: limit.id, measure, dialed: None });
         }
         for (budget, amount) in KEY_BUDGETS.iter().zip(&budgets) {
             grants.extend(amount.map(|amount| budget.grant(NanoUsd(amount))));

@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::StatusCode;
 
 use super::{
-    CHAT, COMPLETION, Provider, Running,
+    CHAT, COMPLETION, Provider, Running, post,
     running::{Answer, up},
 };
 use crate::dials::look;
@@ -94,4 +94,62 @@ async fn a_limit_is_tightened_while_its_provider_fails_and_its_minimum_is_left()
     assert_eq!(quota(&refused), "q=3", "its minimum is more than its floor");
     running.advance(MINUTE * 2);
     assert!((dialed(&running).await - 1.0).abs() < 1e-9, "nothing failed of late");
+}
+
+/// A gateway whose limit on tokens is dialed down to a tenth, since its provider fails.
+async fn lowered(provider: &Provider, tokens: &str) -> Running {
+    let policy = format!(
+        "{}breaker = {{ failures = 0, failure_rate = 0 }}\n[[limits]]\nname = \"spend\"\nusd = \"50/day\"\n[[limits]]\nname = \"rate\"\ntokens = \"{tokens}/minute\"\ntighten = {{ budget = \"spend\", floor = 0.1, success = 0.8 }}\n",
+        up(&provider.base_url())
+    );
+    let running = Running::with(&policy).await;
+    for _ in 0..10 {
+        assert_eq!(running.chat(CHAT).await.status, StatusCode::INTERNAL_SERVER_ERROR);
+        provider.request().await;
+    }
+    assert!((dialed(&running).await - 0.1).abs() < 1e-9);
+    running
+}
+
+#[tokio::test]
+async fn what_is_lowered_for_a_while_is_not_refused_for_good() {
+    let provider = Provider::answering("HTTP/1.1 500 Internal Server Error", "{}").await;
+    let running = lowered(&provider, "1000").await;
+    // It asks for 118 of a thousand tokens, of which a hundred are allowed now.
+    let refused = running.chat(CHAT).await;
+    assert_eq!(refused.status, StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(refused.header("x-tollgate-limit"), Some("rate"));
+    assert_eq!(refused.header("retry-after"), Some("5"));
+    assert_eq!(refused.header("x-should-retry"), None);
+    assert_eq!(refused.header("x-tollgate-retry-at"), None, "nothing is promised");
+    let message = refused.json()["error"]["message"].clone();
+    let told = "It is lowered for a while: try again in 5 seconds.";
+    assert!(message.as_str().is_some_and(|it| it.ends_with(told)), "{message}");
+    let check = post("/v1/check", r#"{"provider":"up","demand":{"input_tokens":118}}"#);
+    let check = running.send(check).await;
+    assert_eq!((check.status, &check.json()["retry_after"]), (refused.status, &5.into()));
+    let permit = post("/v1/permits", r#"{"provider":"up","demand":{"input_tokens":118}}"#);
+    assert_eq!(running.send(permit).await.json()["retry_after"], 5);
+    // What the limit by itself would never allow is another matter.
+    let never = running.chat(&CHAT.replace("100", "1000")).await;
+    assert_eq!(never.status, StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(
+        (never.header("retry-after"), never.header("x-should-retry")),
+        (None, Some("false"))
+    );
+    running.advance(MINUTE * 2);
+    assert!((dialed(&running).await - 1.0).abs() < 1e-9, "nothing failed of late");
+    assert_eq!(running.chat(CHAT).await.status, StatusCode::INTERNAL_SERVER_ERROR);
+}
+
+#[tokio::test]
+async fn open_input_is_not_narrowed_for_what_a_dial_has_lowered() {
+    let provider = Provider::answering("HTTP/1.1 500 Internal Server Error", "{}").await;
+    let running = lowered(&provider, "3000000").await;
+    // All that its model may read is more than is allowed now, and less than the limit is.
+    let open = r#"{"model":"m","input":"hi","max_output_tokens":10,"previous_response_id":"r"}"#;
+    let refused = running.send(post("/up/v1/responses", open)).await;
+    assert_eq!(refused.status, StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(refused.header("retry-after"), Some("5"));
+    assert!(provider.is_idle().await, "nothing was sent");
 }

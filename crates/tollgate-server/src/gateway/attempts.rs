@@ -22,7 +22,7 @@ use super::{
     prepared::{Asked, rough},
 };
 use crate::{
-    guards::{Ask, Guard, NotNow, Pass, Turn, Waiting},
+    guards::{Ask, Guard, NotNow, Pass, Turn, Waiting, tenant},
     headers,
     refusal::{Failure, What},
 };
@@ -35,6 +35,8 @@ pub(super) struct Attempts {
     demand: Demand,
     /// Where it stands among those that come and wait.
     turn: Turn,
+    /// Whose share of that it takes.
+    tenant: CompactString,
     /// Tries in all, and the most of them.
     tries: u32,
     most: u32,
@@ -100,6 +102,7 @@ impl Attempts {
             candidates,
             demand,
             turn: Turn::of(&exchange.who, exchange.arrived.time),
+            tenant: tenant(&exchange.who).into(),
             tries: 0,
             most: retry.unwrap_or(1),
             patience: exchange.patience.most,
@@ -298,7 +301,7 @@ impl Attempts {
     fn asked(&self, place: usize) -> Ask<'_> {
         let Candidate { model, account, waiting, .. } = &self.candidates[place];
         let turn = waiting.as_ref().map_or(self.turn, Waiting::turn);
-        Ask { model, account: *account, demand: &self.demand, turn }
+        Ask { model, account: *account, tenant: &self.tenant, demand: &self.demand, turn }
     }
 
     /// Tells in an answer which model gave it and why others did not, where it is not the only

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     app::App,
-    guards::{Account, Ask, Pass, Turn},
+    guards::{Account, Ask, Pass, Turn, tenant},
     headers::{self, Told},
     identity::{self, Books, Caller, Shown},
     live::Live,
@@ -179,7 +179,8 @@ impl Exchange {
     pub(super) fn pass(&mut self) -> Result<Pass, Failure> {
         let (account, now) = (self.account(&self.provider), self.app.gate.clock().now().time);
         let turn = Turn::of(&self.who, self.arrived.time);
-        let ask = Ask { model: "", account, demand: &Demand::ONE_REQUEST, turn };
+        let tenant = tenant(&self.who);
+        let ask = Ask { model: "", account, tenant, demand: &Demand::ONE_REQUEST, turn };
         self.provider.guard.admit(ask, now).map_err(|not_now| {
             self.attempts = Some(format!("{}={}", self.provider.name, not_now.why.name()));
             found::closed(not_now.why, not_now.until, now)

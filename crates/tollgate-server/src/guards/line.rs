@@ -7,7 +7,10 @@
 //!   model, or the time between requests to the provider. Whoever waits for something else is
 //!   passed by.
 //! - **One is woken at a time**: who is next, by who left. That one wakes the one after it.
-//! - **Bounded**, by [`MAX_WAITING`].
+//! - **Bounded**, by [`MAX_WAITING`]; and no tenant takes all of it: each has a place for as long
+//!   as it has less than [`SHARE`] times what is free. One alone fills three quarters, two have
+//!   three sevenths each, and whoever comes new finds a place.
+//! - **Nothing is forgotten of a model** that somebody waits for.
 
 use std::{
     collections::BTreeMap,
@@ -23,7 +26,7 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 use tollgate_core::{Attribute, Attributes, Time, queue::Priority};
 
-use super::{Account, InTheWay, Known, NotNow};
+use super::{Account, Ask, InTheWay, Known, NotNow, model::Model};
 
 /// Those who wait for one provider.
 #[derive(Debug, Default)]
@@ -50,8 +53,9 @@ pub(crate) struct Turn {
 
 #[derive(Debug)]
 struct Waiter {
-    model: CompactString,
+    model: Arc<Model>,
     account: Account,
+    tenant: CompactString,
     not_now: NotNow,
     /// Rung when it should ask again.
     bell: Arc<Notify>,
@@ -67,6 +71,9 @@ pub(crate) struct Waiting {
 /// Requests that wait for one provider to have room; each may hold a body in memory.
 const MAX_WAITING: usize = 1_000;
 
+/// How many times what is free a tenant may have.
+const SHARE: usize = 3;
+
 /// How much later each level of priority counts as having come.
 const AGEING: Duration = Duration::from_secs(10);
 
@@ -77,6 +84,12 @@ impl Turn {
         let priority: Priority = told.unwrap_or_default();
         Self { at: arrived.after(AGEING * u32::from(priority.level())), nth: u64::MAX }
     }
+}
+
+/// Who takes a share of the line: by default those are told apart so who wait for limits. All
+/// without a name are one together.
+pub(crate) fn tenant(who: &Attributes) -> &str {
+    who.value(&Attribute::User).unwrap_or_default()
 }
 
 impl Line {
@@ -98,7 +111,7 @@ impl Line {
 
     /// How many wait for a model.
     pub(super) fn of(&self, model: &str) -> usize {
-        let of_it = |waiter: &&Waiter| waiter.model == model;
+        let of_it = |waiter: &&Waiter| waiter.model.name() == model;
         self.places().map_or(0, |places| places.waiting.values().filter(of_it).count())
     }
 
@@ -139,7 +152,7 @@ impl Line {
 
 impl Places {
     fn join(&mut self, turn: Turn, waiter: Waiter) -> Option<Turn> {
-        if self.waiting.len() >= MAX_WAITING {
+        if !self.has_place(&waiter.tenant) {
             return None;
         }
         let turn = Turn { nth: self.nth, ..turn };
@@ -148,19 +161,24 @@ impl Places {
         Some(turn)
     }
 
+    fn has_place(&self, tenant: &str) -> bool {
+        let taken = self.waiting.values().filter(|waiter| waiter.tenant == tenant).count();
+        taken < SHARE * MAX_WAITING.saturating_sub(self.waiting.len())
+    }
+
     /// What is in somebody's way now. Where that is something else, others may go on.
     fn found(&mut self, turn: Turn, not_now: NotNow) {
         let Some(waiter) = self.waiting.get_mut(&turn) else { return };
         let before = std::mem::replace(&mut waiter.not_now, not_now);
         if before.why != not_now.why {
-            let (model, account) = (waiter.model.clone(), waiter.account);
-            self.moved(&model, account, before.why);
+            let (model, account) = (Arc::clone(&waiter.model), waiter.account);
+            self.moved(model.name(), account, before.why);
         }
     }
 
     fn leave(&mut self, turn: Turn) {
         if let Some(waiter) = self.waiting.remove(&turn) {
-            self.moved(&waiter.model, waiter.account, waiter.not_now.why);
+            self.moved(waiter.model.name(), waiter.account, waiter.not_now.why);
         }
     }
 
@@ -175,7 +193,9 @@ impl Places {
     }
 
     fn freed(&self, model: &str) {
-        self.ring(|waiter| waiter.not_now.why == InTheWay::Concurrency && waiter.model == model);
+        self.ring(|waiter| {
+            waiter.not_now.why == InTheWay::Concurrency && waiter.model.name() == model
+        });
     }
 
     fn ring(&self, is_meant: impl Fn(&Waiter) -> bool) {
@@ -187,14 +207,14 @@ impl Places {
 
 impl Waiter {
     fn is_of(&self, model: &str, account: Account) -> bool {
-        self.account == account && self.model == model
+        self.account == account && self.model.name() == model
     }
 
     /// Whether what it waits for is what somebody else would take, who comes after it.
     fn precedes(&self, model: &str, account: Account) -> bool {
         self.is_of(model, account)
             || match self.not_now.why {
-                InTheWay::Concurrency => self.model == model,
+                InTheWay::Concurrency => self.model.name() == model,
                 InTheWay::Interval => true,
                 InTheWay::Quota | InTheWay::Circuit => false,
             }
@@ -205,13 +225,14 @@ impl Waiting {
     /// A place in the line, if there is one.
     pub(super) fn join(
         known: &Arc<Known>,
-        turn: Turn,
-        (model, account): (CompactString, Account),
+        ask: Ask<'_>,
+        model: Arc<Model>,
         not_now: NotNow,
         bell: &Arc<Notify>,
     ) -> Option<Self> {
-        let waiter = Waiter { model, account, not_now, bell: Arc::clone(bell) };
-        let turn = known.line.join(turn, waiter)?;
+        let (account, tenant) = (ask.account, ask.tenant.into());
+        let waiter = Waiter { model, account, tenant, not_now, bell: Arc::clone(bell) };
+        let turn = known.line.join(ask.turn, waiter)?;
         Some(Self { known: Arc::clone(known), turn })
     }
 

@@ -45,7 +45,7 @@ pub(crate) use chance::Chance;
 pub(crate) use forced::Forced;
 pub(crate) use keeper::{Opened, attend, keep, resume};
 use line::Line;
-pub(crate) use line::{Turn, Waiting};
+pub(crate) use line::{Turn, Waiting, tenant};
 use model::Model;
 use models::Models;
 pub(crate) use pass::{End, Pass, Served};
@@ -86,6 +86,8 @@ pub(crate) struct Ask<'a> {
     pub(crate) model: &'a str,
     /// Whose quota it counts in.
     pub(crate) account: Account,
+    /// Whose share of the line it takes.
+    pub(crate) tenant: &'a str,
     pub(crate) demand: &'a Demand,
     /// Where it stands among those that wait.
     pub(crate) turn: Turn,
@@ -238,8 +240,7 @@ impl Guard {
         bell: &Arc<Notify>,
     ) -> Option<Waiting> {
         let model = self.known.models.lock().of(ask.model, self.watch.clock.now().time);
-        let who = (model.name().clone(), ask.account);
-        Waiting::join(&self.known, ask.turn, who, not_now, bell)
+        Waiting::join(&self.known, ask, model, not_now, bell)
     }
 
     /// A request begins that was not tried here before.

@@ -112,8 +112,8 @@ impl Models {
         all
     }
 
-    /// Forgets the one that was used longest ago of those that nobody misses; whether there was
-    /// one.
+    /// Forgets the one that was used longest ago of those that nobody misses, whether on its way
+    /// there or waiting for it; whether there was one.
     fn forget(&mut self, now: Time) -> bool {
         let unused = |model: &&Arc<Model>| Arc::strong_count(model) == 1;
         let missed_least = self

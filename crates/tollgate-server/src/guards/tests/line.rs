@@ -190,12 +190,27 @@ async fn places_are_bounded_and_another_policy_asks_everybody_anew() {
     let mut scene = Scene::new(ONE);
     let first = scene.world.ask("m").expect("the first");
     let not_now = scene.world.ask("m").expect_err("there is one");
-    let asked = ask("m", Account::COMMON, turn(None, scene.world.now()));
-    let bell = Arc::default();
-    let places: Vec<_> =
-        (0..2_000).filter_map(|_| scene.world.guard.wait(asked, not_now, &bell)).collect();
+    let (bell, now) = (Arc::default(), scene.world.now());
+    let comes = |tenant: &str| {
+        let asked = Ask { tenant, ..ask("m", Account::COMMON, turn(None, now)) };
+        scene.world.guard.wait(asked, not_now, &bell)
+    };
+    let places: Vec<_> = (0..1_200).filter_map(|nth| comes(&nth.to_string())).collect();
     assert_eq!(places.len(), 1_000);
     drop(places);
+    let fills = |tenant| std::iter::repeat_with(move || tenant).map_while(comes);
+    let mut one: Vec<_> = fills("one").collect();
+    assert_eq!(one.len(), 750, "nobody else comes");
+    let other: Vec<_> = fills("other").collect();
+    assert_eq!(other.len(), 188, "one that comes late has three quarters of the rest");
+    let third: Vec<_> = fills("third").collect();
+    assert!(third.len() > 40 && comes("one").is_none(), "and so on: {}", third.len());
+    // Whoever has more than its share gets no more until it has less.
+    one.truncate(600);
+    assert!(comes("one").is_none());
+    one.truncate(500);
+    assert!(comes("one").is_some());
+    drop((one, other, third));
     scene.comes(comer("waits")).await;
     scene.world.says("[providers.up.learn.concurrency]\ninitial = 2\nmin = 2");
     scene.seconds(1).await;

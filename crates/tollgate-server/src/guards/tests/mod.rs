@@ -88,7 +88,7 @@ fn turn(priority: Option<&'static str>, arrived: Time) -> Turn {
 }
 
 fn ask(model: &str, account: Account, turn: Turn) -> Ask<'_> {
-    Ask { model, account, demand: &Demand::ONE_REQUEST, turn }
+    Ask { model, account, tenant: "", demand: &Demand::ONE_REQUEST, turn }
 }
 
 /// What a policy says of a provider.
@@ -281,6 +281,20 @@ fn names_that_callers_make_up_take_no_room_and_forget_nobody_ill() {
     assert_eq!(world.state("ill"), "half-open");
     assert_eq!(world.state("busy"), "closed");
     drop(busy);
+    // Who waits for one that is well in itself, and has enough for now, still finds it.
+    let world = World::new("");
+    let mut refused = world.ask("awaited").expect("nothing is known");
+    refused.headed(&throttled(86_400), world.now());
+    drop(refused);
+    let not_now = world.ask("awaited").expect_err("it has enough");
+    let asked = ask("awaited", Account::COMMON, turn(None, world.now()));
+    let waits = world.guard.wait(asked, not_now, &Arc::default()).expect("a place");
+    for nth in 0..2 * MAX_MODELS {
+        world.pass(1);
+        world.ends(&format!("made-up-{nth}"), SERVED);
+    }
+    drop(waits);
+    assert_eq!(in_the_way(world.ask("awaited")).0, InTheWay::Quota, "it is not forgotten");
     // Where all are ill, those that come share one.
     let world = World::new("[providers.up.breaker]\nfailures = 1");
     for nth in 0..MAX_MODELS {

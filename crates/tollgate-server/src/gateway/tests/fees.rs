@@ -13,10 +13,10 @@ const PRICE: &str = "[prices.models.s]\ninput = \"1\"\noutput = \"2\"\nsearch = 
 const CENT: u64 = 10_000_000;
 
 /// It searched twice, read a page once, and used 7 and 5 tokens.
-const ANSWER: &str = r#"{"output":[{"type":"web_search_call","action":{"type":"search"}},{"type":"web_search_call","action":{"type":"open_page"}},{"type":"web_search_call","action":{"type":"search"}}],"usage":{"input_tokens":7,"output_tokens":5,"total_tokens":12}}"#;
+pub(super) const ANSWER: &str = r#"{"output":[{"type":"web_search_call","action":{"type":"search"}},{"type":"web_search_call","action":{"type":"open_page"}},{"type":"web_search_call","action":{"type":"search"}}],"usage":{"input_tokens":7,"output_tokens":5,"total_tokens":12}}"#;
 const COST: u64 = 7 * 1_000 + 5 * 2_000 + 2 * CENT;
 
-fn stream() -> String {
+pub(super) fn stream() -> String {
     let call = |action| {
         let added = r#"{"type":"response.output_item.added","item":{"type":"web_search_call"}}"#;
         let done = format!(

@@ -14,6 +14,7 @@ mod endings;
 mod endpoint;
 mod fallback;
 mod fallback_cache;
+mod fee_rows;
 mod fees;
 mod headers;
 mod holds;

@@ -1,10 +1,11 @@
 //! What a body of `converse` asks for.
 
+use serde::{Deserialize, de::IgnoredAny};
 use serde_json::value::RawValue;
 
 use super::invoke::Asked;
 use crate::{
-    Input, MAX_OUTPUT_TOKENS, PaidTools, ScanError,
+    Input, MAX_OUTPUT_TOKENS, PaidTools, ScanError, json,
     members::Raw,
     ruler::{Role, Ruler, Words},
     thinking, tier,
@@ -45,11 +46,23 @@ pub(super) const WORDS: Words =
 /// What the provider tells the model about tools.
 const TOOLS: Input = Input { bound: 1_000, likely: 350, fixed: 1_000, is_open: false };
 
+/// A tool of the caller's own, or a mark between tools. Any other is the provider's: it brings
+/// input that nobody can foresee, and no price of it is known.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OwnTool {
+    #[serde(default, rename = "toolSpec")]
+    _spec: Option<IgnoredAny>,
+    #[serde(default, rename = "cachePoint")]
+    _mark: Option<IgnoredAny>,
+}
+
 /// What a body asks for.
 pub(super) fn asked(raw: &Body<'_>, ruler: Ruler) -> Result<Asked, ScanError> {
     let passed_on = raw.value("additionalModelRequestFields");
     let thinks = thinking::asked(raw) || thinking::asked_in(passed_on);
-    let tools = PaidTools::default();
+    let others = enables_others(raw).then_some("toolConfig");
+    let tools = PaidTools { others, ..PaidTools::default() };
     let (input, most, dearer) = (input(raw, ruler)?, most(raw)?, tier::dearer(raw)?);
     Ok(Asked { input, most, dearer, thinks, tools })
 }
@@ -71,7 +84,15 @@ fn input(raw: &Body<'_>, ruler: Ruler) -> Result<Input, ScanError> {
     if let Some(tools) = raw.value("toolConfig") {
         input = input.and(ruler.written(tools)).and(TOOLS);
     }
-    Ok(input.or_open(is_kept))
+    Ok(input.or_open(is_kept || enables_others(raw)))
+}
+
+/// Whether it enables a tool of the provider's, as far as that can be read.
+fn enables_others(raw: &Body<'_>) -> bool {
+    let Some(config) = raw.value("toolConfig") else { return false };
+    let config = Raw::parse(&["tools"], config.get());
+    let are_own = |tools: &RawValue| json::each(tools.get(), |_: OwnTool| {}).is_ok();
+    !config.is_ok_and(|config| config.value("tools").is_none_or(are_own))
 }
 
 /// The most tokens that the model may make. Of several members the largest: any may be obeyed.

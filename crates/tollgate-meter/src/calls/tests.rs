@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    AnyRequest, Counts, Ending, PriceTable, anthropic, gemini, openai,
+    AnyRequest, Counts, Ending, PriceTable, anthropic, bedrock, gemini, openai,
     testing::{every_plain_split, every_split, run_plain},
 };
 
@@ -102,6 +102,24 @@ fn what_a_request_enables_is_told_with_its_bound() {
     let plain = br#"{"model":"gpt-4o","messages":[],"web_search_options":{}}"#;
     let asked = openai::scan(openai::Endpoint::ChatCompletions, plain).expect("a request");
     assert_eq!(tools(&asked), (1, false));
+}
+
+#[test]
+fn tools_that_bedrock_runs_itself_are_seen() {
+    for (config, others) in [
+        (r#"{"tools":[{"toolSpec":{"name":"f"}},{"cachePoint":{"type":"default"}}]}"#, false),
+        (r#"{"toolChoice":{"auto":{}}}"#, false),
+        (r#"{"tools":[{"systemTool":{"name":"nova_grounding"}}]}"#, true),
+        (r#"{"tools":[{"toolSpec":{"name":"f"}},{"something":{}}]}"#, true),
+        ("[]", true),
+    ] {
+        let target = bedrock::Target::of("/model/amazon.nova-premier-v1:0/converse");
+        let body =
+            format!(r#"{{"messages":[{{"content":[{{"text":"hi"}}]}}],"toolConfig":{config}}}"#);
+        let request = bedrock::scan(&target.expect("a path"), body.as_bytes()).expect("a request");
+        assert_eq!(tools(&request), (0, others), "{config}");
+        assert_eq!(request.scan.input.is_open, others, "{config}");
+    }
 }
 
 /// What it used and cost, in nano-dollars.

@@ -1,44 +1,60 @@
-//! How many requests at once: a gradient on how slow a provider has become.
+//! How many requests at once: as many as a provider bears without becoming slower.
 //!
-//! It is Gradient2 of Netflix's [concurrency-limits], on the provider's pace instead of the
-//! time that whole answers take. A window lasts a second and [`MIN_SAMPLES`] answers at least;
-//! `short` is its mean pace, `long` the usual one. At its end
+//! It is a gradient on the provider's pace, like Gradient2 and Vegas of Netflix's
+//! [concurrency-limits], but not on the time that whole answers take. A [window](super::window)
+//! is a second and some answers. At its end
 //!
 //! ```text
-//! gradient = 1.5 long / short, no less than 0.5 and no more than 1
-//! limit    = 0.8 limit + 0.2 (gradient limit + sqrt(limit))
+//! slower = pace / usual pace, less what may be chance
+//! limit += 0.2 sqrt(limit)                      where slower <= 1.05
+//! limit -= 0.2 (1 - 1.15 / slower) limit        where slower >  1.15, by a tenth at most
 //! ```
 //!
-//! so that it grows while the pace is usual, by a queue of `sqrt(limit)`, and shrinks by a
-//! tenth at most. Where less than half of it was in use, it stays: nothing was tried. An overload
-//! is answered as AIMD does, by a tenth, once in a second.
+//! so that it comes to rest where one or two in ten are too many. Where less than half of it was
+//! in use, it stays: nothing was tried. An overload is answered as AIMD does, by a tenth, once in
+//! a second.
 //!
-//! The usual pace follows a quicker one by an eighth in each window. Netflix lets it follow a
-//! slower one too, by a 600th, so that under lasting load the slowness that the load makes
-//! becomes usual and the limit creeps to its most. Here a slower pace is usual only once half as
-//! many requests are sent and it is as slow as before: then it is not they who make it slow.
-//! What is met at first is taken for usual, so begin with few.
+//! What is usual is found by **probing down**: once in [`APART`] windows, and as soon as the
+//! limit has shrunk by a quarter, it is 0.7 of itself for one window. If that is markedly quicker,
+//! it is the requests that make it slow: the limit becomes what was probed, and it is probed again
+//! soon. If not, the pace is the provider's own, and is usual from now on. So neither a slowness
+//! that the load makes becomes usual and lets the limit creep to its most, nor is a limit held
+//! down by what it has nothing to do with.
 //!
 //! [concurrency-limits]: https://github.com/Netflix/concurrency-limits
 
 use std::time::Duration;
 
-use super::{ConcurrencySettings, Signal};
+use super::{
+    ConcurrencySettings, Signal,
+    window::{Seen, Window},
+};
 use crate::Time;
-
-/// A window has so many answers at least.
-pub const MIN_SAMPLES: u32 = 8;
 
 /// An answer of fewer tokens says nothing about the pace of tokens.
 pub const MIN_TOKENS: u64 = 16;
 
-const WINDOW: Duration = Duration::from_secs(1);
-const TOLERANCE: f64 = 1.5;
+/// Slower than usual by less, it grows; by more, it shrinks.
+const ROOM: f64 = 1.05;
+const TOLERANCE: f64 = 1.15;
+
 const SMOOTHING: f64 = 0.2;
+/// The usual pace follows one that is surely quicker by so much of it.
 const QUICKER: f64 = 1.0 / 8.0;
-/// Half as many requests make it quicker than so many times what it was, or it is not they.
-const BETTER: f64 = 0.8;
+/// By how many times of its likely error something is surely so.
+const SURELY: f64 = 2.0;
 const OVERLOADED: f64 = 0.9;
+const OVERLOADS_APART: Duration = Duration::from_secs(1);
+
+/// What is probed of a limit.
+const PROBED: f64 = 0.7;
+/// So much of its pace is markedly quicker: where all are too many, it is as much as is probed.
+const MARKEDLY: f64 = 0.8;
+/// Windows from one probe to the next; from the start, or a probe that was quicker, to the next.
+const APART: u32 = 30;
+const SOON: u32 = 3;
+/// What has shrunk to so much of what it was at the last probe is probed at once.
+const SHRUNK: f64 = 0.75;
 
 /// The pace of an answer that came whole and well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,34 +75,47 @@ pub enum Pace {
 pub struct Concurrency {
     settings: ConcurrencySettings,
     limit: f64,
-    /// The usual pace, in nanoseconds.
-    long: Option<f64>,
     window: Option<Window>,
-    /// The limit and the pace when it was slower than usual, and became no worse since.
-    slow: Option<(f64, f64)>,
+    /// Answers that are passed over at first, since the quickest of all come first.
+    early: u32,
+    usual: Option<Seen>,
+    probing: Option<Probe>,
+    /// Windows until the next probe, and the limit at the last one.
+    until_probe: u32,
+    probed_at: f64,
     overloaded_at: Option<Time>,
 }
 
-#[derive(Debug)]
-struct Window {
-    began: Time,
-    sum: f64,
-    samples: u32,
-    most_in_flight: u32,
+/// A window of fewer.
+#[derive(Debug, Clone, Copy)]
+struct Probe {
+    limit: f64,
+    /// What was seen at the whole limit.
+    before: Seen,
 }
 
 impl Concurrency {
     /// At its initial limit.
     pub fn new(settings: ConcurrencySettings) -> Self {
-        let limit = f64::from(settings.initial);
-        Self { settings, limit, long: None, window: None, slow: None, overloaded_at: None }
+        let (limit, early) = (f64::from(settings.initial), settings.initial);
+        Self {
+            settings,
+            limit,
+            window: None,
+            early,
+            usual: None,
+            probing: None,
+            until_probe: SOON,
+            probed_at: limit,
+            overloaded_at: None,
+        }
     }
 
     /// Other settings. The limit stays as far as they allow it; the usual pace too, unless it is
     /// of another measure.
     pub fn reconfigure(&mut self, settings: ConcurrencySettings) {
         if settings.signal != self.settings.signal {
-            (self.long, self.window, self.slow) = (None, None, None);
+            (self.usual, self.window, self.probing) = (None, None, None);
         }
         self.settings = settings;
         self.set(self.limit);
@@ -95,60 +124,88 @@ impl Concurrency {
     /// How many may be on their way at once.
     pub fn limit(&self) -> u32 {
         // As a whole number it is between two that are.
-        (self.limit as u32).clamp(self.settings.min, self.settings.max)
+        let limit = self.probing.map_or(self.limit, |probe| probe.limit);
+        (limit as u32).clamp(self.settings.min, self.settings.max)
     }
 
     /// An answer came whole and well; `in_flight` were on their way with it. Failures are not
     /// told here: they may be quick because nothing was done.
     pub fn succeeded(&mut self, pace: Pace, in_flight: u32, now: Time) {
         let Some(nanos) = self.nanos(pace) else { return };
-        let empty = || Window { began: now, sum: 0.0, samples: 0, most_in_flight: 0 };
-        let window = self.window.get_or_insert_with(empty);
-        window.sum += nanos;
-        window.samples += 1;
-        window.most_in_flight = window.most_in_flight.max(in_flight);
-        if window.samples >= MIN_SAMPLES && now.since(window.began) >= WINDOW {
-            let (short, most) = (window.sum / f64::from(window.samples), window.most_in_flight);
+        if self.passes_over(in_flight) {
+            return;
+        }
+        let window = self.window.get_or_insert_with(|| Window::at(now));
+        window.add(nanos, in_flight);
+        if window.is_over(now) {
+            let (seen, most) = (window.seen(), window.most_in_flight());
             self.window = None;
-            self.adapt(short, most);
+            match self.probing.take() {
+                Some(probe) => self.probed(probe, seen),
+                None => self.adapt(seen, most),
+            }
         }
     }
 
     /// The provider said that it is overloaded (503, 529), or did not answer in time. A 429 is
     /// for [`Quota`](crate::quota::Quota).
     pub fn overloaded(&mut self, now: Time) {
-        if self.overloaded_at.is_some_and(|last| now.since(last) < WINDOW) {
+        if self.overloaded_at.is_some_and(|last| now.since(last) < OVERLOADS_APART) {
             return;
         }
         self.overloaded_at = Some(now);
         self.set(self.limit * OVERLOADED);
+        if let Some(probe) = &mut self.probing {
+            probe.limit = probe.limit.min(self.limit);
+        }
     }
 
-    fn adapt(&mut self, short: f64, most_in_flight: u32) {
-        let long = self.long.get_or_insert(short);
-        if short < *long {
-            *long += (short - *long) * QUICKER;
+    /// Whether an answer says nothing about as many as are allowed now: it was sent when there
+    /// were more, or came before those that take longer.
+    fn passes_over(&mut self, in_flight: u32) -> bool {
+        if self.probing.is_some() && in_flight > self.limit() {
+            return true;
         }
+        let is_early = self.early > 0;
+        self.early = self.early.saturating_sub(1);
+        is_early
+    }
+
+    fn adapt(&mut self, seen: Seen, most_in_flight: u32) {
+        let usual = self.usual.get_or_insert(seen);
+        if seen.slower_than(usual, -SURELY) < 1.0 {
+            usual.follow(&seen, QUICKER);
+        }
+        let slower = seen.slower_than(usual, 1.0);
         if f64::from(most_in_flight) < self.limit / 2.0 {
             return;
         }
-        let gradient = (TOLERANCE * *long / short).clamp(0.5, 1.0);
-        if gradient < 1.0 {
-            let no_worse = |(_, pace): &(f64, f64)| short * BETTER <= *pace;
-            let (limit, pace) = self.slow.filter(no_worse).unwrap_or((self.limit, short));
-            self.slow = Some((limit, pace));
-            if self.limit <= limit / 2.0 {
-                self.slow = None;
-                if short >= pace * BETTER {
-                    *long = short;
-                    return;
-                }
-            }
-        } else {
-            self.slow = None;
+        if slower <= ROOM {
+            self.set(self.limit + SMOOTHING * self.limit.sqrt());
+        } else if slower > TOLERANCE {
+            let gradient = (TOLERANCE / slower).max(0.5);
+            self.set(self.limit * (1.0 - SMOOTHING * (1.0 - gradient)));
         }
-        let wanted = self.limit * gradient + self.limit.sqrt();
-        self.set(self.limit * (1.0 - SMOOTHING) + wanted * SMOOTHING);
+        self.until_probe = self.until_probe.saturating_sub(1);
+        if self.until_probe == 0 || self.limit <= self.probed_at * SHRUNK {
+            self.probing = Some(Probe { limit: self.limit * PROBED, before: seen });
+            self.early = self.limit();
+            self.until_probe = APART;
+            self.probed_at = self.limit;
+        }
+    }
+
+    fn probed(&mut self, probe: Probe, seen: Seen) {
+        if seen.slower_than(&probe.before, -1.0) >= MARKEDLY {
+            self.usual = Some(seen);
+            return;
+        }
+        self.until_probe = SOON;
+        self.set(probe.limit.min(self.limit));
+        self.probed_at = self.limit;
+        if self.usual.is_none_or(|usual| seen.slower_than(&usual, 0.0) < 1.0) {
+            self.usual = Some(seen);
+        }
     }
 
     fn set(&mut self, limit: f64) {

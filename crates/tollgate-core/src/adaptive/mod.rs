@@ -14,8 +14,10 @@ mod concurrency;
 mod interval;
 mod retry;
 mod settings;
+mod window;
 
-pub use concurrency::{Concurrency, MIN_SAMPLES, MIN_TOKENS, Pace};
+pub use concurrency::{Concurrency, MIN_TOKENS, Pace};
 pub use interval::Interval;
 pub use retry::{Backoff, RetryBudget};
 pub use settings::{ConcurrencySettings, IntervalSettings, RetrySettings, Signal};
+pub use window::MIN_SAMPLES;

@@ -33,7 +33,8 @@ impl Server {
     }
 }
 
-/// So many windows of ten answers, as many at once as are allowed or wanted.
+/// So many windows in which everybody is answered, as many at once as are allowed or wanted; of
+/// half of them no more at once.
 fn run(
     limit: &mut Concurrency,
     server: &Server,
@@ -41,14 +42,19 @@ fn run(
     from: u64,
     windows: u64,
     wanted: u32,
-) {
+) -> u32 {
+    let mut held = Vec::new();
     for second in from..from + windows {
         let now = Time::ZERO.after(SECOND * u32::try_from(second).expect("few"));
-        for _ in 0..10 {
+        let in_flight = limit.limit().min(wanted);
+        held.push(in_flight);
+        for _ in 0..in_flight.max(10) {
             let in_flight = limit.limit().min(wanted);
             limit.succeeded(server.pace(in_flight, signal), in_flight, now);
         }
     }
+    held.sort_unstable();
+    held[held.len() / 2]
 }
 
 #[test]
@@ -77,12 +83,11 @@ fn it_finds_about_as_many_as_the_provider_has_places() {
             let few = ConcurrencySettings { initial: 5, ..settings(signal) };
             let mut limit = Concurrency::new(few);
             let server = Server { places: f64::from(places), base: Duration::from_millis(20) };
-            run(&mut limit, &server, signal, 0, 200, u32::MAX);
-            let early = limit.limit();
-            run(&mut limit, &server, signal, 200, 10_000, u32::MAX);
-            let found = limit.limit();
+            run(&mut limit, &server, signal, 0, 150, u32::MAX);
+            let early = run(&mut limit, &server, signal, 150, 50, u32::MAX);
+            let found = run(&mut limit, &server, signal, 200, 10_000, u32::MAX);
             for found in [early, found] {
-                assert!((places..=places * 5 / 2).contains(&found), "{places} places: {found}");
+                assert!((places..=places * 5 / 4).contains(&found), "{places} places: {found}");
             }
         }
     }
@@ -109,14 +114,15 @@ fn long_answers_are_no_slow_answers() {
         took: Duration::from_millis(20) * tokens,
         tokens: tokens.into(),
     };
-    for second in 0..100 {
+    for second in 0..200 {
         let now = Time::ZERO.after(SECOND * second);
-        for _ in 0..10 {
+        for _ in 0..limit.limit() {
             let tokens = if second % 3 == 0 { 4_000 } else { 50 };
             limit.succeeded(long(tokens), limit.limit(), now);
         }
     }
-    assert_eq!(limit.limit(), ConcurrencySettings::default().max);
+    // It may be that fewer are probed just now.
+    assert!(limit.limit() >= ConcurrencySettings::default().max * 7 / 10);
 }
 
 #[test]
@@ -141,7 +147,7 @@ fn a_provider_that_is_slow_whatever_it_is_sent_is_taken_as_it_is() {
         run(&mut limit, &Server { places: 1e6, base: slow }, signal, second, 1, u32::MAX);
         least = least.min(limit.limit());
     }
-    assert!((90..=100).contains(&least), "half of it has to be tried first: {least}");
+    assert!((95..=110).contains(&least), "half of it has to be tried first: {least}");
     assert_eq!(limit.limit(), 200);
 }
 

@@ -3,3 +3,4 @@
 mod concurrency;
 mod interval;
 mod retry;
+mod world;

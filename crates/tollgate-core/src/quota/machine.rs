@@ -94,6 +94,7 @@ impl Quota {
             }
         }
         if announced.throttled {
+            self.refute(&sent.amounts, &readings);
             let told = announced.retry_after.map(|wait| now.after(wait));
             let until = told.or_else(|| self.room_for(&sent.amounts, now));
             self.opening.refused(sent.at, until, now);
@@ -119,7 +120,17 @@ impl Quota {
         if let Reading { limit: Some(limit), remaining: Some(remaining), reset_at: Some(reset) } =
             reading
         {
-            self.growth[unit].note(limit.saturating_sub(remaining), reset.since(now));
+            self.growth[unit].note(limit.saturating_sub(remaining), reset.since(now), now);
+        }
+    }
+
+    /// What a refused request lacked has not grown as it was taken to.
+    fn refute(&mut self, amounts: &Each, readings: &[Option<Reading>; UNITS.len()]) {
+        for (unit, reading) in readings.iter().enumerate() {
+            let left = reading.and_then(|reading| reading.remaining);
+            if left.is_some_and(|left| left < amounts[unit]) {
+                self.growth[unit].refuted();
+            }
         }
     }
 

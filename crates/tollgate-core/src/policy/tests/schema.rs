@@ -128,3 +128,55 @@ fn every_key_is_explained() {
     }
     assert_eq!(silent, BTreeSet::new());
 }
+
+const SPEND: &str = "[[limits]]\nname = \"spend\"\nusd = \"5/day\"\n";
+
+#[test]
+fn fees_of_searches_are_described_as_they_are_read() {
+    let validator = validator();
+    for (search, is_price) in [
+        ("\"0.01\"", true),
+        ("0.035", true),
+        ("0", true),
+        ("\"-0.01\"", false),
+        ("-1", false),
+        ("\"free\"", false),
+        ("true", false),
+        ("{ usd = \"0.01\" }", false),
+    ] {
+        for text in [
+            format!("[prices.models.m]\ninput = \"1\"\nsearch = {search}"),
+            format!(
+                "[prices]\nunpriced = {{ assume = {{ input = \"1\", output = \"2\", search = {search} }} }}"
+            ),
+        ] {
+            assert_eq!(validator.is_valid(&as_json(&text)), is_price, "the schema: {text}");
+            assert_eq!(super::load(&text).is_ok(), is_price, "the reader: {text}");
+        }
+    }
+}
+
+#[test]
+fn what_tightens_a_limit_is_described_as_it_is_read() {
+    let validator = validator();
+    for (tighten, is_good) in [
+        ("{ budget = \"spend\" }", true),
+        ("{ budget = \"spend\", floor = 0.25, success = 0 }", true),
+        ("{ budget = \"spend\", floor = 1, success = 1.0 }", true),
+        ("{ budget = \"spend\", floor = 1.1 }", false),
+        ("{ budget = \"spend\", floor = -0.1 }", false),
+        ("{ budget = \"spend\", success = 90 }", false),
+        ("{ budget = \"spend\", floor = \"10 %\" }", false),
+        ("{ budget = \"spend\", share = 0.5 }", false),
+        ("{ budget = 5 }", false),
+        ("\"spend\"", false),
+    ] {
+        let text =
+            format!("{SPEND}[[limits]]\nname = \"x\"\nrequests = \"9/s\"\ntighten = {tighten}");
+        assert_eq!(validator.is_valid(&as_json(&text)), is_good, "the schema: {tighten}");
+        assert_eq!(super::load(&text).is_ok(), is_good, "the reader: {tighten}");
+    } // What is missing may stand in another source, as far as the schema knows.
+    let nothing =
+        format!("{SPEND}[[limits]]\nname = \"x\"\nrequests = \"9/s\"\ntighten = {{ floor = 0.5 }}");
+    assert!(super::load(&nothing).is_err());
+}

@@ -90,7 +90,10 @@ fn tell(status: &Value) {
 }
 
 fn of_limits(limits: &[Value]) -> comfy_table::Table {
-    let mut table = table(&["limit", "per", "allows", "refused", "would refuse", "left"]);
+    let is_dialed = limits.iter().any(|limit| limit["dial"].is_number());
+    let dial = is_dialed.then_some("dial");
+    let header = ["limit", "per", "allows", "refused", "would refuse", "left"];
+    let mut table = table(&header.into_iter().chain(dial).collect::<Vec<_>>());
     for limit in limits {
         let standing = &limit["standing"];
         let is_shadow = match (&limit["shadow"], &limit["soft"]) {
@@ -98,16 +101,22 @@ fn of_limits(limits: &[Value]) -> comfy_table::Table {
             (_, Value::Bool(true)) => " (soft)",
             _ => "",
         };
-        table.add_row([
+        let row = [
             format!("{}{is_shadow}", text(&limit["name"])),
             text(&limit["per"]),
             text(&limit["allows"]),
             text(&limit["refused"]),
             text(&limit["shadowed"]),
             amount(&standing["unit"], &standing["remaining"]),
-        ]);
+        ];
+        table.add_row(row.into_iter().chain(dial.map(|_| percent(&limit["dial"]))));
     }
     numbers(table, 3)
+}
+
+/// A share as people say it.
+fn percent(share: &Value) -> String {
+    share.as_f64().map_or_else(|| text(share), |share| format!("{:.1} %", share * 100.0))
 }
 
 /// A length of time as people say it, to the unit that matters.
@@ -122,6 +131,8 @@ fn span(seconds: u64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -131,5 +142,20 @@ mod tests {
         {
             assert_eq!(span(seconds), said);
         }
+    }
+
+    #[test]
+    fn the_dial_is_shown_where_a_limit_has_one() {
+        let limit = |name: &str, dial: Value| {
+            json!({
+                "name": name, "per": [], "allows": "10/minute", "refused": 0, "shadowed": 0,
+                "standing": { "unit": "requests", "remaining": 7 }, "dial": dial,
+            })
+        };
+        let shown = of_limits(&[limit("a", json!(0.125)), limit("b", Value::Null)]).to_string();
+        let lines: Vec<&str> = shown.lines().map(str::trim).collect();
+        assert!(lines[0].ends_with("dial"), "{shown}");
+        assert!(lines[2].ends_with("12.5 %") && lines[3].ends_with('-'), "{shown}");
+        assert!(!of_limits(&[limit("b", Value::Null)]).to_string().contains("dial"));
     }
 }

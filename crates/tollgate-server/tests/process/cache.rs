@@ -64,3 +64,32 @@ fn what_is_kept_is_shown_and_cleared() {
         assert_eq!(command(&serving, wrong).status, Some(2), "{wrong:?}");
     }
 }
+
+#[test]
+fn answers_outlive_a_kill_and_a_stop_where_that_is_asked_for_and_what_was_cleared_does_not() {
+    let policy = POLICY.replace("enabled = true\n", "enabled = true\npersist = true\n");
+    let mut serving = Serving::start(&["--policy", "policy.toml"], &policy);
+    let outcomes: Vec<_> = ["alice", "bob", "carol"].map(|user| chat(&serving, user)).into();
+    assert_eq!(outcomes, ["miss"; 3]);
+    for signal in ["KILL", "TERM", "KILL"] {
+        // What is told to the file before this is on the disk when it returns.
+        json_of(&serving, &["cache", "clear", "--user", "bob"]);
+        serving.signal(signal);
+        serving.wait();
+        serving = serving.again();
+        let shown = json_of(&serving, &["cache", "show"]);
+        assert_eq!(shown["answers"]["entries"], 2, "after {signal}");
+        let outcomes: Vec<_> = ["alice", "bob", "carol"].map(|user| chat(&serving, user)).into();
+        assert_eq!(outcomes, ["hit", "miss", "hit"], "after {signal}");
+    }
+}
+
+#[test]
+fn nothing_outlives_the_process_where_that_is_not_asked_for() {
+    let mut serving = Serving::start(&["--policy", "policy.toml"], POLICY);
+    assert_eq!((chat(&serving, "alice"), chat(&serving, "alice")), ("miss".into(), "hit".into()));
+    serving.signal("TERM");
+    serving.wait();
+    let serving = serving.again();
+    assert_eq!(chat(&serving, "alice"), "miss");
+}

@@ -31,6 +31,7 @@ mod provider;
 mod reload;
 mod running;
 mod translated;
+mod weighted;
 mod workshop;
 
 use provider::{Provider, Step};

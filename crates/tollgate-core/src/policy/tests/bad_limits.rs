@@ -146,6 +146,10 @@ const LIMITS: &[(&str, &str)] = &[
         "usd = \"10/total\"\ntighten = { budget = \"x\" }",
         "5:22: `limits.x.tighten.budget`: it has no calendar period, and so no pace: `x`",
     ),
+    (
+        "requests = { amount = 5, per = \"day\", kind = \"period\" }\ntighten = { budget = \"x\" }",
+        "5:22: `limits.x.tighten.budget`: it counts no money: `x`",
+    ),
 ];
 
 #[test]

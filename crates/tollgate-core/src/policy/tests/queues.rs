@@ -156,6 +156,9 @@ fn a_limit_may_follow_the_money_of_a_budget() {
     assert!(config.warnings.is_empty(), "{:?}", config.warnings);
     let again = load(config.to_toml()).expect("the same policy");
     assert_eq!(again.policy.limits()[0].tighten, rate.tighten);
+    let usual = load(&text.replace(", floor = 0.2", "")).expect("a policy");
+    let floor = usual.policy.limits()[0].tighten.as_ref().expect("it follows one").floor;
+    assert!((floor.value() - 0.1).abs() < 1e-9, "a tenth is left: {floor:?}");
     for bad in ["floor = 1.5", "success = -1", "flor = 0.1"] {
         let wrong = load(&text.replace("floor = 0.2", bad));
         assert!(wrong.is_err(), "{bad}");

@@ -46,7 +46,7 @@ mod top_level;
 pub mod translate;
 
 pub use calls::{ALLOWED_SEARCHES, MAX_TOLD_SEARCHES, PaidTools};
-pub use learned::{Learned, Lesson};
+pub use learned::{Learned, Lesson, OpenLesson};
 pub use metered::{Basis, Counts, Ending, Metered};
 pub use plain::PlainMeter;
 pub use prices::{Price, PriceTable};

@@ -17,7 +17,8 @@ use tollgate_core::{
 
 use crate::{
     cache::Cache,
-    guards::{self, Chance},
+    guards::{self, Accounts, Chance},
+    learned,
     lessons::Lessons,
     live::Live,
     metrics::Metrics,
@@ -39,6 +40,8 @@ pub(crate) struct App {
     pub(crate) sessions: Sessions,
     /// Who may ask for what, as operators change it meanwhile.
     pub(crate) roster: Roster,
+    /// Tells the keys of providers apart.
+    pub(crate) accounts: Accounts,
     /// Budgets that reached a threshold.
     pub(crate) warnings: Warnings,
     /// What draws among weighted models and spreads retries.
@@ -103,6 +106,7 @@ impl App {
         let cache =
             Cache::open(&config.settings.cache, config.settings.stale(), ledger, clock.now())?;
         let (policy, live) = Live::new(config, None, &clock)?;
+        let accounts = roster.accounts();
         let started = clock.now();
         let gate = Tollgate::new(policy, store, clock, hold);
         roster.adopt(gate.policy());
@@ -113,6 +117,7 @@ impl App {
             renewals: Arc::default(),
             sessions,
             roster,
+            accounts,
             warnings: Warnings::default(),
             chance: Chance::default(),
             lessons: Lessons::default(),
@@ -124,6 +129,7 @@ impl App {
             stage: AtomicU8::new(STARTING),
         };
         guards::resume(&app.live().providers, &app.roster, started)?;
+        learned::resume(&app, started)?;
         app.force_circuits();
         Ok(app)
     }

@@ -4,7 +4,7 @@ use std::hash::BuildHasher as _;
 
 use foldhash::quality::RandomState;
 use parking_lot::Mutex;
-use tollgate_meter::{Learned, Lesson};
+use tollgate_meter::{Learned, Lesson, OpenLesson};
 
 /// What was learned, by models apart, so that two of them seldom wait for each other.
 #[derive(Debug, Default)]
@@ -24,6 +24,16 @@ impl Lessons {
     /// Asks what is known of a model.
     pub(crate) fn ask<T>(&self, model: &str, ask: impl FnOnce(&Learned) -> T) -> T {
         ask(&self.shard(model).lock())
+    }
+
+    /// What was learned of open input since the last time, as the next process is to find it.
+    pub(crate) fn changed(&self) -> Vec<OpenLesson> {
+        self.shards.iter().flat_map(|shard| shard.lock().changed()).collect()
+    }
+
+    /// Goes on with what another process has learned.
+    pub(crate) fn resume(&self, lessons: &[OpenLesson]) {
+        lessons.iter().for_each(|lesson| self.shard(&lesson.model).lock().resume(lesson));
     }
 
     fn shard(&self, model: &str) -> &Mutex<Learned> {

@@ -15,6 +15,7 @@ mod guards;
 mod headers;
 mod identity;
 mod keys;
+mod learned;
 mod lessons;
 mod live;
 mod load;

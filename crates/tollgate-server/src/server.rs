@@ -19,7 +19,7 @@ use tower::ServiceExt as _;
 use crate::{
     api,
     app::{App, Stage},
-    browser, control, dials, gateway, guards,
+    browser, control, dials, gateway, guards, learned,
     net::{self, Body, Drained, Peer, Serving, Timeouts},
     roster, sessions,
     warnings::Warnings,
@@ -93,6 +93,7 @@ impl Server {
         }
         Warnings::collect(&app);
         guards::keep(&app).await;
+        learned::keep(&app).await;
         drop(done);
         beside.shutdown().await;
         drained
@@ -157,6 +158,7 @@ fn beside(app: &Arc<App>) -> JoinSet<()> {
     tasks.spawn(sessions::attend(Arc::clone(app)));
     tasks.spawn(roster::attend(Arc::clone(app)));
     tasks.spawn(guards::attend(Arc::clone(app)));
+    tasks.spawn(learned::attend(Arc::clone(app)));
     tasks.spawn(dials::attend(Arc::clone(app)));
     let renewing = Arc::clone(app);
     tasks.spawn(async move { renewing.renewals.run(&renewing.gate).await });

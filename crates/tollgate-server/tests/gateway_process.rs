@@ -8,6 +8,8 @@ mod cache;
 mod circuits;
 #[path = "process/keys.rs"]
 mod keys;
+#[path = "process/learned.rs"]
+mod learned;
 #[path = "process/privileges.rs"]
 mod privileges;
 mod process;

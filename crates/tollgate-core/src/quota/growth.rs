@@ -58,6 +58,11 @@ const FEW: u64 = 10;
 const LEAST: u64 = 2;
 
 impl Growth {
+    /// As another process has found it.
+    pub(super) const fn resume(is_even: bool) -> Self {
+        Self { is_even, misfits: 0, seen: None }
+    }
+
     /// An answer told how much is used and how long it takes from now on until all of it is
     /// there again.
     pub(super) fn note(&mut self, used: u64, rest: Duration, now: Time) {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{MAX_CLOSED, Reading, sent::Log};
+use super::{MAX_CLOSED, Reading, saved::SavedLeft, sent::Log};
 use crate::Time;
 
 /// The window of a provider that tells no reset, and the least that is taken to follow one that
@@ -133,11 +133,50 @@ impl Left {
 
     /// What may be sent now.
     pub(super) fn room(&self, unit: usize, log: &Log, is_even: bool, now: Time) -> u64 {
+        self.grown(is_even, now).saturating_sub(log.unseen(unit, self.basis))
+    }
+
+    /// What is left now of what is counted.
+    fn grown(&self, is_even: bool, now: Time) -> u64 {
         let all = self.limit.unwrap_or(0).saturating_sub(self.remaining);
         let span = self.reset_at.since(self.heard_at).as_nanos();
         let grown = u128::from(all) * now.since(self.heard_at).as_nanos() / span.max(1);
         let grown = if is_even { u64::try_from(grown).unwrap_or(u64::MAX).min(all) } else { 0 };
-        (self.remaining + grown).saturating_sub(log.unseen(unit, self.basis))
+        self.remaining.saturating_add(grown)
+    }
+
+    /// As it is left to another process.
+    pub(super) fn saved(&self, is_even: bool, now: Time) -> SavedLeft {
+        SavedLeft {
+            limit: self.limit,
+            remaining: self.grown(is_even, now),
+            reset_in: self.reset_at.since(now),
+            window: self.window,
+        }
+    }
+
+    /// As another process left it so long ago, unless all of it is there again.
+    pub(super) fn resume(
+        saved: &SavedLeft,
+        is_even: bool,
+        away: Duration,
+        now: Time,
+    ) -> Option<Self> {
+        let SavedLeft { limit, remaining, reset_in, window } = *saved;
+        let reset_in = reset_in.min(MAX_CLOSED);
+        let rest = reset_in.checked_sub(away).filter(|rest| !rest.is_zero())?;
+        // Numbers that came when it was left, so that they have grown since.
+        let then = Self {
+            limit,
+            remaining,
+            heard_at: now.before(away),
+            reset_at: now.after(rest),
+            window,
+            // What is sent from now on is in no numbers yet.
+            basis: now.before(Duration::from_nanos(1)),
+            held: false,
+        };
+        Some(Self { remaining: then.grown(is_even, now), heard_at: now, ..then })
     }
 }
 

@@ -1,10 +1,13 @@
 //! The state machine.
 
+use std::time::Duration;
+
 use super::{
     Announced, Each, QuotaSettings, Reading, Refill, Sent, UNITS, each_of,
     growth::Growth,
     left::{Left, reset_of},
     opening::Opening,
+    saved::{SavedQuota, Unsure},
     sent::Log,
 };
 use crate::{Demand, Time, Unit};
@@ -17,6 +20,8 @@ pub struct Quota {
     growth: [Growth; UNITS.len()],
     log: Log,
     opening: Opening,
+    /// Whether what it knows is another process's.
+    unsure: Option<Unsure>,
     next_id: u64,
     /// The latest present that it was told.
     now: Time,
@@ -30,10 +35,42 @@ impl Quota {
             growth: [Growth::default(); UNITS.len()],
             log: Log::new(settings.grace),
             opening: Opening::default(),
+            unsure: None,
             next_id: 0,
             now: Time::ZERO,
             settings,
         }
+    }
+
+    /// As another process left it so long ago. What has passed meanwhile is not taken over.
+    pub fn resume(settings: QuotaSettings, saved: &SavedQuota, away: Duration, now: Time) -> Self {
+        let log = Log::resume(settings.grace, saved.unseen, away, now);
+        let growth = saved.is_even.map(Growth::resume);
+        let opening = Opening::resume(saved.opening, away, now);
+        let mut quota = Self { log, growth, opening, next_id: 1, now, ..Self::new(settings) };
+        for unit in 0..UNITS.len() {
+            let left = |left| Left::resume(&left, quota.is_even(unit), away, now);
+            quota.left[unit] = saved.left[unit].and_then(left);
+        }
+        let until = now.after(quota.log.grace());
+        let is_known = quota.left.iter().any(Option::is_some);
+        quota.unsure = is_known.then_some(Unsure { until, asked_at: None });
+        quota
+    }
+
+    /// What another process may go on with, if there is anything.
+    pub fn saved(&mut self, now: Time) -> Option<SavedQuota> {
+        let now = self.advance(now);
+        let left = |unit: usize| self.left[unit].map(|left| left.saved(self.is_even(unit), now));
+        let unseen =
+            |unit: usize| self.left[unit].map_or(0, |left| self.log.unseen(unit, left.basis));
+        let saved = SavedQuota {
+            left: std::array::from_fn(left),
+            is_even: self.growth.map(|growth| growth.is_even()),
+            unseen: std::array::from_fn(unseen),
+            opening: self.opening.saved(self.settings.spread, now),
+        };
+        (!saved.lasts().is_zero()).then_some(saved)
     }
 
     /// Other settings. What is known stays.
@@ -65,6 +102,9 @@ impl Quota {
         self.next_id += 1;
         self.opening.sent(&amounts);
         self.log.add(&sent);
+        if let Some(unsure) = &mut self.unsure {
+            unsure.asked_at = Some(now);
+        }
         Ok(sent)
     }
 
@@ -73,6 +113,7 @@ impl Quota {
     pub fn unsent(&mut self, sent: Sent) {
         self.opening.unsent(sent.at, &sent.amounts);
         self.log.take_out(&sent);
+        self.no_longer_asks();
     }
 
     /// The head of an answer came, or it is certain that none will: then nothing was announced.
@@ -85,6 +126,8 @@ impl Quota {
             reading.remaining.map(|remaining| (remaining, reset_of(reading, now)))
         });
         self.log.answer(sent.id, told, now);
+        self.unsure.take_if(|unsure| sent.at >= unsure.until);
+        self.no_longer_asks();
         for (unit, reading) in readings.into_iter().enumerate() {
             if let Some(reading) = reading {
                 self.learn(unit, reading, now);
@@ -169,7 +212,14 @@ impl Quota {
             }
             when = when.max(room_at);
         }
+        when = when.max(self.unsure.as_ref().map_or(now, Unsure::holds_until));
         if when <= now { Ok(()) } else { Err(when) }
+    }
+
+    fn no_longer_asks(&mut self) {
+        if let Some(unsure) = &mut self.unsure {
+            unsure.asked_at = None;
+        }
     }
 
     /// When what a refused request lacked is there again, if the numbers tell what it was.
@@ -189,4 +239,4 @@ impl Quota {
 }
 
 /// How long those are waited for that are remembered together, while nothing is announced.
-const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(60);

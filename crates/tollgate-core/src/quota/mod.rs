@@ -17,6 +17,8 @@
 //!   its reset, or a time that doubles with each that tells neither.
 //! - **It opens again little by little**, spread over [`QuotaSettings::spread`], where requests
 //!   were held back.
+//! - **What another process knew is taken over** as far as it still means something, and is
+//!   asked for with one request at a time before it is relied on.
 //! - **Bounded.** It remembers [`MAX_SENT`] requests; more are taken together, on the safe side.
 //!
 //! A provider that announces nothing and refuses nothing is not held back at all. There is no
@@ -27,12 +29,14 @@ mod growth;
 mod left;
 mod machine;
 mod opening;
+mod saved;
 mod sent;
 mod settings;
 
 pub use announced::{Announced, Reading};
 pub use machine::Quota;
 pub use opening::MAX_CLOSED;
+pub use saved::SavedQuota;
 pub use sent::{MAX_SENT, Sent};
 pub use settings::{QuotaSettings, Refill};
 

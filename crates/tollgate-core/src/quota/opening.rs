@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Each, UNITS};
+use super::{Each, UNITS, saved::SavedOpening};
 use crate::Time;
 
 /// The longest that anything a provider says closes its quota.
@@ -33,6 +33,23 @@ struct Ramp {
 }
 
 impl Opening {
+    /// As it is left to another process.
+    pub(super) fn saved(&self, spread: Duration, now: Time) -> Option<SavedOpening> {
+        let ramp = self.ramp.as_ref().filter(|ramp| ramp.from.after(spread) > now)?;
+        let (opens_in, is_open_in) = (ramp.from.since(now), ramp.from.after(spread).since(now));
+        Some(SavedOpening { opens_in, is_open_in, silent: self.silent })
+    }
+
+    /// As another process left it so long ago. What is open by now is open.
+    pub(super) fn resume(saved: Option<SavedOpening>, away: Duration, now: Time) -> Self {
+        let Some(saved) = saved.filter(|saved| saved.is_open_in > away) else {
+            return Self::default();
+        };
+        let from = now.after(saved.opens_in.min(MAX_CLOSED).saturating_sub(away));
+        let ramp = Some(Ramp { from, out: [0; UNITS.len()] });
+        Self { closed_until: from, closed_at: now, silent: saved.silent, ramp }
+    }
+
     /// A refusal of a request sent at `sent_at`, that closes it until an instant if one is told.
     pub(super) fn refused(&mut self, sent_at: Time, until: Option<Time>, now: Time) {
         let until = until.unwrap_or_else(|| {

@@ -40,6 +40,19 @@ impl Log {
         Self { grace, entries: VecDeque::new() }
     }
 
+    /// With what another process has sent until so long ago, and did not see counted.
+    pub(super) fn resume(grace: Duration, unseen: Each, away: Duration, now: Time) -> Self {
+        let at = now.before(away.min(grace));
+        let (id, several, answered, told) = (0, true, None, [None; UNITS.len()]);
+        let entry = Entry { id, at, several, amounts: unseen, answered, told };
+        let entries = if unseen == [0; UNITS.len()] { [].into() } else { [entry].into() };
+        Self { grace, entries }
+    }
+
+    pub(super) const fn grace(&self) -> Duration {
+        self.grace
+    }
+
     pub(super) const fn set_grace(&mut self, grace: Duration) {
         self.grace = grace;
     }

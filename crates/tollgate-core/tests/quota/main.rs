@@ -2,5 +2,6 @@
 //! that keeps to what it announces.
 
 mod provider;
+mod restart;
 mod table;
 mod world;

@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, time::Duration};
 
 use proptest::{collection::vec, prelude::*};
 use tollgate_core::{
-    Demand, Time,
-    quota::{Announced, Quota, QuotaSettings, Refill, Sent},
+    Demand, Time, Unit,
+    quota::{Announced, Quota, QuotaSettings, Refill, SavedQuota, Sent},
 };
 
 use crate::provider::{Kind, Provider};
@@ -33,6 +33,8 @@ struct World {
     provider: Provider,
     events: BTreeMap<(Time, u64), Event>,
     next: u64,
+    /// The first event of this process; answers to earlier ones are lost.
+    born: u64,
     knows_since: Option<Time>,
     refused_since: Option<Time>,
     /// Refusals of what was sent after something was known, and of all.
@@ -49,6 +51,7 @@ impl World {
             provider,
             events: BTreeMap::new(),
             next: 0,
+            born: 0,
             knows_since: None,
             refused_since: None,
             avoidable: 0,
@@ -66,10 +69,12 @@ impl World {
 
     fn run(&mut self, calls: &mut dyn Iterator<Item = Call>, until: Time) {
         let mut waiting = calls.next();
-        while let Some(((now, _), event)) = self.events.pop_first() {
+        while let Some(((now, nth), event)) = self.events.pop_first() {
             if now > until {
+                self.events.insert((now, nth), event);
                 return;
             }
+            let is_lost = nth < self.born;
             match event {
                 Event::Try => {
                     let Some(call) = waiting else { continue };
@@ -87,8 +92,12 @@ impl World {
                 }
                 Event::Arrive(sent, call, began) => {
                     let announced = self.provider.arrive(call.tokens, now);
+                    if is_lost {
+                        continue;
+                    }
                     self.at(now.after(ms(call.back)), Event::Answer(sent, announced, began));
                 }
+                Event::Answer(..) if is_lost => {}
                 Event::Answer(sent, announced, began) => {
                     if announced.throttled {
                         self.refused += 1;
@@ -102,6 +111,24 @@ impl World {
                 }
             }
         }
+    }
+
+    /// Another process goes on with what this one had saved, after so long.
+    fn restart(
+        &mut self,
+        saved: Option<SavedQuota>,
+        settings: QuotaSettings,
+        (at, away): (Time, Duration),
+    ) {
+        let now = at.after(away);
+        self.quota = match saved {
+            Some(saved) => Quota::resume(settings, &saved, away, now),
+            None => Quota::new(settings),
+        };
+        (self.born, self.refused_since) = (self.next, None);
+        let is_known = self.quota.room(Unit::Requests, now).is_some();
+        self.knows_since = is_known.then_some(now.before(ms(1)));
+        self.at(now, Event::Try);
     }
 
     fn send(&mut self, call: Call, now: Time) -> Result<(), Time> {
@@ -147,6 +174,38 @@ proptest! {
         world.run(&mut calls.iter().copied(), Time::MAX);
         prop_assert_eq!(world.avoidable, 0, "{} of {} were refused", world.refused, world.sent);
         prop_assert_eq!(world.sent, calls.len() as u64, "all were sent in the end");
+    }
+}
+
+proptest! {
+    /// Neither is what another process sends that goes on where this one ended.
+    #[test]
+    fn nothing_is_sent_after_a_restart_that_would_be_refused(
+        (calls, later) in (calls(), calls()),
+        (ends_ms, away_ms) in (0..200_000_u64, 0..100_000_u64),
+        window_ms in 1_000..90_000_u64,
+        limits in (1..40_u64, 1_000..20_000_u64),
+        (windows, refill) in (any::<bool>(), prop_oneof![
+            Just(Refill::AtReset), Just(Refill::Learned), Just(Refill::Evenly)
+        ]),
+    ) {
+        let kind = if windows { Kind::Windows } else { Kind::Buckets };
+        let is_wrong = windows && refill == Refill::Evenly;
+        let refill = if is_wrong { Refill::AtReset } else { refill };
+        let provider = Provider::new(kind, ms(window_ms), limits.into());
+        let settings = QuotaSettings { refill, ..QuotaSettings::default() };
+        let mut world = World::new(provider, settings.clone(), true);
+        let (ends, away) = (Time::from_millis(ends_ms), ms(away_ms));
+        world.run(&mut calls.iter().copied(), ends);
+        let saved = world.quota.saved(ends);
+        let told = serde_json::to_string(&saved).expect("JSON");
+        prop_assert_eq!(serde_json::from_str::<Option<SavedQuota>>(&told).expect(&told), saved);
+        // Who waited is told by nobody any more, so only what is under way goes on.
+        world.events.retain(|_, event| !matches!(event, Event::Try));
+        let before = world.avoidable;
+        world.restart(saved, settings, (ends, away));
+        world.run(&mut later.iter().copied(), Time::MAX);
+        prop_assert_eq!((before, world.avoidable), (0, 0));
     }
 }
 

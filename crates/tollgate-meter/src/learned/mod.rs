@@ -4,9 +4,12 @@
 //! not wait for money that nobody will use. Nothing here is a bound: who reserves a likely
 //! amount asks for more while the answer comes.
 
+mod kept;
 mod recent;
 mod sketch;
 
+use kept::Changed;
+pub use kept::OpenLesson;
 use recent::Recent;
 use sketch::Sketch;
 
@@ -18,6 +21,8 @@ pub struct Learned {
     outputs: Recent<(String, String), Sketch>,
     opened: Recent<(String, String), Sketch>,
     models: Recent<String, Model>,
+    /// Of which of those who opened something more was learned.
+    changed: Changed,
 }
 
 /// What one answer taught.
@@ -81,7 +86,7 @@ impl Model {
 impl Default for Learned {
     fn default() -> Self {
         let (outputs, opened) = (Recent::new(MAX_PAIRS), Recent::new(MAX_PAIRS));
-        Self { outputs, opened, models: Recent::new(MAX_MODELS) }
+        Self { outputs, opened, models: Recent::new(MAX_MODELS), changed: Changed::default() }
     }
 }
 
@@ -94,6 +99,7 @@ impl Learned {
         }
         if lesson.opened > 0 {
             self.opened.entry(pair(), Sketch::default).note(lesson.opened);
+            self.changed.note(caller, model);
         }
         let known = self.models.entry(model.into(), || Model::named(model));
         if lesson.output_tokens > 0 {

@@ -37,6 +37,25 @@ impl Sketch {
         self.total += 1;
     }
 
+    /// Its buckets that are not empty, each with what it counts.
+    pub(super) fn to_bytes(&self) -> Vec<u8> {
+        let counted = (0_u8..).zip(self.buckets).filter(|(_, count)| *count > 0);
+        counted.flat_map(|(bucket, count)| [bucket, count as u8, (count >> 8) as u8]).collect()
+    }
+
+    /// What was [written](Self::to_bytes), unless it was something else.
+    pub(super) fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (counted, rest) = bytes.as_chunks();
+        let mut sketch = Self::default();
+        for [bucket, low, high] in counted {
+            let count = u16::from_le_bytes([*low, *high]);
+            *sketch.buckets.get_mut(usize::from(*bucket))? = count;
+        }
+        let total: u64 = sketch.buckets.iter().map(|count| u64::from(*count)).sum();
+        sketch.total = u16::try_from(total).ok().filter(|total| *total <= FULL)?;
+        rest.is_empty().then_some(sketch)
+    }
+
     /// A number that this share of all was not above, if enough is known.
     pub(super) fn at_most(&self, share: f64) -> Option<u64> {
         self.reached(share).map(highest)

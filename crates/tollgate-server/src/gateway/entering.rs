@@ -46,7 +46,7 @@ impl Exchange {
     pub(super) fn account(&self, provider: &Provider) -> Account {
         let own = self.key.as_ref().and_then(|key| key.own(&provider.name).ok().flatten());
         match own {
-            Some(own) => Account::of(own.as_bytes()),
+            Some(own) => self.app.accounts.of(own.as_bytes()),
             None if provider.name == self.home.name && provider.passes_callers(&self.entry) => {
                 self.shown
             }

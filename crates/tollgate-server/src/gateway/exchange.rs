@@ -168,7 +168,7 @@ impl Exchange {
         }
         identity::strip_keys(&mut incoming.head.headers);
         let in_query = query::key(incoming.path_and_query().1);
-        self.shown = Account::shown(&incoming.head.headers, in_query.as_deref());
+        self.shown = self.app.accounts.shown(&incoming.head.headers, in_query.as_deref());
         Ok(())
     }
 

@@ -17,6 +17,7 @@ mod apart;
 mod chance;
 mod forced;
 mod keeper;
+mod learned;
 mod line;
 mod model;
 mod models;
@@ -38,12 +39,13 @@ use tollgate_core::{
     policy::settings::{self, Learn},
 };
 
-pub(crate) use account::Account;
+pub(crate) use account::{Account, Accounts};
 pub(crate) use announced::announced;
 use apart::Apart;
 pub(crate) use chance::Chance;
 pub(crate) use forced::Forced;
 pub(crate) use keeper::{Opened, attend, keep, resume};
+pub(crate) use learned::{LearnedQuota, learned_quotas, resume_quotas};
 use line::Line;
 pub(crate) use line::{Turn, Waiting, tenant};
 use model::Model;
@@ -67,6 +69,8 @@ pub(crate) struct Watch {
     pub(crate) clock: Clock,
     /// Told when a circuit has changed its state.
     changed: Arc<Notify>,
+    /// Told when a provider has refused something for being too much.
+    throttled: Arc<Notify>,
 }
 
 /// What is known of a provider, whatever the policy says of it.
@@ -132,12 +136,17 @@ pub(crate) enum InTheWay {
 
 impl Watch {
     pub(crate) fn new(clock: Clock) -> Self {
-        Self { clock, changed: Arc::default() }
+        Self { clock, changed: Arc::default(), throttled: Arc::default() }
     }
 
     /// Returns when a circuit has changed its state since the last time.
     pub(crate) async fn changed(&self) {
         self.changed.notified().await;
+    }
+
+    /// Returns when a provider has refused something for being too much since the last time.
+    pub(crate) async fn throttled(&self) {
+        self.throttled.notified().await;
     }
 }
 

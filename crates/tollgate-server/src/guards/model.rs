@@ -11,7 +11,7 @@ use tollgate_core::{
         Admission, Breaker, BreakerSettings, Counts, Outcome, Saved, State, Ticket, Transition,
     },
     policy::settings::Learn,
-    quota::{Announced, Sent},
+    quota::{Announced, SavedQuota, Sent},
 };
 
 use super::{Account, Forced, GuardSettings, InTheWay, NotNow, account::Quotas};
@@ -132,7 +132,7 @@ impl Model {
 
     /// It was not sent after all.
     pub(super) fn unsent(&self, account: Account, sent: Sent) {
-        if let Some(quota) = self.inner.lock().quotas.known(account) {
+        if let Some(quota) = self.inner.lock().quotas.told(account) {
             quota.unsent(sent);
         }
     }
@@ -168,6 +168,20 @@ impl Model {
     /// Another process left its breaker like this.
     pub(super) fn resume(&self, settings: BreakerSettings, saved: Saved, now: Time) {
         self.inner.lock().breaker = Breaker::resume(settings, saved, now);
+    }
+
+    /// What was learned of its quotas since the last time.
+    pub(super) fn changed_quotas(&self, now: Time) -> Vec<(Account, Option<SavedQuota>)> {
+        self.inner.lock().quotas.changed(now)
+    }
+
+    /// Another process left a quota like this so long ago.
+    pub(super) fn resume_quota(&self, quota: (Account, &SavedQuota), away: Duration, now: Time) {
+        let mut inner = self.inner.lock();
+        let inner = &mut *inner;
+        if inner.learn.announced {
+            inner.quotas.resume(quota, &inner.learn.quota, away, now);
+        }
     }
 
     /// Other settings: what is known stays as far as they allow it.
@@ -242,7 +256,7 @@ impl Inner {
     }
 
     fn answered(&mut self, account: Account, sent: Sent, told: &Announced, now: Time) {
-        if let Some(quota) = self.quotas.known(account) {
+        if let Some(quota) = self.quotas.told(account) {
             quota.answered(sent, told, now);
         }
     }

@@ -52,12 +52,16 @@ impl Models {
         model
     }
 
+    /// A model that another process knew, unless there are too many.
+    pub(super) fn resumed(&mut self, name: &str, now: Time) -> Option<Arc<Model>> {
+        let is_known = self.known.contains_key(name);
+        let has_room = self.known.len() < MAX_MODELS && name.len() <= MAX_NAME_BYTES;
+        (is_known || has_room).then(|| self.of(name, now))
+    }
+
     /// A model whose breaker another process left like this, unless there are too many.
     pub(super) fn resume(&mut self, name: &str, saved: Saved, now: Time) -> Option<Arc<Model>> {
-        if self.known.len() >= MAX_MODELS || name.len() > MAX_NAME_BYTES {
-            return None;
-        }
-        let model = self.of(name, now);
+        let model = self.resumed(name, now)?;
         model.resume(self.forced.settings(name, &self.settings.breaker), saved, now);
         Some(model)
     }

@@ -64,6 +64,9 @@ impl Pass {
     pub(crate) fn headed(&mut self, told: &Announced, now: Time) {
         if let Some(sent) = self.taken.sent.take() {
             self.model.answered(self.taken.account, sent, told, now);
+            if told.throttled {
+                self.guard.watch.throttled.notify_one();
+            }
             self.guard.known.line.told(self.model.name(), self.taken.account);
         }
     }

@@ -17,6 +17,7 @@ use super::{
     audit::{self, Change},
     vault,
 };
+use crate::guards::Accounts;
 
 /// The roster's file, opened.
 #[derive(Debug)]
@@ -29,12 +30,13 @@ pub(crate) struct Book {
 const APPLICATION_ID: i64 = 0x546f_6c72;
 
 /// The format that this version writes.
-const FORMAT: i64 = 3;
+const FORMAT: i64 = 4;
 
 const SCHEMA: &str = include_str!("schema.sql");
 
 /// What later formats added, from the second on.
-const ADDED: [&str; 2] = [include_str!("circuits.sql"), include_str!("opened.sql")];
+const ADDED: [&str; 3] =
+    [include_str!("circuits.sql"), include_str!("opened.sql"), include_str!("learned.sql")];
 
 /// How long another process's change is waited for.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -106,6 +108,11 @@ impl Book {
         }
         tx.commit().map_err(failed)?;
         Ok(Self { connection, vault })
+    }
+
+    /// Tells the keys of providers apart.
+    pub(super) fn accounts(&self) -> Accounts {
+        self.vault.accounts()
     }
 
     /// A number that changes when another connection has changed the roster.

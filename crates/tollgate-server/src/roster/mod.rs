@@ -10,6 +10,7 @@ mod book;
 mod circuits;
 mod error;
 mod keys;
+mod learned;
 mod moment;
 mod opened;
 mod overrides;
@@ -42,7 +43,7 @@ pub(crate) use vault::KeyText;
 pub(crate) use vault::private;
 use vault::{Hasher, Vault};
 
-use crate::{app::App, dials::Dials};
+use crate::{app::App, dials::Dials, guards::Accounts};
 
 /// The roster of a running process.
 #[derive(Debug)]
@@ -82,6 +83,11 @@ impl Roster {
     /// The roster as it is now. A request looks once and keeps what it saw.
     pub(crate) fn snapshot(&self) -> Guard<Arc<Snapshot>> {
         self.snapshot.load()
+    }
+
+    /// Tells the keys of providers apart, as the next process does.
+    pub(crate) fn accounts(&self) -> Accounts {
+        self.book.lock().book.accounts()
     }
 
     /// What limits are dialed to.

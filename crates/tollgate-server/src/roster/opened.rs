@@ -46,7 +46,7 @@ impl Book {
 
 impl Moment {
     /// How long after `earlier` this is; zero if it is not.
-    fn since(self, earlier: Self) -> Duration {
+    pub(super) fn since(self, earlier: Self) -> Duration {
         let millis = self.millis().saturating_sub(earlier.millis());
         Duration::from_millis(u64::try_from(millis).unwrap_or_default())
     }

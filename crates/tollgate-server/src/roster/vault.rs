@@ -12,7 +12,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use tollgate_core::policy::Settings;
 
 use super::{RosterError, seal::Seal};
-use crate::identity::KEY_PREFIX;
+use crate::{guards::Accounts, identity::KEY_PREFIX};
 
 /// The text of a Tollgate key. It is shown once, to whom it is made for.
 #[derive(Debug)]
@@ -43,6 +43,7 @@ const RANDOM_BYTES: usize = 32;
 const MIN_SECRET_BYTES: usize = 32;
 
 const OF_HASHES: &str = "Tollgate 2026-11 hashes of keys";
+const OF_ACCOUNTS: &str = "Tollgate 2026-11 accounts at providers";
 const OF_NAMES: &str = "Tollgate 2026-11 names of secrets";
 
 impl Vault {
@@ -73,6 +74,11 @@ impl Vault {
     /// What new keys are hashed under.
     pub(super) const fn own(&self) -> &Hasher {
         &self.own
+    }
+
+    /// What keys of providers are told apart under.
+    pub(super) fn accounts(&self) -> Accounts {
+        Accounts::under(blake3::derive_key(OF_ACCOUNTS, &self.own.key))
     }
 
     /// What keys may be hashed under, the newest first.

@@ -165,7 +165,7 @@ async fn a_quota_that_opens_is_used_in_order_and_other_keys_are_not_held_up() {
     for name in ["a", "b", "c"] {
         scene.comes(comer(name)).await;
     }
-    scene.comes(Comer { account: Account::of(b"Bearer own"), ..comer("own") }).await;
+    scene.comes(Comer { account: account_of(b"Bearer own"), ..comer("own") }).await;
     scene.comes(Comer { model: "n", ..comer("other") }).await;
     assert_eq!(scene.log(), [("own", 0), ("other", 0)]);
     scene.seconds(60).await;

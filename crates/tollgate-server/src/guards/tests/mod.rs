@@ -17,8 +17,8 @@ use tollgate_core::{
 };
 
 use super::{
-    Account, Ask, End, Forced, Guard, GuardSettings, InTheWay, NotNow, Pass, Served, Turn, Watch,
-    account::MAX_ACCOUNTS, models::MAX_MODELS,
+    Account, Accounts, Ask, End, Forced, Guard, GuardSettings, InTheWay, NotNow, Pass, Served,
+    Turn, Watch, account::MAX_ACCOUNTS, models::MAX_MODELS,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -85,6 +85,11 @@ fn turn(priority: Option<&'static str>, arrived: Time) -> Turn {
         who.set(Attribute::Priority, priority);
     }
     Turn::of(&who, arrived)
+}
+
+/// The account of a caller's own key.
+fn account_of(key: &[u8]) -> Account {
+    Accounts::under([7; blake3::KEY_LEN]).of(key)
 }
 
 fn ask(model: &str, account: Account, turn: Turn) -> Ask<'_> {
@@ -166,7 +171,7 @@ fn a_result_that_comes_late_counts_for_nothing() {
 #[test]
 fn after_a_429_nothing_is_sent_with_that_key_until_its_time() {
     let world = World::new("");
-    let own = Account::of(b"Bearer own");
+    let own = account_of(b"Bearer own");
     let mut refused = world.ask("m").expect("nothing is known");
     refused.headed(&throttled(7), world.now());
     refused.ended(End::Throttled { retry_after: None }, world.now());
@@ -309,7 +314,7 @@ fn names_that_callers_make_up_take_no_room_and_forget_nobody_ill() {
 #[test]
 fn keys_that_callers_make_up_take_no_room() {
     let world = World::new("");
-    let key = |nth: usize| Account::of(format!("Bearer {nth}").as_bytes());
+    let key = |nth: usize| account_of(format!("Bearer {nth}").as_bytes());
     let mut refused = world.of("m", key(0)).expect("nothing is known");
     refused.headed(&throttled(3_600), world.now());
     drop(refused);

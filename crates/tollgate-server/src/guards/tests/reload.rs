@@ -34,7 +34,7 @@ fn what_was_learned_and_what_is_on_its_way_outlive_other_settings() {
         "[providers.up.breaker]\nfailures = 9\n[providers.up.learn.concurrency]\ninitial = 2",
     );
     assert_eq!(in_the_way(world.ask("m")), (InTheWay::Quota, Some(until)));
-    let own = Account::of(b"Bearer own");
+    let own = account_of(b"Bearer own");
     let second = world.of("m", own).expect("another key has other limits");
     assert_eq!(in_the_way(world.of("m", own)), (InTheWay::Concurrency, None), "two of two");
     world

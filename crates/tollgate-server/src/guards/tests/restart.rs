@@ -1,17 +1,17 @@
-//! Circuits as the next process finds them, in virtual time.
+//! What the next process finds of circuits and quotas, in virtual time.
 
 use std::path::Path;
 
 use tollgate::Memory;
 
 use super::*;
-use crate::{app::App, guards::keep};
+use crate::{app::App, guards::keep, learned};
 
 /// A process with its ledger in this folder, whose providers are at these addresses.
 fn process(folder: &Path, clock: &Clock, addresses: [&str; 2], says: &str) -> Arc<App> {
     let store = format!("[store]\npath = {:?}\n", folder.join("tollgate.db"));
     let providers = addresses.iter().zip(["one", "two"]).map(|(address, name)| {
-        format!("[providers.{name}]\ndialect = \"openai\"\nbase_url = \"{address}\"\n[providers.{name}.breaker]\nfailures = 1\n{says}")
+        format!("[providers.{name}]\ndialect = \"openai\"\nbase_url = \"{address}\"\n[providers.{name}.breaker]\nfailures = 1\n{}", says.replace("NAME", name))
     });
     let text = store + &providers.collect::<String>();
     let sources = Sources { file: Some(("p.toml".to_owned(), text)), ..Sources::default() };
@@ -82,4 +82,96 @@ async fn no_clock_that_was_set_back_makes_a_wait_longer_and_no_policy_that_was_c
     drop(app);
     let app = process(folder.path(), &clock, HERE, "mode = \"closed\"\n");
     drop(world(&app, "one").ask("m").expect("the policy lets all pass"));
+}
+
+/// Of requests.
+fn left(remaining: u64, seconds: u64, now: Time) -> Announced {
+    let reset_at = Some(now.after(SECOND * u32::try_from(seconds).expect("not long")));
+    let reading = Reading { limit: Some(100), remaining: Some(remaining), reset_at };
+    Announced { requests: Some(reading), ..Announced::default() }
+}
+
+/// A request that is told this.
+fn told(world: &World, account: Account, announced: &Announced) {
+    let mut pass = world.of("m", account).expect("it may be sent");
+    pass.headed(announced, world.now());
+    pass.ended(SERVED, world.now());
+}
+
+#[tokio::test]
+async fn what_a_provider_announced_holds_after_a_restart_for_what_is_left_of_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let clock = Clock::set_at(Time::from_millis(1_795_334_400_000));
+    let app = process(folder.path(), &clock, HERE, "");
+    let (one, two) = (world(&app, "one"), world(&app, "two"));
+    let own = app.accounts.of(b"sk-own");
+    told(&one, Account::COMMON, &throttled(60));
+    told(&one, own, &left(0, 30, one.now()));
+    told(&two, Account::COMMON, &throttled(60));
+    learned::keep(&app).await;
+    drop((app, one, two));
+    clock.advance(10 * SECOND);
+    let app = process(folder.path(), &clock, [HERE[0], "https://elsewhere.example"], "");
+    let one = world(&app, "one");
+    // To the millisecond, and rather later.
+    let quota = |account, seconds: u64| {
+        let (why, until) = in_the_way(one.of("m", account));
+        let exactly = one.now().after(SECOND * u32::try_from(seconds).expect("not long"));
+        let late = until.expect("an instant").since(exactly);
+        assert!(why == InTheWay::Quota && late <= Duration::from_millis(1), "{late:?}");
+        assert!(until >= Some(exactly), "not before it may");
+    };
+    quota(Account::COMMON, 50);
+    quota(app.accounts.of(b"sk-own"), 20);
+    drop(one.of("m", app.accounts.of(b"sk-other")).expect("nothing is known of another key"));
+    drop(world(&app, "two").ask("m").expect("nothing is known of another place"));
+    learned::keep(&app).await;
+    drop(app);
+    // What has passed meanwhile is not waited for.
+    clock.advance(25 * SECOND);
+    let app = process(folder.path(), &clock, HERE, "");
+    let one = world(&app, "one");
+    drop(one.of("m", app.accounts.of(b"sk-own")).expect("all of it is there again"));
+    assert_eq!(in_the_way(one.ask("m")).0, InTheWay::Quota);
+}
+
+#[tokio::test]
+async fn no_clock_that_was_set_back_makes_a_provider_be_waited_for_longer_than_it_said() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let clock = Clock::set_at(Time::from_millis(1_795_334_400_000));
+    let app = process(folder.path(), &clock, HERE, "");
+    told(&world(&app, "one"), Account::COMMON, &throttled(60));
+    clock.advance(10 * SECOND);
+    learned::keep(&app).await;
+    drop(app);
+    clock.set_wall(Time::from_millis(1_795_330_000_000));
+    let app = process(folder.path(), &clock, HERE, "");
+    let one = world(&app, "one");
+    let until = one.now().after(50 * SECOND);
+    assert_eq!(in_the_way(one.ask("m")), (InTheWay::Quota, Some(until)));
+    drop(app);
+    let learns_nothing = "[providers.NAME.learn]\nannounced = false\n";
+    let app = process(folder.path(), &clock, HERE, learns_nothing);
+    drop(world(&app, "one").ask("m").expect("the policy does not want to know"));
+}
+
+#[tokio::test]
+async fn what_was_read_of_what_requests_do_not_show_is_known_after_a_restart() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let clock = Clock::set_at(Time::from_millis(1_795_334_400_000));
+    let app = process(folder.path(), &clock, HERE, "");
+    let lesson = tollgate_meter::Lesson { opened: 5_000, ..tollgate_meter::Lesson::default() };
+    let bound = |app: &App, who| app.lessons.ask("m", |learned| learned.open_bound(who, "m"));
+    for _ in 0..8 {
+        app.lessons.note("ann", "m", &lesson);
+    }
+    learned::keep(&app).await;
+    let surprise = tollgate_meter::Lesson { opened: 90_000, ..lesson };
+    app.lessons.note("ann", "m", &surprise);
+    let known = bound(&app, "ann");
+    assert!(known >= Some(180_000), "{known:?}");
+    learned::keep(&app).await;
+    drop(app);
+    let app = process(folder.path(), &clock, HERE, "");
+    assert_eq!((bound(&app, "ann"), bound(&app, "new")), (known, known));
 }

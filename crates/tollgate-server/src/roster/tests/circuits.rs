@@ -67,7 +67,7 @@ fn a_file_of_the_first_format_gets_what_it_lacks() {
     let settings = settings(Some(folder.path()), SECRET);
     let mut book = Book::open(&settings).expect("a book");
     book.set_tier("alice", "gold", &by(NOON)).expect("a tier");
-    for table in ["circuits", "opened"] {
+    for table in ["circuits", "opened", "quotas", "lessons"] {
         let drop = format!("DROP TABLE {table}");
         book.connection.execute(&drop, params![]).expect("an older file");
     }
@@ -79,4 +79,6 @@ fn a_file_of_the_first_format_gets_what_it_lacks() {
     let tiers = roster.ask(|book| book.tiers("", 9)).expect("tiers");
     assert_eq!(tiers.len(), 1);
     assert_eq!(roster.ask(|book| book.opened(by(NOON).at)).expect("rows"), []);
+    assert_eq!(roster.ask(|book| book.quotas(by(NOON).at)).expect("rows"), []);
+    assert_eq!(roster.ask(|book| book.lessons()).expect("rows"), []);
 }

@@ -1,6 +1,7 @@
 //! Keys through their lives, and a file that is shared, copied and tampered with.
 
 mod circuits;
+mod learned;
 mod privileges;
 mod provider_keys;
 

@@ -89,10 +89,7 @@ fn hash(word: &[u8]) -> u64 {
 mod tests {
     use proptest::prelude::*;
 
-    use super::{
-        super::{CL100K, O200K},
-        *,
-    };
+    use super::super::{CL100K, O200K};
 
     /// Texts like those of people, of programs, and of whoever looks for a difference.
     fn text() -> impl Strategy<Value = String> {

@@ -48,7 +48,7 @@ pub(super) struct Taken {
 }
 
 /// How a request ended.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Ended {
     pub(super) outcome: Outcome,
     pub(super) took: Duration,
@@ -56,7 +56,7 @@ pub(super) struct Ended {
 }
 
 /// How its provider bore a request.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(super) enum Bore {
     /// It answered it whole and well, so quickly.
     Well([Option<Pace>; 2]),

@@ -44,7 +44,8 @@ fn a_row_takes_the_place_of_the_one_before_and_goes_when_it_means_nothing() {
     let (short, long) = (learned("m", 0, closed(20)), learned("m", -7, closed(500)));
     book.keep_learned(&[short.clone(), long.clone()], &[], at(0)).expect("kept");
     let longer = LearnedQuota { saved: closed(700), ..short };
-    book.keep_learned(&[longer.clone()], &[lesson(None, &[3, 9, 0])], at(1)).expect("kept");
+    book.keep_learned(std::slice::from_ref(&longer), &[lesson(None, &[3, 9, 0])], at(1))
+        .expect("kept");
     let second = Duration::from_secs(1) - Duration::from_millis(1);
     let found = book.quotas(at(2)).expect("rows");
     assert_eq!(found, [(longer, second), (long.clone(), Duration::from_secs(1) + second)]);

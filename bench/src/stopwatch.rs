@@ -1,4 +1,4 @@
-//! How long work takes, by the project's own clock.
+//! How long work takes, by the project's own clock, and what of many rounds counts.
 
 use std::time::Duration;
 
@@ -29,4 +29,12 @@ pub(crate) fn time(work: impl FnOnce()) -> Duration {
     let watch = Stopwatch::start();
     work();
     watch.elapsed()
+}
+
+/// The middle of some rounds, between the two middle ones of an even number; there is one at
+/// least.
+pub(crate) fn median(mut rounds: Vec<f64>) -> f64 {
+    rounds.sort_by(f64::total_cmp);
+    let middle = &rounds[(rounds.len() - 1) / 2..=rounds.len() / 2];
+    middle.iter().sum::<f64>() / middle.len() as f64
 }

@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use sides::{Governor, Tollgates};
 
-use crate::stopwatch;
+use crate::stopwatch::{self, median};
 
 /// Distinct users.
 pub(crate) const USERS: usize = 100_000;
@@ -106,9 +106,4 @@ fn scaling(side: &Tollgates) -> f64 {
 
 fn per(time: Duration, count: usize) -> f64 {
     time.as_nanos() as f64 / count as f64
-}
-
-fn median(mut all: Vec<f64>) -> f64 {
-    all.sort_by(f64::total_cmp);
-    all[all.len() / 2]
 }

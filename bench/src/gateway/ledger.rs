@@ -13,11 +13,13 @@ use serde::Serialize;
 use super::{
     Measured,
     load::Load,
-    median,
     policy::{self, Kept},
     process::{self, Process},
 };
-use crate::table::{Row, Summary, progress};
+use crate::{
+    stopwatch::median,
+    table::{Row, Summary, progress},
+};
 
 /// For how long to measure.
 #[derive(Args)]

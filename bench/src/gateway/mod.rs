@@ -24,7 +24,7 @@ use hdrhistogram::Histogram;
 use serde::Serialize;
 
 use self::{cached::Cache, client::Target, load::Load, policy::Kept, process::Process};
-use crate::table::progress;
+use crate::{stopwatch::median, table::progress};
 
 /// What to measure, for how long.
 #[derive(Args)]
@@ -202,13 +202,6 @@ impl Latency {
         let at = |quantile| nanos.value_at_quantile(quantile) as f64 / 1_000.0;
         Self { p50_us: at(0.5), p99_us: at(0.99) }
     }
-}
-
-fn median(mut of: Vec<f64>) -> f64 {
-    of.sort_by(f64::total_cmp);
-    // The middle two of an even number.
-    let middle = &of[(of.len().saturating_sub(1)) / 2..=of.len() / 2];
-    middle.iter().sum::<f64>() / middle.len() as f64
 }
 
 /// Fails unless an answer is a success: numbers of refusals would be no numbers.

@@ -18,7 +18,7 @@ use tollgate::{Limiter, Limits, Patience, Verdict};
 use tollgate_core::Demand;
 
 use super::sides::{Slots, who};
-use crate::stopwatch::Stopwatch;
+use crate::stopwatch::{Stopwatch, median};
 
 /// Permits taken and given back in one round.
 const ROUND: u32 = 1_000;
@@ -106,9 +106,4 @@ async fn acquire_permits(semaphore: &Semaphore) -> Result<()> {
         drop(black_box(semaphore.acquire().await?));
     }
     Ok(())
-}
-
-fn median(mut all: Vec<f64>) -> f64 {
-    all.sort_by(f64::total_cmp);
-    all[all.len() / 2]
 }

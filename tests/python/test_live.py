@@ -18,8 +18,8 @@ from deepgram.core.events import EventType
 
 from gateways import Gateway
 
-# What a second of nova-3 costs.
-NANOS_PER_SECOND = 71_670
+# What a second of nova-3 costs live.
+NANOS_PER_SECOND = 80_000
 
 # A tenth of a second of samples, 16,000 a second, two bytes each.
 PIECE = bytes(3_200)

@@ -5,7 +5,7 @@ use std::{collections::HashMap, num::NonZeroU64, sync::Arc};
 use foldhash::fast::RandomState;
 use tollgate_core::{
     Attribute, Attributes, Demand, Now, Policy, ReservationId, Time, Unit,
-    policy::settings::{self, ModelPrice, PricePerCall, PricePerMillion, Unpriced},
+    policy::settings::{self, ModelPrice, PricePerCall, PricePerMillion, PricePerMinute, Unpriced},
 };
 use tollgate_meter::{PaidTools, Price, PriceTable};
 
@@ -37,7 +37,8 @@ impl Prices {
         let assumed = match &settings.unpriced {
             Unpriced::Assume(its) => {
                 let search = its.search.map(|PricePerCall(nanos)| nanos.0);
-                Some(Arc::new(Price { search, ..of_tokens(its.input, its.output) }))
+                let seconds = its.minute.map(of_seconds);
+                Some(Arc::new(Price { search, seconds, ..of_tokens(its.input, its.output) }))
             }
             Unpriced::Deny | Unpriced::Free | Unpriced::DenyWhenBudgeted => None,
         };
@@ -105,6 +106,33 @@ impl Prices {
     }
 }
 
+impl Prices {
+    /// What a live session costs by the second, for all of these names together.
+    ///
+    /// # Errors
+    /// The first of them that has no price of audio.
+    pub(crate) fn live<'a>(
+        &self,
+        provider: &Provider,
+        names: &'a [String],
+    ) -> Result<Rate, &'a String> {
+        let mut all = 0_u64;
+        for name in names {
+            let rate = self.known(&provider.name, Some(provider), name);
+            let its = rate.as_ref().and_then(Rate::price).and_then(|price| price.seconds);
+            all = all.saturating_add(its.ok_or(name)?);
+        }
+        Ok(Rate::Own(Arc::new(Price { seconds: Some(all), ..Price::default() })))
+    }
+
+    /// As [`unpriced`](Self::unpriced), of a live session: a price of tokens alone is none.
+    pub(crate) fn unpriced_live(&self, is_budgeted: impl Fn() -> bool) -> Option<Rate> {
+        let rate = self.unpriced(&is_budgeted)?;
+        let lacks_audio = rate.price().is_some_and(|price| price.seconds.is_none());
+        if lacks_audio { (!is_budgeted()).then_some(Rate::Free) } else { Some(rate) }
+    }
+}
+
 impl Rate {
     /// The price, unless it is free.
     pub(crate) fn price(&self) -> Option<&Price> {
@@ -147,7 +175,13 @@ fn price(name: &str, its: &ModelPrice) -> Price {
     price.max_output_tokens = its.max_output_tokens.map(NonZeroU64::get);
     price.tokens.cached_read = its.cached_input.map(|PricePerMillion(nanos)| nanos.0);
     price.search = its.search.map(|PricePerCall(nanos)| nanos.0);
+    price.seconds = its.minute.map(of_seconds);
     price
+}
+
+/// Per million seconds, rounded up.
+const fn of_seconds(PricePerMinute(nanos): PricePerMinute) -> u64 {
+    nanos.0.saturating_mul(1_000_000).div_ceil(60)
 }
 
 fn of_tokens(

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::usage;
+use super::{live::Extras, usage};
 use crate::{
     AnyRequest, Audio, Gauge, Input, PaidTools, PlainMeter, Scan, ScanError, StreamMeter,
     Tokenizer,
@@ -24,6 +24,8 @@ pub struct Target {
     pub(super) samples: Option<Samples>,
     /// How many channels it says there are.
     pub(super) channels: Option<u64>,
+    /// What it asks for beside the model that costs something live.
+    pub(super) extras: Extras,
 }
 
 /// A request that was understood.
@@ -124,6 +126,7 @@ impl Target {
             by_channel: multichannel.is_some_and(|flag| flag != "false"),
             samples: samples(encoding.as_deref(), sample_rate.as_deref(), channels),
             channels,
+            extras: Extras::of(query.unwrap_or_default()),
         }))
     }
 }
@@ -131,18 +134,24 @@ impl Target {
 /// The values of the parameters, decoded, each at most once.
 fn parameters(query: &str) -> Result<[Option<String>; NAMES.len()], ScanError> {
     let mut values = [const { None }; NAMES.len()];
-    for pair in query.split('&') {
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        let name = decoded(name);
+    for (name, value) in pairs(query) {
         let Some(place) = NAMES.iter().position(|known| name.eq_ignore_ascii_case(known)) else {
             continue;
         };
         if values[place].is_some() || name != NAMES[place] {
             return Err(ScanError::AmbiguousQuery(NAMES[place]));
         }
-        values[place] = Some(decoded(value));
+        values[place] = Some(value);
     }
     Ok(values)
+}
+
+/// The parameters of a query, decoded.
+pub(super) fn pairs(query: &str) -> impl Iterator<Item = (String, String)> {
+    query.split('&').map(|pair| {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        (decoded(name), decoded(value))
+    })
 }
 
 fn decoded(text: &str) -> String {

@@ -101,7 +101,10 @@ pub(super) async fn prepare(
         _ => exchange.allow_model(Some(&model))?,
     }
     exchange.who.set(Attribute::Model, model.clone());
-    let rate = rate(exchange, &model, request.scan().tools)?;
+    let rate = match &target {
+        Target::Live(target) => live_rate(exchange, &target.live_names(&model), &model)?,
+        _ => rate(exchange, &model, request.scan().tools)?,
+    };
     tier::check(exchange, request.scan(), &asked.head.headers)?;
     open::check(exchange, request.scan())?;
     let (request, planned) = estimate::plan(exchange, request, &body, rate.price()).await?;
@@ -192,6 +195,20 @@ pub(super) fn deployment(
         return Ok(Some(name));
     }
     Ok(Some(exchange.provider.deployments.get(&name).cloned().unwrap_or(name)))
+}
+
+fn live_rate(exchange: &Exchange, names: &[String], model: &str) -> Result<Rate, Failure> {
+    let prices = &exchange.live.prices;
+    let missing = match prices.live(&exchange.provider, names) {
+        Ok(rate) => return Ok(rate),
+        Err(missing) => missing,
+    };
+    prices.unpriced_live(|| is_counted(exchange, &[Unit::Usd])).ok_or_else(|| {
+        let sentence = format!(
+            "A live session of `{model}` asks for `{missing}`, which has no price here, and what it costs would be counted: ask the operator for `minute` under `[prices.models.\"{missing}\"]`."
+        );
+        Failure::new(What::ModelUnpriced, sentence).at("model")
+    })
 }
 
 fn rate(exchange: &Exchange, model: &str, tools: PaidTools) -> Result<Rate, Failure> {

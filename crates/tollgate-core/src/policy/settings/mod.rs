@@ -31,7 +31,9 @@ pub use learn::Learn;
 pub use methods::Methods;
 pub(crate) use model::is_model;
 pub use model::{Candidate, Fallback, ModelPath, NamedModel};
-pub use prices::{Assumed, ModelPrice, PricePerCall, PricePerMillion, Prices, Unpriced};
+pub use prices::{
+    Assumed, ModelPrice, PricePerCall, PricePerMillion, PricePerMinute, Prices, Unpriced,
+};
 pub use provider::{Aws, Dialect, Mount, Provider};
 pub use route::{Route, Routes, SessionUse};
 pub use sandbox::{LimitRefill, Outage, OutageFault, Sandbox};

@@ -49,6 +49,10 @@ pub struct Assumed {
     /// USD for each search of the web by a provider's own tool; nothing if not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub search: Option<PricePerCall>,
+    /// USD per minute of audio in a live session. Without it, live sessions that have no price
+    /// are refused where a limit on money applies to them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub minute: Option<PricePerMinute>,
 }
 
 /// The price of a model.
@@ -73,6 +77,10 @@ pub struct ModelPrice {
     /// enable the tool are treated as those for a model that has no price.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub search: Option<PricePerCall>,
+    /// USD per minute of audio. A live session has its price under a name of its own,
+    /// `streaming/` before its model's; without `minute` that is no price.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub minute: Option<PricePerMinute>,
 }
 
 /// Nano-dollars per million tokens, written as dollars: `0.20`.
@@ -82,6 +90,10 @@ pub struct PricePerMillion(pub NanoUsd);
 /// What one call of a provider's own tool costs, written as dollars: `0.01`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PricePerCall(pub NanoUsd);
+
+/// What a minute of audio costs, written as dollars: `0.0048`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PricePerMinute(pub NanoUsd);
 
 /// Dollars as people write them.
 macro_rules! dollars {
@@ -124,6 +136,7 @@ macro_rules! dollars {
 
 dollars!(PricePerMillion, "dollars per million tokens, like \"0.20\"");
 dollars!(PricePerCall, "dollars for each call, like \"0.01\"");
+dollars!(PricePerMinute, "dollars per minute of audio, like \"0.0048\"");
 
 const UNPRICED: [&str; 4] = ["deny", "free", "deny_when_budgeted", "assume"];
 

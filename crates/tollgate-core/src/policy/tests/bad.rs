@@ -99,6 +99,10 @@ const VALUES: &[(&str, &str)] = &[
         "2:23: `prices.unpriced.assume`: `output` is missing",
     ),
     (
+        "[prices.models.\"streaming/a\"]\ninput = 0\nminute = \"-1\"",
+        "3:10: `prices.models.streaming/a.minute`: `-1` is no amount: write a number like 5, 180000 or 0.25, at least 0 and with at most 9 decimals",
+    ),
+    (
         "[prices.models.a]\ninput = 1e-7",
         "2:9: `prices.models.a.input`: `1e-7` is no amount: write a number like 5, 180000 or 0.25, at least 0 and with at most 9 decimals",
     ),

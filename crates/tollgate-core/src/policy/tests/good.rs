@@ -236,8 +236,12 @@ fn settings_are_read() {
     assert_eq!((app.mount, app.body_bound(settings)), (Mount::AtRoot, None));
     assert_eq!(settings.sandbox.error_rate.value(), 0.5);
     let dollars = |nanos| PricePerMillion(NanoUsd(nanos));
-    let assumed =
-        Assumed { input: dollars(2_500_000_000), output: dollars(10_000_000_000), search: None };
+    let assumed = Assumed {
+        input: dollars(2_500_000_000),
+        output: dollars(10_000_000_000),
+        search: None,
+        minute: None,
+    };
     assert_eq!(settings.prices.unpriced, Unpriced::Assume(assumed));
     let llama = &settings.prices.models["Llama-3.2-3B-Instruct"];
     assert_eq!((llama.input, llama.output), (dollars(200_000_000), dollars(600_000_000)));

@@ -132,9 +132,9 @@ fn every_key_is_explained() {
 const SPEND: &str = "[[limits]]\nname = \"spend\"\nusd = \"5/day\"\n";
 
 #[test]
-fn fees_of_searches_are_described_as_they_are_read() {
+fn fees_of_searches_and_of_minutes_are_described_as_they_are_read() {
     let validator = validator();
-    for (search, is_price) in [
+    for (fee, is_price) in [
         ("\"0.01\"", true),
         ("0.035", true),
         ("0", true),
@@ -145,9 +145,13 @@ fn fees_of_searches_are_described_as_they_are_read() {
         ("{ usd = \"0.01\" }", false),
     ] {
         for text in [
-            format!("[prices.models.m]\ninput = \"1\"\nsearch = {search}"),
+            format!("[prices.models.m]\ninput = \"1\"\nsearch = {fee}"),
+            format!("[prices.models.\"streaming/m\"]\ninput = 0\nminute = {fee}"),
             format!(
-                "[prices]\nunpriced = {{ assume = {{ input = \"1\", output = \"2\", search = {search} }} }}"
+                "[prices]\nunpriced = {{ assume = {{ input = \"1\", output = \"2\", search = {fee} }} }}"
+            ),
+            format!(
+                "[prices]\nunpriced = {{ assume = {{ input = \"1\", output = \"2\", minute = {fee} }} }}"
             ),
         ] {
             assert_eq!(validator.is_valid(&as_json(&text)), is_price, "the schema: {text}");

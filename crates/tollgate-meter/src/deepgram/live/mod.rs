@@ -5,6 +5,7 @@
 //! heard as, and what is charged at the end is what the provider told in its `Metadata`. Where
 //! that did not come, it is the later of what was transcribed and what was sent.
 
+mod extras;
 mod message;
 mod sent;
 #[cfg(test)]
@@ -14,7 +15,16 @@ use self::{message::Heard, sent::Sent};
 use super::Target;
 use crate::{Basis, Counts, Ending, Metered, told::Told};
 
+pub(super) use extras::Extras;
 pub use message::CLOSE_STREAM;
+
+impl Target {
+    /// The names whose prices a live session of this model costs by the second, all together:
+    /// the model's own first, then what the query asks for beside it.
+    pub fn live_names(&self, model: &str) -> Vec<String> {
+        self.extras.names(model)
+    }
+}
 
 /// The meter of one live session.
 #[derive(Debug, Clone)]

@@ -147,6 +147,26 @@ fn a_session_begins_with_a_first_slice_for_every_channel() {
 }
 
 #[test]
+fn what_a_session_asks_for_is_priced_under_names_of_its_own() {
+    for (query, names) in [
+        ("model=m&language=en&diarize=false", vec!["streaming/m"]),
+        ("model=m&language=m%75lti", vec!["streaming/m-multilingual"]),
+        (
+            "model=m&keyterm=a&keyterm=b&Diarize_model=x&redact=pci&detect_entities=true",
+            vec![
+                "streaming/m",
+                "streaming/detect_entities",
+                "streaming/diarize",
+                "streaming/keyterm",
+                "streaming/redact",
+            ],
+        ),
+    ] {
+        assert_eq!(target(query).live_names("m"), names, "{query}");
+    }
+}
+
+#[test]
 fn an_error_in_a_session_has_the_names_of_both_its_forms() {
     let told = refusal(&Refusal::new(Reason::Spent, "No."));
     assert_eq!(

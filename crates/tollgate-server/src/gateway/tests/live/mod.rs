@@ -5,6 +5,7 @@
 mod caller;
 mod endings;
 mod hostile;
+mod priced;
 mod provider;
 mod refusals;
 mod sessions;
@@ -27,8 +28,8 @@ const RAW: &str = "model=nova-3&encoding=linear16&sample_rate=16000&channels=1";
 /// Bytes of one second of it.
 const SECOND: usize = 32_000;
 
-/// What a second of nova-3 costs, in nano-dollars.
-const PRICE: u64 = 71_670;
+/// What a second of nova-3 costs live, in nano-dollars.
+const PRICE: u64 = 80_000;
 
 const LIMITS: &str = "[[limits]]\nname = \"slots\"\nconcurrency = 1\n\
                       [[limits]]\nname = \"spend\"\nusd = \"1/day\"\n";

@@ -106,7 +106,8 @@ async fn a_provider_that_refuses_is_passed_over_for_the_next_one_behind_a_name()
     .await;
     let other = up(sandbox().await).replace("providers.up", "providers.other");
     let names = "[models.heard]\nmodels = [\"up/nova-2\", \"other/nova-3\"]\n";
-    let policy = format!("{}{other}{names}{}", up(busy.address), seconds(1_000));
+    let price = "[prices.models.\"streaming/nova-2\"]\ninput = 0\nminute = 0.0058\n";
+    let policy = format!("{}{other}{names}{price}{}", up(busy.address), seconds(1_000));
     let running = Running::with(&policy).await;
     let query = RAW.replace("nova-3", "heard");
     let mut caller = call(&running, &query, "").await.expect("a session");

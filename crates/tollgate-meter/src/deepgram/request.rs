@@ -22,6 +22,8 @@ pub struct Target {
     pub by_channel: bool,
     /// What the query says about samples without a head of their own.
     pub(super) samples: Option<Samples>,
+    /// What takes the longest for its bytes of all that it may be, where it is coded.
+    pub(super) slowest: Samples,
     /// How many channels it says there are.
     pub(super) channels: Option<u64>,
     /// What it asks for beside the model that costs something live.
@@ -125,6 +127,7 @@ impl Target {
             model: model.filter(|name| !name.is_empty()).ok_or(ScanError::NoModelInQuery)?,
             by_channel: multichannel.is_some_and(|flag| flag != "false"),
             samples: samples(encoding.as_deref(), sample_rate.as_deref(), channels),
+            slowest: slowest(encoding.as_deref()),
             channels,
             extras: Extras::of(query.unwrap_or_default()),
         }))
@@ -170,6 +173,18 @@ fn samples(encoding: Option<&str>, rate: Option<&str>, channels: Option<u64>) ->
     let rate: u64 = rate?.parse().ok().filter(|rate| *rate > 0)?;
     let channels = channels.unwrap_or(1).clamp(1, MAX_CHANNELS);
     Some(Samples { bytes_per_second: rate.min(Samples::MAX_RATE) * bytes * channels })
+}
+
+/// What is coded at the lowest rate of a code: no less than that of any, unless it is one of
+/// those for speech alone that take less.
+fn slowest(encoding: Option<&str>) -> Samples {
+    match encoding {
+        // 4.75 kbit/s.
+        Some("amr-nb") => Samples { bytes_per_second: 593 },
+        // 2.15 kbit/s.
+        Some("speex") => Samples { bytes_per_second: 268 },
+        _ => Samples::SLOWEST,
+    }
 }
 
 fn is_json(content_type: &str) -> bool {

@@ -44,7 +44,7 @@ impl Live {
     pub fn new(target: &Target) -> Self {
         Self {
             by_channel: target.by_channel,
-            sent: Sent::new(target.samples, target.channels),
+            sent: Sent::new(target),
             is_closing: false,
             end_millis: 0,
             told: None,
@@ -52,10 +52,12 @@ impl Live {
     }
 
     /// Milliseconds to be reserved before this piece of audio passes, those before it included:
-    /// the most that it is heard as, every channel that is transcribed by itself.
+    /// the most that it is heard as, every channel that is transcribed by itself. Codes that say
+    /// silence in next to no bytes are longer than any bound by bytes: what was transcribed is
+    /// reserved with the next piece at the latest.
     pub fn needs(&mut self, audio: &[u8]) -> u64 {
         self.sent.look(audio);
-        self.of_channels(self.sent.bound_millis(audio.len()))
+        self.of_channels(self.sent.bound_millis(audio.len()).max(self.end_millis))
     }
 
     /// A piece of audio passes. An empty one asks for the end, as `CloseStream` does.

@@ -1,6 +1,6 @@
 //! How long the audio is that was sent, as far as its bytes say.
 
-use super::super::request;
+use super::super::{Target, request};
 use crate::audio::{self, Samples, Wav};
 
 /// The audio that was sent.
@@ -8,6 +8,8 @@ use crate::audio::{self, Samples, Wav};
 pub(super) struct Sent {
     /// What the query says about samples without a head of their own.
     samples: Option<Samples>,
+    /// What takes the longest for its bytes of all that it may be.
+    slowest: Samples,
     channels: Option<u64>,
     /// How it begins, up to [`HEAD_BYTES`].
     head: Vec<u8>,
@@ -19,8 +21,15 @@ pub(super) struct Sent {
 const HEAD_BYTES: usize = 256;
 
 impl Sent {
-    pub(super) const fn new(samples: Option<Samples>, channels: Option<u64>) -> Self {
-        Self { samples, channels, head: Vec::new(), bytes: 0 }
+    pub(super) const fn new(target: &Target) -> Self {
+        let Target { samples, slowest, channels, .. } = target;
+        Self {
+            samples: *samples,
+            slowest: *slowest,
+            channels: *channels,
+            head: Vec::new(),
+            bytes: 0,
+        }
     }
 
     /// Looks at a piece that comes next; the same again changes nothing unless it passed.
@@ -49,7 +58,7 @@ impl Sent {
     /// The longest that it may be with so many bytes more, in milliseconds of one channel.
     pub(super) fn bound_millis(&self, more: usize) -> u64 {
         let bytes = self.bytes.saturating_add(more as u64);
-        let samples = self.known().unwrap_or(Samples::SLOWEST);
+        let samples = self.known().unwrap_or(self.slowest);
         samples.millis(bytes)
     }
 

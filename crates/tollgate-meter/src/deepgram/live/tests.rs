@@ -114,6 +114,25 @@ fn what_is_reserved_is_the_most_that_it_is_heard_as() {
 }
 
 #[test]
+fn codes_of_speech_are_taken_for_as_long_as_they_may_be() {
+    for (encoding, bytes) in [("amr-nb", 593), ("speex", 268), ("amr-wb", 750), ("opus", 750)] {
+        let query = format!("model=m&encoding={encoding}&sample_rate=8000");
+        assert_eq!(live(&query).needs(&vec![0; bytes]), 1_000, "{encoding}");
+    }
+}
+
+#[test]
+fn what_was_transcribed_is_reserved_however_few_bytes_it_was() {
+    for (query, channels) in [("model=m&encoding=opus", 1), ("model=m&multichannel=true", 2)] {
+        let mut silence = sent(query, &[0; 75]);
+        assert_eq!(silence.needs(b""), 100 * channels);
+        silence.hear(&results("30", "10"));
+        assert_eq!(silence.needs(&[0; 75]), 40_000 * channels);
+        assert!(of(&silence).0 <= silence.needs(b""), "as much as is charged");
+    }
+}
+
+#[test]
 fn a_container_is_known_in_whatever_pieces_it_comes() {
     let mut ogg = b"OggS\0\x02".to_vec();
     ogg.resize(300, 0);

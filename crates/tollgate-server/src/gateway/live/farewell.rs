@@ -19,6 +19,10 @@ use crate::net::websocket::WebSocket;
 /// How long the provider may take to transcribe what it has and to tell how much it was.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 
+/// How long the caller may take for one of them. Who takes longer is told no more, so that the
+/// rest is heard.
+const TAKING: Duration = Duration::from_secs(1);
+
 /// How long a side may take to close.
 const CLOSING: Duration = Duration::from_secs(2);
 
@@ -73,8 +77,9 @@ async fn settle(
             if let Message::Text(text) = &message {
                 session.books.hear(text);
             }
-            if let Some(to) = &mut to {
-                to.send(message).await.ok()?;
+            if let Some(its) = &mut to {
+                let sent = tokio::time::timeout(TAKING, its.send(message)).await;
+                to = to.filter(|_| matches!(sent, Ok(Ok(()))));
             }
         }
         Some(())

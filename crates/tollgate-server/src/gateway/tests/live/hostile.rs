@@ -109,6 +109,29 @@ async fn who_reads_nothing_slows_its_provider_and_is_left_in_the_end() {
 }
 
 #[tokio::test]
+async fn who_does_not_take_the_end_pays_what_the_provider_tells() {
+    let provider = Provider::leading(|mut socket| async move {
+        while let Some(Ok(message)) = socket.next().await {
+            if message.is_text() {
+                for _ in 0..400 {
+                    let much = Message::text("x".repeat(64 * 1024));
+                    socket.send(much).await.expect("a listener");
+                }
+                let metadata = r#"{"type":"Metadata","duration":4.0,"channels":1}"#;
+                socket.send(Message::text(metadata)).await.expect("a listener");
+            }
+        }
+    })
+    .await;
+    let running = Running::with(&format!("{}{}", up(provider.address), seconds(10))).await;
+    let mut caller = call(&running, RAW, "").await.expect("a session");
+    for _ in 0..11 {
+        caller.speak(SECOND).await;
+    }
+    assert_eq!(settled(&running).await, heard(4_000));
+}
+
+#[tokio::test]
 async fn what_comes_after_the_end_is_not_passed_on_nor_charged() {
     let running = before_sandbox(&seconds(1_000)).await;
     let mut caller = call(&running, RAW, "").await.expect("a session");

@@ -103,7 +103,8 @@ impl Session {
 
     async fn end(mut self, mut socket: WebSocket) {
         if self.fault == Some(Fault::Stall) {
-            return std::future::pending().await;
+            while let Some(Ok(_)) = socket.next().await {}
+            return;
         }
         let mut all = self.transcript.rest();
         if self.fault != Some(Fault::End) {
@@ -130,5 +131,27 @@ async fn close(mut socket: WebSocket, why: Option<(CloseCode, &'static str)>) {
         let closed = async { while let Some(Ok(_)) = socket.next().await {} };
         // Who does not answer is left.
         let _ = tokio::time::timeout(PATIENCE, closed).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::Asked, *};
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_stalls_is_over_once_its_caller_is_gone() {
+        let asked = Asked::of("model=m").unwrap_or_else(|_| panic!("a query"));
+        let transcript = Transcript::new(asked, String::new());
+        let session = Session { transcript, report: Report::Exact, fault: Some(Fault::Stall) };
+        let (near, far) = tokio::io::duplex(1024);
+        let mut caller = websocket::speaking(Line::new(near), Role::Client).await;
+        let heard = async {
+            caller.send(Message::text(r#"{"type":"CloseStream"}"#)).await.expect("sent");
+            let answer = tokio::time::timeout(PATIENCE * 10, caller.next()).await;
+            assert!(answer.is_err(), "it says nothing");
+            drop(caller);
+        };
+        let both = async { tokio::join!(session.run(Line::new(far)), heard) };
+        tokio::time::timeout(PATIENCE * 20, both).await.expect("an end");
     }
 }

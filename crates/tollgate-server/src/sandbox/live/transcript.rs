@@ -26,6 +26,9 @@ const INTERIM_MILLIS: u64 = 1_000;
 
 const WORDS_PER_SECOND: u64 = 2;
 
+/// The most words of a message, whatever the query says of samples.
+const MAX_WORDS: u64 = 1_000;
+
 /// How a result came to be told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Cause {
@@ -94,7 +97,7 @@ impl Transcript {
     }
 
     fn result(&self, (start, end): (u64, u64), channel: (u64, u64), cause: Cause) -> String {
-        let words = (end - start) * WORDS_PER_SECOND / 1000;
+        let words = ((end - start).saturating_mul(WORDS_PER_SECOND) / 1000).min(MAX_WORDS);
         let text = content::text(usize::try_from(words).unwrap_or(0));
         let model = &self.asked.model;
         let is_final = cause != Cause::Interim;
@@ -111,5 +114,19 @@ impl Transcript {
             },
         });
         with(result, "from_finalize", Some((cause == Cause::Finalize).into())).to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_short_however_long_its_audio_is_said_to_be() {
+        let asked = Asked::of("model=m&encoding=mulaw&sample_rate=1");
+        let asked = asked.unwrap_or_else(|_| panic!("a query"));
+        let mut transcript = Transcript::new(asked, String::new());
+        let said = transcript.hear(&vec![0; 1 << 20]);
+        assert!(said.len() == 1 && said[0].len() < 16 * 1024, "{}", said[0].len());
     }
 }

@@ -188,6 +188,7 @@ impl Quota {
 
     fn advance(&mut self, now: Time) -> Time {
         self.now = self.now.max(now);
+        self.unsure.take_if(|unsure| unsure.is_over(self.now));
         for unit in 0..UNITS.len() {
             let Some(left) = self.left[unit] else { continue };
             let (next, held) = left.advance(self.now);

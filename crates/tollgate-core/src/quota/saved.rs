@@ -38,7 +38,8 @@ pub(super) struct SavedOpening {
 }
 
 /// What is taken from another process is not sure until the provider has told it anew: what that
-/// one did at last may be missing. So one request at a time asks for it.
+/// one did at last may be missing. So one request at a time asks for it, but not for ever: after
+/// a while all that was on its way is told, or is never told.
 #[derive(Debug)]
 pub(super) struct Unsure {
     /// Numbers of what is sent from then on have all that was sent before.
@@ -63,6 +64,11 @@ impl SavedQuota {
 impl Unsure {
     /// Until when another one waits, unless an answer comes before.
     pub(super) fn holds_until(&self) -> Time {
-        self.asked_at.map_or(Time::ZERO, |asked_at| asked_at.after(PATIENCE))
+        self.asked_at.map_or(Time::ZERO, |asked_at| asked_at.min(self.until).after(PATIENCE))
+    }
+
+    /// Whether it was asked for long enough, told or not.
+    pub(super) fn is_over(&self, now: Time) -> bool {
+        now >= self.until.after(PATIENCE)
     }
 }

@@ -52,6 +52,9 @@ fn what_is_on_its_way_is_not_to_be_had_again() {
     assert_eq!(late.check(ONE, at(60)), Ok(()));
 }
 
+/// Half a second of grace after a beginning in the third second, and five for an answer.
+const OVER: Time = Time::from_millis(1_008_500);
+
 #[test]
 fn one_at_a_time_asks_until_somebody_was_told_anew() {
     let mut quota = told(Refill::AtReset, &left(50, at(60)));
@@ -61,14 +64,28 @@ fn one_at_a_time_asks_until_somebody_was_told_anew() {
     // What is sent so soon may be told without what was sent before.
     next.answered(first, &left(40, at(60)), at(3));
     let second = next.send(ONE, at(4)).expect("it was told");
-    assert_eq!(next.check(ONE, at(4)), Err(at(9)));
+    assert_eq!(next.check(ONE, at(4)), Err(OVER), "and after that nobody is waited for");
     next.unsent(second);
     let third = next.send(ONE, at(5)).expect("none is on its way");
-    assert_eq!(next.check(ONE, at(10)), Ok(()), "it was waited for long enough");
-    next.answered(third, &left(39, at(60)), at(10));
-    assert_eq!((next.check(ONE, at(10)), next.room(Unit::Requests, at(10))), (Ok(()), Some(39)));
-    let _ = (next.send(ONE, at(10)), next.send(ONE, at(10)));
-    assert_eq!(next.room(Unit::Requests, at(10)), Some(37), "as many as there is room for");
+    assert_eq!(next.check(ONE, at(7)), Err(OVER));
+    next.answered(third, &left(39, at(60)), at(7));
+    assert_eq!((next.check(ONE, at(7)), next.room(Unit::Requests, at(7))), (Ok(()), Some(39)));
+    let _ = (next.send(ONE, at(7)), next.send(ONE, at(7)));
+    assert_eq!(next.room(Unit::Requests, at(7)), Some(37), "as many as there is room for");
+}
+
+#[test]
+fn whose_answers_take_long_is_not_asked_one_at_a_time_for_ever() {
+    let mut quota = told(Refill::AtReset, &left(50, at(60)));
+    let mut next = resumed(&mut quota, Refill::AtReset, (at(2), SECOND));
+    let first = next.send(ONE, at(3)).expect("there is room");
+    let second = next.send(ONE, at(8)).expect("it was waited for long enough");
+    assert_eq!(next.check(ONE, at(8)), Err(OVER));
+    let many: Vec<_> = (0..100).map_while(|_| next.send(ONE, OVER).ok()).collect();
+    assert_eq!(many.len(), 48, "as many as there is room for, beside those on their way");
+    next.answered(first, &left(49, at(60)), at(30));
+    next.answered(second, &left(48, at(60)), at(30));
+    assert_eq!(next.room(Unit::Requests, at(30)), Some(0));
 }
 
 #[test]

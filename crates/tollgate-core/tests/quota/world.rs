@@ -126,7 +126,9 @@ impl World {
             None => Quota::new(settings),
         };
         (self.born, self.refused_since) = (self.next, None);
-        let is_known = self.quota.room(Unit::Requests, now).is_some();
+        // Whoever does not tell anything for long is sent more of what nothing is known of.
+        let units = [Unit::Requests, Unit::Tokens];
+        let is_known = units.iter().all(|unit| self.quota.room(*unit, now).is_some());
         self.knows_since = is_known.then_some(now.before(ms(1)));
         self.at(now, Event::Try);
     }

@@ -72,6 +72,8 @@ pub struct Standing {
     /// What of the rest is reserved and may come back when work ends; 0 where what is
     /// reserved counts as used, as in windows and buckets.
     pub held: u64,
+    /// What of a period is used above the cap, as where that was lowered since.
+    pub above: u64,
     /// When more is left, if nothing else happens: the next unit to age out or refill, the
     /// period's end ([`Time::MAX`] if it has none); for slots, no later than this instant is
     /// known.
@@ -82,13 +84,19 @@ impl Standing {
     /// Where an account stands that was never used.
     pub const fn unused(charge: &Charge, now: Time) -> Self {
         let cap = charge.rule.cap;
-        Self { limit: charge.limit, cap, remaining: cap, held: 0, reset: now }
+        Self { limit: charge.limit, cap, remaining: cap, held: 0, above: 0, reset: now }
     }
 
     /// Whether so much would have room if nothing were reserved: then it is worth waiting
     /// for what others give back.
     pub const fn has_room_beside_holds(&self, amount: u64) -> bool {
         self.held > 0 && self.remaining.saturating_add(self.held) >= amount
+    }
+
+    /// What is used for good, whatever comes back of what is reserved.
+    pub const fn spent(&self) -> u64 {
+        let used = self.cap.saturating_sub(self.remaining).saturating_add(self.above);
+        used.saturating_sub(self.held)
     }
 }
 

@@ -21,6 +21,8 @@ pub(super) struct Left {
     pub(super) remaining: u64,
     /// What of the rest may come back.
     pub(super) held: u64,
+    /// What is used above the cap.
+    pub(super) above: u64,
     /// When more is left.
     pub(super) reset: Time,
 }
@@ -84,7 +86,7 @@ impl Account<'_> {
     /// What is left, and when more is.
     pub(super) fn standing(self, rule: &Rule, now: Now) -> Left {
         let Rule { kind, cap } = *rule;
-        let left = |remaining, reset| Left { remaining, held: 0, reset };
+        let left = |remaining, reset| Left { remaining, held: 0, above: 0, reset };
         match kind {
             Kind::Bucket { .. } => {
                 let bucket = bucket_of(rule);
@@ -103,11 +105,12 @@ impl Account<'_> {
             Kind::Period { start, end } => {
                 let period = Period { cap, start, end };
                 let (remaining, held) = (period.remaining(self.state), period.held(self.state));
-                Left { remaining, held, reset: period.ends(self.state, now) }
+                let (above, reset) = (period.above(self.state), period.ends(self.state, now));
+                Left { remaining, held, above, reset }
             }
             Kind::Concurrency => {
                 let held = self.state[0];
-                Left { remaining: cap.saturating_sub(held), held, reset: now.time }
+                Left { held, ..left(cap.saturating_sub(held), now.time) }
             }
             Kind::Sessions { .. } => left(cap, now.time),
         }

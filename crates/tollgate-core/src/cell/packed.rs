@@ -145,8 +145,8 @@ impl Packed {
         if !self.look(entry).fits(&charge.rule) {
             entry = self.reshape(entry, &charge.rule, now);
         }
-        let Left { remaining, held, reset } = self.look(entry).standing(&charge.rule, now);
-        Some(Standing { limit: charge.limit, cap: charge.rule.cap, remaining, held, reset })
+        let Left { remaining, held, above, reset } = self.look(entry).standing(&charge.rule, now);
+        Some(Standing { limit: charge.limit, cap: charge.rule.cap, remaining, held, above, reset })
     }
 
     pub(crate) fn is_idle(&self, now: Now) -> bool {

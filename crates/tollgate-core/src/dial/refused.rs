@@ -6,7 +6,7 @@ use crate::{Charge, Decision, Order, Refusal, Retry, Standing, Time};
 enum InTheWay {
     /// For good.
     Always,
-    /// Until its dial is looked at: it may allow more then.
+    /// Until its dial is looked at, and what is spent begins anew: it may allow more then.
     Dialed(Time),
     /// Until then, or not at all.
     Until(Time),
@@ -54,7 +54,13 @@ impl Order<'_> {
                 return InTheWay::Always;
             }
             if amount > rule.cap || rule.kind.is_endless() {
-                return InTheWay::Dialed(dialed.until);
+                let is_gone = |it: &&Standing| it.spent().saturating_add(amount) > dialed.cap;
+                return match standing.filter(is_gone) {
+                    None => InTheWay::Dialed(dialed.until),
+                    // The dial forbids nothing that would be there else.
+                    Some(_) if rule.kind.is_endless() => InTheWay::Always,
+                    Some(it) => InTheWay::Dialed(dialed.until.max(it.reset)),
+                };
             }
         } else if amount > rule.cap {
             return InTheWay::Always;
@@ -84,6 +90,7 @@ mod tests {
     };
 
     const NEXT: Time = Time::from_nanos(9);
+    const RESET: Time = Time::from_nanos(20);
 
     fn limit(name: &str, measure: Measure) -> Limit {
         Limit::new(name, &[], Unit::Tokens, measure)
@@ -100,15 +107,26 @@ mod tests {
     /// What is told of so many tokens that are refused for good, where this much is left and held
     /// of each limit.
     fn told(limits: Vec<Limit>, grant: &Grant, tokens: u64, left: &[(u64, u64)]) -> Retry {
+        let left: Vec<_> = left.iter().map(|(left, held)| (*left, *held, 0)).collect();
+        told_above(limits, grant, tokens, &left)
+    }
+
+    /// As [`told`], where this much is used above each limit beside.
+    fn told_above(
+        limits: Vec<Limit>,
+        grant: &Grant,
+        tokens: u64,
+        left: &[(u64, u64, u64)],
+    ) -> Retry {
         let policy = Policy::new(limits).expect("a policy");
         let mut who = Attributes::new();
         who.set_grants(Grants::new(vec![grant.clone()]));
         let demand = Usage { input_tokens: tokens, ..Usage::ONE_REQUEST };
         let now = Now::at(Time::from_nanos(5));
         let order = policy.order(ReservationId(1), &who, &demand, now, Time::MAX);
-        let standings = order.charges.iter().zip(left).map(|(charge, (remaining, held))| {
-            let unused = Standing::unused(charge, now.time);
-            Standing { remaining: *remaining, held: *held, reset: Time::from_nanos(20), ..unused }
+        let standings = order.charges.iter().zip(left).map(|(charge, (remaining, held, above))| {
+            let (remaining, held, above) = (*remaining, *held, *above);
+            Standing { remaining, held, above, reset: RESET, ..Standing::unused(charge, now.time) }
         });
         let refusal = Refusal {
             limit: grant.limit,
@@ -138,6 +156,24 @@ mod tests {
     }
 
     #[test]
+    fn what_is_spent_is_not_told_as_lowered() {
+        let told = |unit, tokens, left| {
+            let calendar = || Calendar::new(unit, TimeZone::UTC).into();
+            let (limit, grant) = dialed(|cap| Measure::Period { calendar: calendar(), cap });
+            told_above(vec![limit], &grant, tokens, &[left])
+        };
+        let total = |tokens, left| told(PeriodUnit::Total, tokens, left);
+        assert_eq!(total(5, (0, 0, 85)), Retry::NotBefore(NEXT), "95 are spent, and it asks for 5");
+        assert_eq!(total(6, (0, 0, 85)), Retry::Never, "there are not as many");
+        assert_eq!(total(6, (0, 1, 85)), Retry::NotBefore(NEXT), "but one may come back");
+        assert_eq!(total(1, (0, 0, 90)), Retry::Never, "all is spent");
+        assert_eq!(total(11, (10, 0, 0)), Retry::NotBefore(NEXT), "nothing is spent");
+        let day = |tokens, left| told(PeriodUnit::Day, tokens, left);
+        assert_eq!(day(11, (0, 0, 79)), Retry::NotBefore(NEXT));
+        assert_eq!(day(11, (0, 0, 80)), Retry::NotBefore(RESET), "at its end it is there again");
+    }
+
+    #[test]
     fn what_another_limit_forbids_is_told() {
         let window = |cap| Measure::Window { length: Duration::from_secs(60), cap };
         let (limit, grant) = dialed(window);
@@ -150,7 +186,7 @@ mod tests {
         let soft = Limit { shadow: true, ..other(window(49)) };
         assert_eq!(with(soft, (49, 0)), Retry::NotBefore(NEXT));
         assert_eq!(with(other(window(60)), (60, 0)), Retry::NotBefore(NEXT));
-        let later = Retry::NotBefore(Time::from_nanos(20));
+        let later = Retry::NotBefore(RESET);
         assert_eq!(with(other(window(60)), (49, 0)), later, "it has room later");
         let calendar = Calendar::new(PeriodUnit::Total, TimeZone::UTC).into();
         let total = other(Measure::Period { calendar, cap: 60 });

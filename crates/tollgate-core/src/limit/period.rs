@@ -71,6 +71,11 @@ impl Period {
         self.cap.saturating_sub(self.used(state))
     }
 
+    /// What is used above the cap.
+    pub(crate) const fn above(self, state: &[u64]) -> u64 {
+        self.used(state).saturating_sub(self.cap)
+    }
+
     /// What of it is reserved.
     pub(crate) const fn held(self, state: &[u64]) -> u64 {
         if self.turns(state) { 0 } else { state[HELD] }

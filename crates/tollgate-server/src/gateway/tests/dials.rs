@@ -153,3 +153,23 @@ async fn open_input_is_not_narrowed_for_what_a_dial_has_lowered() {
     assert_eq!(refused.header("retry-after"), Some("5"));
     assert!(provider.is_idle().await, "nothing was sent");
 }
+
+#[tokio::test]
+async fn what_is_spent_for_good_is_not_told_as_lowered_for_a_while() {
+    let provider = Provider::json(COMPLETION).await;
+    let policy = POLICY.replace("0.0017/day", "0.00068/day").replace("20/minute", "20/total");
+    let running = Running::with(&format!("{}{policy}", up(&provider.base_url()))).await;
+    for _ in 0..20 {
+        assert_eq!(running.chat(CHAT).await.status, StatusCode::OK);
+    }
+    // Half of the money is left for two thirds of the day.
+    let dial = dialed(&running).await;
+    assert!((0.7..0.8).contains(&dial), "{dial}");
+    let refused = running.chat(CHAT).await;
+    assert_eq!(refused.header("x-tollgate-limit"), Some("rate"));
+    assert_eq!(refused.header("retry-after"), None, "no time brings it back");
+    assert_eq!(refused.header("x-should-retry"), Some("false"));
+    let check = post("/v1/check", r#"{"provider":"up"}"#);
+    let check = running.send(check).await.json();
+    assert_eq!((&check["error"], &check["retry_after"]), (&"budget_exhausted".into(), &().into()));
+}

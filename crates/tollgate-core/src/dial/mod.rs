@@ -5,6 +5,7 @@
 //!   the limit's own minimum.
 //! - **Monotone**: the more is left of the budget, the later it is in its period, and the more
 //!   calls succeed, the more is allowed.
+//! - **In steps** of a thousandth, rounded down: what remembers measures has not many of a limit.
 //! - **Open where all is well**: a budget that is used no faster than its time passes, and a
 //!   service that does what it is asked, leave the limit as it is.
 //!
@@ -50,6 +51,9 @@ pub const MIN_CALLS: u64 = 10;
 
 const WHOLE: u32 = 1_000_000;
 
+/// A dial moves by so much at the least, so that a limit has few measures: ledgers keep each.
+const STEP: u32 = WHOLE / 1_000;
+
 /// Longer periods count as so long: thousands of years.
 const MAX_MILLIS: u128 = 1 << 43;
 
@@ -62,7 +66,8 @@ impl Dial {
         let (spending, success) = (spending(budget), success(tighten, history));
         let both = u64::from(spending) * u64::from(success) / u64::from(WHOLE);
         let floor = millionths(tighten.floor.value());
-        Self(u32::try_from(both).unwrap_or(WHOLE).max(floor).min(WHOLE))
+        let both = u32::try_from(both).unwrap_or(WHOLE) / STEP * STEP;
+        Self(both.max(floor).min(WHOLE))
     }
 
     /// The share, from 0 to 1.

@@ -71,6 +71,20 @@ fn all_of_a_measure_is_dialed() {
     assert_eq!(closed.of_measure(&slots(9), 1), slots(1));
 }
 
+#[test]
+fn it_moves_by_thousandths_so_that_a_limit_has_few_measures() {
+    let of = |remaining| {
+        let budget = Budget { amount: 100_000, remaining, length: DAY, left: DAY };
+        Dial::of(&tighten(0.1005, 0.9), &budget, WELL)
+    };
+    let caps: std::collections::BTreeSet<u64> =
+        (0..=100_000).map(|left| of(left).of_amount(1_000_000, 1)).collect();
+    assert_eq!(caps.len(), 901, "its floor, and what is above");
+    assert_eq!(of(55_599).to_string(), "55.5 %", "rounded down");
+    assert!(!of(99_999).is_open() && of(100_000).is_open());
+    assert_eq!(of(0).of_amount(1_000_000, 1), 100_500, "the floor is what the policy says");
+}
+
 fn budgets() -> impl Strategy<Value = Budget> {
     (any::<u64>(), 0.0..=1.0_f64, 1_u64..3_000_000, 0.0..=1.0_f64).prop_map(
         |(amount, part, seconds, time)| {

@@ -37,8 +37,10 @@ pub(crate) struct Tally {
     largest: Text,
     /// Searches that were made so far, where usage does not tell them.
     searches: u64,
-    /// How many may be made, which all were where the stream does not come to its end.
+    /// How many may be made.
     allowed_searches: u64,
+    /// Whether an event tells each as it begins, so that one at most is not seen.
+    tells_searches: bool,
     ending: Ending,
 }
 
@@ -59,8 +61,14 @@ impl Tally {
             largest: Text::default(),
             searches: 0,
             allowed_searches: scan.tools.searches,
+            tells_searches: false,
             ending: Ending::Cut,
         }
+    }
+
+    /// Of a stream that tells each search as it begins.
+    pub(crate) const fn telling_searches(self) -> Self {
+        Self { tells_searches: true, ..self }
     }
 
     /// The vocabulary that texts are to be counted by.
@@ -131,11 +139,20 @@ impl Tally {
         if basis != Basis::Told || counts.searches == 0 {
             counts.searches = counts.searches.max(self.searches);
         }
-        // What was searched may be told with the last piece alone.
         if self.ending != Ending::Complete {
-            counts.searches = counts.searches.max(self.allowed_searches);
+            counts.searches = counts.searches.max(self.possible_searches(basis));
         }
         Metered { counts, basis, ending: self.ending, text_bytes: self.text_bytes }
+    }
+
+    /// How many searches there may have been at a stream that does not come to its end: what was
+    /// searched may be told with the last piece alone.
+    fn possible_searches(&self, basis: Basis) -> u64 {
+        match self.tells_searches {
+            false => self.allowed_searches,
+            true if basis == Basis::Told => self.searches,
+            true => self.allowed_searches.min(self.searches + 1),
+        }
     }
 
     /// The tokens that the model has made so far, as far as the text tells. Most providers

@@ -187,7 +187,7 @@ impl AnyRequest for Request {
     }
 
     fn stream_meter(&self, gauge: Gauge) -> StreamMeter {
-        let tally = Tally::new(&self.scan, gauge, true);
+        let tally = Tally::new(&self.scan, gauge, true).telling_searches();
         let frames = Frames::sse();
         StreamMeter::of(frames, Box::new(Messages::default()), tally)
     }

@@ -164,8 +164,13 @@ data: {"type":"response.completed","response":{"usage":{"input_tokens":37,"outpu
     let (begun, _) = stream.split_once(r#"data: {"type":"response.completed""#).expect("an end");
     for end in ["", "data: {\"type\":\"error\"}\n\n"] {
         let cut = every_split(&request, format!("{begun}{end}").as_bytes());
-        assert_eq!(cut.counts.searches, ALLOWED_SEARCHES, "nor of a stream: {end}");
+        assert_eq!(cut.counts.searches, 2 + 1, "each is told, and one may have begun: {end}");
+        let bounded = response(r#","tools":[{"type":"web_search"}],"max_tool_calls":2"#);
+        let bounded = every_split(&bounded, format!("{begun}{end}").as_bytes());
+        assert_eq!(bounded.counts.searches, 2, "no more than it may");
     }
+    let none = every_split(&response(""), b"data: {\"type\":\"error\"}\n\n");
+    assert_eq!(none.counts.searches, 0, "it may not search");
 }
 
 #[test]
@@ -196,7 +201,10 @@ data: {"type":"content_block_start","content_block":{"type":"server_tool_use","n
     assert_eq!(cut.counts.searches, 3, "as far as anybody saw");
     let early = begun.split_inclusive("\n\n").next().expect("an event");
     let early = every_split(&request, early.as_bytes());
-    assert_eq!(early.counts.searches, 3, "nobody knows how many there were");
+    assert_eq!(early.counts.searches, 1, "each is told, and one may have begun");
+    let (told, _) = ended.split_once("data: {\"type\":\"message_stop").expect("an end");
+    let told = every_split(&request, format!("{begun}{told}").as_bytes());
+    assert_eq!((told.ending, told.counts.searches), (Ending::Cut, 2), "all is told");
     let absurd = answer.replace(":2}", ":10001}");
     let absurd = every_plain_split(&request, absurd.as_bytes());
     assert_eq!((absurd.basis, absurd.counts.searches), (Basis::Implausible, 3));

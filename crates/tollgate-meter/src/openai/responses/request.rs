@@ -175,7 +175,7 @@ impl AnyRequest for Request {
     }
 
     fn stream_meter(&self, gauge: Gauge) -> StreamMeter {
-        let tally = Tally::new(&self.scan, gauge, true);
+        let tally = Tally::new(&self.scan, gauge, true).telling_searches();
         StreamMeter::of(Frames::large_sse(), Box::new(Parts), tally)
     }
 

@@ -183,6 +183,10 @@ impl Places {
     }
 
     /// Somebody does not stand before others any more, who waited for this.
+    ///
+    /// Who is rung first may be the one itself, if it is the first of its model and key, and that
+    /// must be so: what it waits for from now on may have been freed between its question and
+    /// here, when it was not yet known to wait for that, so nobody rang. It asks once more.
     fn moved(&self, model: &str, account: Account, why: InTheWay) {
         self.ring(|waiter| waiter.is_of(model, account));
         match why {

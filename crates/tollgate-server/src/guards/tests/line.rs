@@ -217,3 +217,27 @@ async fn places_are_bounded_and_another_policy_asks_everybody_anew() {
     assert_eq!(scene.log(), [("waits", 0)]);
     drop(first);
 }
+
+#[tokio::test(start_paused = true)]
+async fn who_finds_something_else_in_its_way_that_is_gone_by_then_asks_once_more() {
+    let scene = Scene::new(ONE);
+    let world = &scene.world;
+    let mut refused = world.ask("m").expect("nothing is known");
+    refused.headed(&throttled(7), world.now());
+    drop(refused);
+    let (bell, first) = (Arc::default(), turn(None, world.now()));
+    let quota = world.ask("m").expect_err("it is closed");
+    let place = world.guard.wait(ask("m", Account::COMMON, first), quota, &bell).expect("a place");
+    scene.seconds(7).await;
+    let other = world.of("m", account_of(b"Bearer own")).expect("its quota is another");
+    let asked = ask("m", Account::COMMON, place.turn());
+    let slots = world.guard.admit(asked, world.now()).expect_err("the one place is taken");
+    assert_eq!((quota.why, slots.why), (InTheWay::Quota, InTheWay::Concurrency));
+    // The place is free again, and nobody is known yet to wait for it.
+    other.unsent();
+    let is_rung = || async { tokio::time::timeout(SECOND, bell.notified()).await.is_ok() };
+    assert!(!is_rung().await);
+    place.found(slots);
+    assert!(is_rung().await, "who else would?");
+    drop(world.guard.admit(asked, world.now()).expect("there is room"));
+}

@@ -129,7 +129,7 @@ impl App {
             stage: AtomicU8::new(STARTING),
         };
         guards::resume(&app.live().providers, &app.roster, started)?;
-        learned::resume(&app, started)?;
+        learned::resume(&app, started);
         app.force_circuits();
         Ok(app)
     }

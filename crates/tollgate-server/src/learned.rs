@@ -12,8 +12,8 @@ use tollgate_core::Now;
 
 use crate::{
     app::App,
-    guards::{learned_quotas, resume_quotas},
-    roster::{Moment, RosterError},
+    guards::{learned_quotas, quotas_not_kept, resume_quotas},
+    roster::Moment,
 };
 
 /// How long after a write the next one is: at the least, and where nobody was refused.
@@ -43,6 +43,10 @@ pub(crate) async fn keep(app: &Arc<App>) {
         }
         let kept =
             app.roster.ask(|book| book.keep_learned(&quotas, &lessons, Moment::of(now.wall)));
+        if kept.is_err() {
+            quotas_not_kept(&app.live().providers, &quotas);
+            app.lessons.not_kept(&lessons);
+        }
         kept.map(|()| Some((quotas.len(), lessons.len())))
     });
     match kept.await {
@@ -52,19 +56,27 @@ pub(crate) async fn keep(app: &Arc<App>) {
         }
         Ok(Err(error)) => tracing::warn!(
             %error,
-            "what was learned of providers is not kept, so a restart finds it out anew"
+            "what was learned of providers is not kept yet, and is tried again"
         ),
         Err(error) => tracing::error!(%error, "keeping what was learned failed"),
     }
 }
 
-/// Goes on with what another process has learned.
-///
-/// # Errors
-/// When the roster cannot be read.
-pub(crate) fn resume(app: &App, now: Now) -> Result<(), RosterError> {
-    let learned = app.roster.ask(|book| book.quotas(Moment::of(now.wall)))?;
-    resume_quotas(&app.live().providers, learned, now.time);
-    app.lessons.resume(&app.roster.ask(|book| book.lessons())?);
-    Ok(())
+/// Goes on with what another process has learned, as far as that can be read: nobody needs it to
+/// start.
+pub(crate) fn resume(app: &App, now: Now) {
+    match app.roster.ask(|book| book.quotas(Moment::of(now.wall))) {
+        Ok(learned) => resume_quotas(&app.live().providers, learned, now.time),
+        Err(error) => tracing::warn!(
+            %error,
+            "what providers announced before the restart is not known, so they are asked anew"
+        ),
+    }
+    match app.roster.ask(|book| book.lessons()) {
+        Ok(lessons) => app.lessons.resume(&lessons),
+        Err(error) => tracing::warn!(
+            %error,
+            "what providers read before the restart is not known, so it is learned anew"
+        ),
+    }
 }

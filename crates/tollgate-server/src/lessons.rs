@@ -31,6 +31,11 @@ impl Lessons {
         self.shards.iter().flat_map(|shard| shard.lock().changed()).collect()
     }
 
+    /// This was not kept after all, so it is told again.
+    pub(crate) fn not_kept(&self, lessons: &[OpenLesson]) {
+        lessons.iter().for_each(|lesson| self.shard(&lesson.model).lock().not_kept(lesson));
+    }
+
     /// Goes on with what another process has learned.
     pub(crate) fn resume(&self, lessons: &[OpenLesson]) {
         lessons.iter().for_each(|lesson| self.shard(&lesson.model).lock().resume(lesson));

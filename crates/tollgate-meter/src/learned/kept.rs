@@ -46,6 +46,13 @@ impl Learned {
         of_models.into_iter().chain(of_pairs).collect()
     }
 
+    /// This was not kept after all, so it is told again.
+    pub fn not_kept(&mut self, lesson: &OpenLesson) {
+        if let Some(caller) = &lesson.caller {
+            self.changed.note(caller, &lesson.model);
+        }
+    }
+
     /// Goes on with what another process has learned, in the place of what is known.
     pub fn resume(&mut self, lesson: &OpenLesson) {
         let Some(sketch) = Sketch::from_bytes(&lesson.numbers) else { return };
@@ -80,6 +87,9 @@ mod tests {
             assert!(bound.is_some() && again.open_bound(caller, "m") == bound, "{caller}");
         }
         assert!(learned.changed().is_empty(), "it was told");
+        kept.iter().for_each(|lesson| learned.not_kept(lesson));
+        let again = learned.changed();
+        assert!(again.len() == 3 && kept.iter().all(|it| again.contains(it)), "{again:?}");
         learned.note("bob", "m", &opened(90));
         assert_eq!(learned.changed().len(), 2, "bob's and the model's");
     }

@@ -35,6 +35,15 @@ pub(crate) fn learned_quotas(providers: &Providers, now: Time) -> Vec<LearnedQuo
     providers.all().flat_map(of).collect()
 }
 
+/// This was not kept after all, so it is told again.
+pub(crate) fn quotas_not_kept(providers: &Providers, quotas: &[LearnedQuota]) {
+    for quota in quotas {
+        if let Some(provider) = providers.named(&quota.provider) {
+            provider.guard.quota_not_kept(&quota.model, quota.account);
+        }
+    }
+}
+
 /// Goes on with what another process has learned so long ago.
 pub(crate) fn resume_quotas(
     providers: &Providers,
@@ -59,6 +68,13 @@ impl Guard {
             changed.map(move |(account, saved)| (name.clone(), account, saved))
         };
         models.iter().flat_map(of).collect()
+    }
+
+    fn quota_not_kept(&self, model: &str, account: Account) {
+        let models = self.known.models.lock().named();
+        if let Some(model) = models.iter().find(|known| known.name() == model) {
+            model.quota_not_kept(account);
+        }
     }
 
     fn resume_quota(&self, model: &str, quota: (Account, &SavedQuota), away: Duration, now: Time) {

@@ -45,7 +45,7 @@ use apart::Apart;
 pub(crate) use chance::Chance;
 pub(crate) use forced::Forced;
 pub(crate) use keeper::{Opened, attend, keep, resume};
-pub(crate) use learned::{LearnedQuota, learned_quotas, resume_quotas};
+pub(crate) use learned::{LearnedQuota, learned_quotas, quotas_not_kept, resume_quotas};
 use line::Line;
 pub(crate) use line::{Turn, Waiting, tenant};
 use model::Model;

@@ -175,6 +175,12 @@ impl Model {
         self.inner.lock().quotas.changed(now)
     }
 
+    /// What was learned of a quota was not kept.
+    pub(super) fn quota_not_kept(&self, account: Account) {
+        // Whoever is told is marked.
+        let _ = self.inner.lock().quotas.told(account);
+    }
+
     /// Another process left a quota like this so long ago.
     pub(super) fn resume_quota(&self, quota: (Account, &SavedQuota), away: Duration, now: Time) {
         let mut inner = self.inner.lock();

@@ -49,7 +49,7 @@ impl Book {
                    WHERE until > ? ORDER BY saved DESC";
         let mut select = self.connection.prepare(sql)?;
         let rows = select.query_map([now], |row| read_quota(row, now))?;
-        Ok(rows.collect::<Result<_, _>>()?)
+        readable("quotas", rows)
     }
 
     /// How much providers read, the oldest first.
@@ -62,7 +62,7 @@ impl Book {
         let rows = select.query_map([], |row| {
             Ok(OpenLesson { caller: row.get(0)?, model: row.get(1)?, numbers: row.get(2)? })
         })?;
-        Ok(rows.collect::<Result<_, _>>()?)
+        readable("lessons", rows)
     }
 }
 
@@ -88,6 +88,26 @@ fn keep_lesson(tx: &Transaction<'_>, lesson: &OpenLesson, now: Moment) -> rusqli
     let sql = "REPLACE INTO lessons VALUES (?, ?, ?, ?)";
     tx.prepare_cached(sql)?.execute(params![caller, model, numbers, now])?;
     Ok(())
+}
+
+/// The rows that can be read: one that holds something else than its table says is passed over.
+fn readable<T>(
+    table: &str,
+    rows: impl Iterator<Item = rusqlite::Result<T>>,
+) -> Result<Vec<T>, RosterError> {
+    let mut read = Vec::new();
+    for row in rows {
+        match row {
+            Ok(row) => read.push(row),
+            Err(
+                error @ (rusqlite::Error::InvalidColumnType(..)
+                | rusqlite::Error::FromSqlConversionFailure(..)
+                | rusqlite::Error::IntegralValueOutOfRange(..)),
+            ) => tracing::warn!(%table, %error, "a row of what was learned is passed over"),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(read)
 }
 
 /// Nothing is known of what another version wrote.

@@ -175,3 +175,33 @@ async fn what_was_read_of_what_requests_do_not_show_is_known_after_a_restart() {
     let app = process(folder.path(), &clock, HERE, "");
     assert_eq!((bound(&app, "ann"), bound(&app, "new")), (known, known));
 }
+
+#[tokio::test]
+async fn what_could_not_be_kept_is_kept_later_and_what_cannot_be_read_stops_no_start() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let clock = Clock::set_at(Time::from_millis(1_795_334_400_000));
+    let app = process(folder.path(), &clock, HERE, "");
+    let file = rusqlite::Connection::open(folder.path().join("tollgate.db-roster"));
+    let file = file.expect("the roster");
+    file.execute_batch(
+        "CREATE TRIGGER full BEFORE INSERT ON lessons BEGIN SELECT RAISE(ABORT, 'full'); END",
+    )
+    .expect("no lesson is kept");
+    let lesson = tollgate_meter::Lesson { opened: 5_000, ..tollgate_meter::Lesson::default() };
+    (0..8).for_each(|_| app.lessons.note("ann", "m", &lesson));
+    told(&world(&app, "one"), Account::COMMON, &throttled(60));
+    learned::keep(&app).await;
+    file.execute_batch("DROP TRIGGER full").expect("there is room again");
+    // Nothing was learned since, and all of it is kept.
+    learned::keep(&app).await;
+    drop(app);
+    let app = process(folder.path(), &clock, HERE, "");
+    assert_eq!(in_the_way(world(&app, "one").ask("m")).0, InTheWay::Quota);
+    let bound = |app: &App| app.lessons.ask("m", |learned| learned.open_bound("ann", "m"));
+    assert!(bound(&app).is_some());
+    drop(app);
+    file.execute_batch("DROP TABLE quotas").expect("dropped");
+    let app = process(folder.path(), &clock, HERE, "");
+    drop(world(&app, "one").ask("m").expect("nothing is known of it"));
+    assert!(bound(&app).is_some(), "the one is read without the other");
+}

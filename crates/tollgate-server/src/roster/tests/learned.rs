@@ -79,3 +79,21 @@ fn rows_are_bounded_and_what_another_version_wrote_is_passed_over() {
     let found = book.quotas(at(2)).expect("rows");
     assert!(found.iter().all(|(one, _)| one.saved.is_none()));
 }
+
+#[test]
+fn a_row_of_another_type_is_passed_over_alone() {
+    let mut book = Book::open(&settings(None, SECRET)).expect("a book");
+    let now = by(NOON).at;
+    let quotas = [learned("m", 1, closed(60)), learned("n", 2, closed(60))];
+    let lessons = [lesson(None, &[3, 9, 0]), lesson(Some("ann"), &[4, 8, 0])];
+    book.keep_learned(&quotas, &lessons, now).expect("kept");
+    book.connection
+        .execute_batch(
+            "UPDATE quotas SET account = 'x' WHERE model = 'm';
+             UPDATE lessons SET numbers = 'x' WHERE caller = 'ann'",
+        )
+        .expect("changed");
+    let found: Vec<_> = book.quotas(now).expect("rows").into_iter().map(|(one, _)| one).collect();
+    assert_eq!(found, quotas[1..]);
+    assert_eq!(book.lessons().expect("rows"), lessons[..1]);
+}

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 use tollgate_core::policy::{Settings, settings::StoreKind};
 
 use super::{
@@ -40,6 +40,9 @@ const ADDED: [&str; 3] =
 
 /// How long another process's change is waited for.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long after another one a new file's mode is changed.
+const APART: Duration = Duration::from_millis(5);
 
 impl Book {
     /// Opens the roster of a policy, and makes it if there is none. Where numbers are kept in
@@ -78,7 +81,7 @@ impl Book {
     fn begin(mut connection: Connection, vault: Vault, path: &Path) -> Result<Self, RosterError> {
         let failed = |error: rusqlite::Error| RosterError::of_file(path, &error);
         connection.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
-        connection.pragma_update(None, "journal_mode", "wal").map_err(failed)?;
+        write_ahead(&connection).map_err(failed)?;
         connection.pragma_update(None, "synchronous", "full").map_err(failed)?;
         connection.pragma_update(None, "foreign_keys", true).map_err(failed)?;
         let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate);
@@ -162,6 +165,22 @@ impl Book {
     pub(crate) fn verify(&self) -> Result<Chain, RosterError> {
         audit::verify(&self.connection)
     }
+}
+
+/// Sets the mode that lets others read while one writes. Of several that begin at once on a new
+/// file, SQLite lets one change it and refuses the others without waiting.
+#[allow(clippy::disallowed_methods, reason = "SQLite itself waits so, for all other locks")]
+fn write_ahead(connection: &Connection) -> rusqlite::Result<()> {
+    let set = || connection.pragma_update(None, "journal_mode", "wal");
+    for _ in 0..BUSY_TIMEOUT.as_millis() / APART.as_millis() {
+        match set() {
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => {
+                std::thread::sleep(APART);
+            }
+            set => return set,
+        }
+    }
+    set()
 }
 
 /// A file beside the ledger.

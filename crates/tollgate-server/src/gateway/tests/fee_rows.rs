@@ -122,7 +122,7 @@ async fn what_comes_whole_is_charged_what_it_searched() {
 }
 
 #[tokio::test]
-async fn what_is_cut_or_left_is_charged_all_that_it_may_have_searched() {
+async fn what_is_cut_or_left_is_charged_what_it_may_have_searched() {
     let stream = fees::stream();
     let begun = stream.split_inclusive("\n\n").next().expect("an event");
     let cut = vec![Step::Send(stream_head()), Step::Send(chunk(begun))];
@@ -132,7 +132,8 @@ async fn what_is_cut_or_left_is_charged_all_that_it_may_have_searched() {
         books.ask(asked(r#","stream":true"#), reads).await;
         let (held, charged, estimated) = books.rows().await;
         assert_eq!(charged.input_tokens, held.input_tokens, "nobody knows what it read");
-        assert_eq!((charged.cost, estimated), (cost(charged, 3), true), "{reads:?}");
+        // One search had been told, and the next may have begun.
+        assert_eq!((charged.cost, estimated), (cost(charged, 2), true), "{reads:?}");
     }
     // Of an answer in one piece nobody knows anything, so it is charged what was held.
     let half = plain(fees::ANSWER, 60);

@@ -128,7 +128,7 @@ def test_the_asynchronous_client_raises_it_too(dialects_gateway):
 
 
 def test_a_session_that_can_have_no_more_says_so_and_is_closed(connect):
-    # $0.0016 are 22 seconds.
+    # $0.0016 are 20 seconds.
     with connect(team="some-money") as session:
         heard = []
         session.on(EventType.MESSAGE, heard.append)
@@ -144,7 +144,7 @@ def test_a_session_that_can_have_no_more_says_so_and_is_closed(connect):
         listening.join()
     kinds = [one.type for one in heard]
     assert kinds[-2:] == ["Metadata", "Error"]
-    assert heard[-2].duration == 22.0
+    assert heard[-2].duration == 20.0
     assert heard[-1].variant == "ASR_PAYMENT_REQUIRED"
     assert "which are charged" in heard[-1].description
     assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (1008, "budget_exhausted")

@@ -179,7 +179,8 @@ fn what_tightens_a_limit_is_described_as_it_is_read() {
             format!("{SPEND}[[limits]]\nname = \"x\"\nrequests = \"9/s\"\ntighten = {tighten}");
         assert_eq!(validator.is_valid(&as_json(&text)), is_good, "the schema: {tighten}");
         assert_eq!(super::load(&text).is_ok(), is_good, "the reader: {tighten}");
-    } // What is missing may stand in another source, as far as the schema knows.
+    }
+    // What is missing may stand in another source, as far as the schema knows.
     let nothing =
         format!("{SPEND}[[limits]]\nname = \"x\"\nrequests = \"9/s\"\ntighten = {{ floor = 0.5 }}");
     assert!(super::load(&nothing).is_err());

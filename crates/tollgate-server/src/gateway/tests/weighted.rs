@@ -23,12 +23,13 @@ async fn each_is_drawn_by_its_weight_and_one_of_no_weight_stands_in_for_the_othe
     let [first, second, last] =
         [Up::answering(&[ok()]).await, Up::answering(&[ok()]).await, Up::answering(&[ok()]).await];
     let running = three([&first, &second, &last]).await;
-    for _ in 0..200 {
+    for _ in 0..800 {
         assert!(told(&running.chat(NAMED).await).starts_with("200 "));
     }
-    assert_eq!((first.got() + second.got(), last.got()), (200, 0));
-    // By chance, but not once in the age of the world.
-    assert!(first.got() > second.got() && second.got() > 0, "{} of 200", first.got());
+    assert_eq!((first.got() + second.got(), last.got()), (800, 0));
+    // Of 600 that are expected, by chance, but not once in the age of the world; of 400 were all
+    // alike, hardly either.
+    assert!((501..700).contains(&first.got()), "{} of 800", first.got());
     first.answer(failing("500 Internal Server Error"));
     second.answer(failing("500 Internal Server Error"));
     let answer = told(&running.chat(NAMED).await);

@@ -12,6 +12,13 @@ use crate::world::{DEMAND, NOON, Open, World, who};
 
 /// Requests, endings of all sorts, waits and restarts, as a seed deals them.
 pub(crate) async fn live(world: &World, seed: u64, steps: usize) -> Open {
+    let open = live_and_go(world, seed, steps).await;
+    open.store.durable().await.expect("a disk");
+    open
+}
+
+/// The same, without waiting for the disk at the end.
+pub(crate) async fn live_and_go(world: &World, seed: u64, steps: usize) -> Open {
     let mut dice = StdRng::seed_from_u64(seed);
     let mut open = world.open(NOON);
     let mut live: Vec<ReservationId> = Vec::new();
@@ -50,7 +57,6 @@ pub(crate) async fn live(world: &World, seed: u64, steps: usize) -> Open {
         // It may have expired so long ago that it was forgotten.
         let _ = open.store.settle(id, &DEMAND, open.now()).await;
     }
-    open.store.durable().await.expect("a disk");
     open
 }
 

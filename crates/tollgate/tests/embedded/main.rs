@@ -7,6 +7,7 @@ mod holds;
 mod kill;
 mod old;
 mod reconcile;
+mod redo;
 mod refused;
 mod restart;
 mod retention;

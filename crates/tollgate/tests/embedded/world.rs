@@ -21,6 +21,7 @@ pub(crate) struct World {
     folder: TempDir,
     pub(crate) policy: Policy,
     retention: Option<Duration>,
+    groups_per_commit: u32,
 }
 
 /// An open store with its clock.
@@ -83,7 +84,8 @@ impl World {
         let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
         let folder = folder.expect("a folder for the ledger");
         let policy = Policy::new(limits).expect("limits of different names");
-        Self { folder, policy, retention: None }
+        let groups_per_commit = EmbeddedBounds::default().groups_per_commit;
+        Self { folder, policy, retention: None, groups_per_commit }
     }
 
     /// The same, where rows are kept for so long.
@@ -91,10 +93,15 @@ impl World {
         Self { retention, ..self }
     }
 
+    /// The same, where so many groups of rows make a transaction.
+    pub(crate) fn committing_after(self, groups_per_commit: u32) -> Self {
+        Self { groups_per_commit, ..self }
+    }
+
     /// What a crash would leave of this world: its files as they are now.
     pub(crate) fn crashed(&self) -> Self {
         let crashed = Self::new(self.policy.limits().to_vec());
-        for end in ["tollgate.db", "tollgate.db-wal"] {
+        for end in ["tollgate.db", "tollgate.db-wal", "tollgate.db-redo"] {
             let (from, to) = (self.folder.path().join(end), crashed.folder.path().join(end));
             std::fs::copy(from, to).expect("a copy");
         }
@@ -115,6 +122,7 @@ impl World {
             max_replay: 40,
             max_grants: 0,
             retention,
+            groups_per_commit: self.groups_per_commit,
             ..EmbeddedBounds::default()
         };
         let (store, clock) = Embedded::open(&self.path(), bounds, clock)?;

@@ -131,7 +131,7 @@ async fn fail(fault: Fault, is_new: bool) -> bool {
     books.hold_open(&opened, &context).await;
     use_store((&world, &notes), opened, LOAD, 1 << 41).await;
     let images = if is_long() { 10 } else { 3 };
-    cut_power(&world.disk.events(), &notes.all(), (images, fault.after), &context).await;
+    cut_power(&world.disk.events(), &notes, (images, fault.after), &context).await;
     true
 }
 

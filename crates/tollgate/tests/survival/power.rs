@@ -6,9 +6,9 @@ use faults::{Event, Loss, Platter};
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 
 use crate::{
-    books::{Books, Note},
-    scenario::{Load, Notes, use_store},
-    world::{World, folder, is_long},
+    books::Books,
+    scenario::{Load, Notes, Redo, use_store},
+    world::{World, folder, is_long, redo},
 };
 
 const LOSSES: [Loss; 5] =
@@ -34,18 +34,20 @@ fn cuts(events: &[Event], count: usize, dice: &mut StdRng) -> Vec<usize> {
 /// to lose in all.
 pub(crate) async fn cut_power(
     events: &[Event],
-    notes: &[Note],
+    notes: &Notes,
     (count, seed): (usize, u64),
     context: &str,
 ) -> usize {
     let mut dice = StdRng::seed_from_u64(seed);
     let (mut platter, mut books) = (Platter::default(), Books::default());
-    let (mut done, mut at_stake) = (0, 0);
+    let (notes, redos) = (notes.all(), notes.redos());
+    let (mut done, mut said, mut at_stake) = (0, 0, 0);
     for (nth, cut) in cuts(events, count, &mut dice).into_iter().enumerate() {
         for event in &events[done..cut] {
             platter.apply(event);
             if let Event::Note(number) = event {
                 books.enter(&notes[*number as usize]);
+                said = *number as usize;
             }
         }
         done = cut;
@@ -53,11 +55,39 @@ pub(crate) async fn cut_power(
         let loss = LOSSES[nth % LOSSES.len()];
         let folder = folder();
         platter.image(loss, &mut dice).write(folder.path()).expect("a copy");
+        if let Some(left) = left(&redos, said, &mut dice) {
+            std::fs::write(redo(folder.path()), left).expect("a redo file");
+        }
         let context =
             format!("{context}, seed {seed}, {loss:?} after {cut} of {} events", events.len());
         books.hold(folder.path(), &context).await;
     }
     at_stake
+}
+
+/// What is on the disk of a file that is never synced: what it was at some instant before, or
+/// parts of that.
+fn left(redos: &[Redo], said: usize, dice: &mut StdRng) -> Option<Vec<u8>> {
+    let before = redos.partition_point(|redo| redo.after <= said);
+    let redos = &redos[before.saturating_sub(3)..before];
+    let mut left = redos.get(dice.random_range(0..redos.len().max(1)))?.bytes.clone();
+    match dice.random_range(0..4) {
+        0 => left.truncate(dice.random_range(0..=left.len())),
+        1 => {
+            for sector in left.chunks_mut(512).filter(|_| dice.random_bool(0.2)) {
+                sector.fill(0);
+            }
+        }
+        2 => {
+            for (sector, older) in left.chunks_mut(512).zip(redos[0].bytes.chunks_exact(512)) {
+                if sector.len() == older.len() && dice.random_bool(0.5) {
+                    sector.copy_from_slice(older);
+                }
+            }
+        }
+        _ => {}
+    }
+    Some(left)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -74,8 +104,7 @@ async fn what_was_acknowledged_survives_a_loss_of_power() {
             assert_eq!(said, None, "the disk is well");
             drop(store);
         }
-        at_stake +=
-            cut_power(&world.disk.events(), &notes.all(), (images, seed), "no failure").await;
+        at_stake += cut_power(&world.disk.events(), &notes, (images, seed), "no failure").await;
     }
     println!("{} images, {at_stake} acknowledged ends held", seeds * images as u64);
     assert!(at_stake > 1_000, "{at_stake} acknowledged ends were at stake");

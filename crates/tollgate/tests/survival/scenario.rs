@@ -13,12 +13,19 @@ use tollgate::{
 
 use crate::{
     books::{Note, Step},
-    world::{USERS, World, costing, order, path, policy, who},
+    world::{USERS, World, costing, order, path, policy, redo, who},
 };
 
 /// All notes of a world, in the order in which they stand among the events of its disk.
 #[derive(Default)]
-pub(crate) struct Notes(Mutex<Vec<Note>>);
+pub(crate) struct Notes(Mutex<Vec<Note>>, Mutex<Vec<Redo>>);
+
+/// A redo file as it was after so many notes.
+#[derive(Debug, Clone)]
+pub(crate) struct Redo {
+    pub(crate) after: usize,
+    pub(crate) bytes: Vec<u8>,
+}
 
 /// How much is done.
 #[derive(Debug, Clone, Copy)]
@@ -44,6 +51,18 @@ struct Worker {
 impl Notes {
     pub(crate) fn all(&self) -> Vec<Note> {
         self.0.lock().clone()
+    }
+
+    /// All redo files that were looked at.
+    pub(crate) fn redos(&self) -> Vec<Redo> {
+        self.1.lock().clone()
+    }
+
+    /// Looks at the redo file.
+    fn look(&self, world: &World) {
+        let Ok(bytes) = std::fs::read(redo(world.folder.path())) else { return };
+        let after = self.0.lock().len();
+        self.1.lock().push(Redo { after, bytes });
     }
 
     fn say(&self, disk: &Disk, note: Note) {
@@ -166,6 +185,9 @@ impl Worker {
         if self.dice.random_bool(0.8) {
             self.store.durable().await?;
             self.notes.say(&self.world.disk, Note { id, user, step, is_acknowledged: true });
+        } else {
+            self.store.kept().await?;
+            self.notes.look(&self.world);
         }
         Ok(())
     }

@@ -94,6 +94,10 @@ pub(crate) fn path(folder: &Path) -> std::path::PathBuf {
     folder.join("tollgate.db")
 }
 
+pub(crate) fn redo(folder: &Path) -> std::path::PathBuf {
+    folder.join("tollgate.db-redo")
+}
+
 pub(crate) fn policy() -> Policy {
     let user = &[Attribute::User];
     let day = Arc::new(Calendar::new(PeriodUnit::Day, TimeZone::UTC));

@@ -31,6 +31,7 @@ mod mirror;
 mod names;
 mod queue;
 mod reconcile;
+mod redo;
 mod replay;
 mod retention;
 mod row;
@@ -65,13 +66,13 @@ pub use spend::{
 
 use self::{
     lost::Lost,
-    mirror::Mirror,
     queue::Queue,
+    redo::Redo,
     replay::Replay,
     row::{LimitRow, Row},
     rules::RuleNumbers,
     tables::Tables,
-    writer::Writer,
+    writer::{Group, Writer},
 };
 use super::memory::{Bounds, Journal, Memory, Record, Remembered};
 use crate::{Clock, Receipt, Store, StoreError, store::Crossings};
@@ -103,6 +104,9 @@ pub struct EmbeddedBounds {
     /// Accounts of which something may be held before it is written (see `held`); of others
     /// each hold waits until it is.
     pub max_grants: usize,
+    /// Groups of rows, one in five milliseconds, that make one transaction of the ledger's; until
+    /// then the redo file has them. With 1, each is a transaction of its own.
+    pub groups_per_commit: u32,
     /// About how many pages are in the write-ahead log before they are moved to the file.
     pub max_log_pages: u32,
     /// SQLite's name of the way to files that is used; the usual one without it. For disks
@@ -129,8 +133,9 @@ impl Default for EmbeddedBounds {
             memory: Bounds::default(),
             max_bytes: None,
             retention: None,
-            max_replay: 8_192,
+            max_replay: 16_384,
             max_grants: 65_536,
+            groups_per_commit: 8,
             max_log_pages: 1_000,
             vfs: None,
         }
@@ -162,6 +167,7 @@ impl Embedded {
     ) -> Result<(Self, Clock), LedgerError> {
         let connection = schema::open(path, &bounds)?;
         let mut replay = read(&connection, path, bounds.vfs)?;
+        let (connection, known) = redo::recover(connection, path, &mut replay)?;
         let clock = clock(replay.latest);
         let mut now = clock.now();
         now.time = now.time.max(replay.latest);
@@ -179,13 +185,8 @@ impl Embedded {
             replayed: replay.seq.saturating_sub(replay.from.saturating_sub(1)),
             ..Restored::default()
         };
-        let mut mirror = Mirror::default();
-        let mut reservations = Vec::with_capacity(replay.reservations.len());
-        for (id, open) in replay.reservations {
-            mirror.restore(id, open.rows, (open.restored.keep, open.is_listed), open.expired_at);
-            reservations.push(open.restored);
-        }
-        replay.ended.into_iter().for_each(|id| mirror.forget(id));
+        let mirror = replay.mirror();
+        let reservations = replay.reservations.into_values().map(|open| open.restored).collect();
         let mut memory = Memory::new(bounds.memory, ledger);
         let remembered = Remembered {
             cells: replay.cells,
@@ -210,6 +211,8 @@ impl Embedded {
                 bounds.retention,
             )
             .map_err(|error| LedgerError::from_sqlite(path, &error))?,
+            redo: Redo::begin(path, known),
+            group: Group::after(replay.seq, bounds.groups_per_commit),
             committed: replay.seq,
             replay_from: replay.from,
             max_replay: bounds.max_replay,
@@ -231,6 +234,15 @@ impl Embedded {
     /// The ledger's file.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Returns when every entry so far outlasts this process, also if it is killed; a loss of
+    /// power may take what is not [`durable`](Store::durable).
+    ///
+    /// # Errors
+    /// When the disk has failed.
+    pub async fn kept(&self) -> Result<(), StoreError> {
+        self.queue.kept().await
     }
 
     /// The accounts in memory.

@@ -46,15 +46,19 @@ pub(super) struct Pending {
 
 #[derive(Debug, Clone, Default)]
 struct Progress {
+    /// The last entry on the disk, and the last that outlasts this process.
     committed: u64,
+    kept: u64,
     failed: Option<String>,
 }
 
 /// Why the writer was woken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Woken {
-    /// A group is ready.
+    /// Rows are there, or it was time for some.
     Rows,
+    /// Somebody waits for rows, or there are many.
+    Haste,
     /// Nothing has happened for a while.
     Idle,
     /// No more rows come.
@@ -65,10 +69,10 @@ pub(super) enum Woken {
 /// never more of them than reservations.
 const MAX_WAITING: usize = 65_536;
 
-/// A group that is written without waiting for more.
-const FULL_GROUP: usize = 4_096;
+/// Rows that are written without waiting for more.
+pub(super) const FULL_GROUP: usize = 4_096;
 
-/// How long a group waits for more, unless somebody waits for it.
+/// How long rows wait for more, unless somebody waits for them.
 const LINGER: Duration = Duration::from_millis(5);
 
 /// Groups without a row after which the writer sleeps until there is one.
@@ -87,7 +91,7 @@ impl Queue {
             is_urgent: false,
             is_closed: false,
         };
-        let progress = Progress { committed: seq, failed: None };
+        let progress = Progress { committed: seq, kept: seq, failed: None };
         Self {
             pending: Mutex::new(pending),
             wake: Condvar::new(),
@@ -139,7 +143,13 @@ impl Queue {
             self.hurry(&mut pending);
             pending.seq
         };
-        self.reach(target).await
+        self.reach(target, |progress| progress.committed).await
+    }
+
+    /// Returns when every entry so far outlasts this process.
+    pub(super) async fn kept(&self) -> Result<(), StoreError> {
+        let target = self.pending.lock().seq;
+        self.reach(target, |progress| progress.kept).await
     }
 
     /// Returns when what is held under an id survives a crash: at once where grants cover it.
@@ -158,7 +168,7 @@ impl Queue {
                 }
             }
         };
-        self.reach(target).await
+        self.reach(target, |progress| progress.committed).await
     }
 
     fn hurry(&self, pending: &mut Pending) {
@@ -168,14 +178,18 @@ impl Queue {
         }
     }
 
-    async fn reach(&self, target: u64) -> Result<(), StoreError> {
+    async fn reach(
+        &self,
+        target: u64,
+        how_far: impl Fn(&Progress) -> u64,
+    ) -> Result<(), StoreError> {
         let mut progress = self.progress.subscribe();
         let reached = progress
-            .wait_for(|progress| progress.committed >= target || progress.failed.is_some())
+            .wait_for(|progress| how_far(progress) >= target || progress.failed.is_some())
             .await
             .map_err(|_| self.failure())?;
         match &reached.failed {
-            Some(_) if reached.committed < target => Err(self.failure()),
+            Some(_) if how_far(&reached) < target => Err(self.failure()),
             _ => Ok(()),
         }
     }
@@ -188,16 +202,17 @@ impl Queue {
 
     // === the writer's side
 
-    /// Waits until a group has formed, or nothing has come for a while.
-    pub(super) fn gather(&self) -> Woken {
+    /// Waits until there are rows, or time for those that the writer has, or nothing has come
+    /// for a while.
+    pub(super) fn gather(&self, has_group: bool) -> Woken {
         let mut pending = self.pending.lock();
         let mut quiet = 0;
         loop {
             if !pending.is_hasty() {
                 self.wake.wait_for(&mut pending, LINGER);
             }
-            if !pending.batch.rows.is_empty() {
-                return Woken::Rows;
+            if has_group || !pending.batch.rows.is_empty() {
+                return if pending.is_hasty() { Woken::Haste } else { Woken::Rows };
             }
             if pending.is_closed {
                 return Woken::Closed;
@@ -225,12 +240,27 @@ impl Queue {
         self.depth.load(Ordering::Relaxed)
     }
 
-    /// Takes what is there, and leaves an empty batch; the number of the last entry in it.
+    /// Takes rows and leaves an empty batch; the number of the last entry in it.
+    pub(super) fn take_rows(&self, batch: &mut Batch) -> u64 {
+        self.swap(&mut self.pending.lock(), batch)
+    }
+
+    /// Says that every entry up to `seq` outlasts this process.
+    pub(super) fn outlasts(&self, seq: u64) {
+        self.progress.send_modify(|progress| progress.kept = progress.kept.max(seq));
+    }
+
+    fn swap(&self, pending: &mut Pending, batch: &mut Batch) -> u64 {
+        std::mem::swap(&mut pending.batch, batch);
+        self.depth.store(0, Ordering::Relaxed);
+        pending.seq
+    }
+
+    /// Takes the last rows of a group, which is written now.
     pub(super) fn take(&self, batch: &mut Batch) -> u64 {
         let mut pending = self.pending.lock();
-        std::mem::swap(&mut pending.batch, batch);
+        self.swap(&mut pending, batch);
         pending.is_urgent = false;
-        self.depth.store(0, Ordering::Relaxed);
         pending.grants.taken();
         pending.taken = pending.seq;
         pending.seq
@@ -249,7 +279,7 @@ impl Queue {
             }
         }
         if self.progress.borrow().committed < seq {
-            self.progress.send_modify(|progress| progress.committed = seq);
+            self.progress.send_modify(|progress| (progress.committed, progress.kept) = (seq, seq));
         }
     }
 

@@ -15,7 +15,7 @@ use tollgate_core::{Demand, ReservationId, Time, Usage};
 use super::{
     Audit, Embedded, EmbeddedBounds, LedgerError, audit,
     entry::{read_amounts, read_id},
-    lock,
+    lock, redo,
     replay::Replay,
     schema,
 };
@@ -82,6 +82,7 @@ pub fn reconcile(
     if !path.exists() {
         return Err(LedgerError::Missing { path: path.to_path_buf() });
     }
+    redo::bring_in(path)?;
     let mut held = lock(path)?;
     // An older file is brought up to date, so that it can be audited.
     drop(schema::open(path, &EmbeddedBounds::default())?);

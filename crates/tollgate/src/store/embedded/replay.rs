@@ -13,7 +13,7 @@ use super::{
     entries::Entries,
     entry::{self, Entry, EntryCharge},
     join::BLOCK,
-    mirror::Rows,
+    mirror::{Mirror, Rows},
     rules::{Rules, json},
     schema::{self, EntryKind, integer},
 };
@@ -79,8 +79,7 @@ impl Replay {
         self.from = connection.query_row(meta, ["replay_from"], |row| entry::unsigned(row, 0))?;
         let latest = connection.query_row(meta, ["latest"], |row| entry::unsigned(row, 0))?;
         self.latest = Time::from_nanos(latest);
-        let next = "SELECT coalesce(max(number), 0) + 1 FROM cells";
-        self.next_number = connection.query_row(next, [], |row| row.get(0))?;
+        self.next_number = next_number(connection)?;
         self.rules = Rules::read(connection)?;
         let (from, checkpoints) = (self.from, &Checkpoints::below(self.next_number));
         let (cells, rows) = std::thread::scope(|scope| {
@@ -103,6 +102,29 @@ impl Replay {
             self.play(connection, entry)?;
         }
         self.receipts = receipts;
+        Ok(())
+    }
+
+    /// What has not ended, as the writer sees it.
+    pub(super) fn mirror(&self) -> Mirror {
+        let mut mirror = Mirror::default();
+        for (id, open) in &self.reservations {
+            let marks = (open.restored.keep, open.is_listed);
+            mirror.restore(*id, open.rows.clone(), marks, open.expired_at);
+        }
+        self.ended.iter().for_each(|id| mirror.forget(*id));
+        mirror
+    }
+
+    /// Reads the rows that were added since.
+    pub(super) fn go_on(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        let read = self.seq;
+        self.next_number = next_number(connection)?;
+        for entry in tail(connection, read + 1)? {
+            self.play(connection, &entry)?;
+            self.seq = entry.seq;
+        }
+        self.receipts.extend(receipts(connection, read)?);
         Ok(())
     }
 
@@ -276,7 +298,7 @@ fn rows(
     from: u64,
     checkpoints: &Checkpoints,
 ) -> rusqlite::Result<(Vec<Entry>, Receipts, Vec<RestoredCell>)> {
-    let (tail, receipts) = (tail(connection, from)?, receipts(connection)?);
+    let (tail, receipts) = (tail(connection, from)?, receipts(connection, 0)?);
     Ok((tail, receipts, checkpoints.read(connection)?))
 }
 
@@ -306,14 +328,20 @@ fn last_before(connection: &Connection, from: u64) -> rusqlite::Result<u64> {
     Ok(last)
 }
 
-/// How kept ids ended, the oldest first, from indexes alone.
-fn receipts(connection: &Connection) -> rusqlite::Result<Receipts> {
+/// The number of the next account.
+fn next_number(connection: &Connection) -> rusqlite::Result<u32> {
+    let next = "SELECT coalesce(max(number), 0) + 1 FROM cells";
+    connection.query_row(next, [], |row| row.get(0))
+}
+
+/// How kept ids ended after this row, the oldest first, from indexes alone.
+fn receipts(connection: &Connection, after: u64) -> rusqlite::Result<Receipts> {
     let mut kept = connection.prepare(
         "SELECT seq, id, requests, input_tokens, output_tokens, nano_usd, millis \
-            FROM entries INDEXED BY kept WHERE keep = 1 AND kind IN (4, 5) \
+            FROM entries INDEXED BY kept WHERE keep = 1 AND kind IN (4, 5) AND seq > ? \
             ORDER BY seq DESC LIMIT ?",
     )?;
-    let mut kept = kept.query([MAX_RECEIPTS])?;
+    let mut kept = kept.query([integer(after), MAX_RECEIPTS])?;
     let mut receipts = Vec::new();
     let mut rows = Vec::new();
     while let Some(row) = kept.next()? {

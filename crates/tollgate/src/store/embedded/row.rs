@@ -18,6 +18,26 @@ pub(super) struct Batch {
 }
 
 impl Batch {
+    /// Adds the rows of another one, which is empty then.
+    pub(super) fn append(&mut self, other: &mut Self) {
+        let (charges, names) = (self.charges.len(), self.names.len());
+        let shift = |own: &mut Range<usize>, by: usize| *own = own.start + by..own.end + by;
+        for row in &mut other.rows {
+            match row {
+                Row::Reserve(row) => {
+                    shift(&mut row.charges, charges);
+                    shift(&mut row.who, names);
+                }
+                Row::Extend { charges: own, .. } => shift(own, charges),
+                Row::End(row) => shift(&mut row.charges, charges),
+                _ => {}
+            }
+        }
+        self.rows.append(&mut other.rows);
+        self.charges.append(&mut other.charges);
+        self.names.append(&mut other.names);
+    }
+
     pub(super) fn clear(&mut self) {
         self.rows.clear();
         self.charges.clear();

@@ -12,6 +12,7 @@ use super::{
     retention::Retention,
     row::Batch,
     rules::Rules,
+    schema::integer,
     spend::Roll,
 };
 
@@ -45,6 +46,8 @@ pub(super) struct Due {
     pub(super) roll: Option<u64>,
     /// Before which row to look for old ones, and at how many.
     pub(super) old: Option<(u64, u64)>,
+    /// The number of the redo file's frames that have rows of the group, if any have.
+    pub(super) redo: Option<u64>,
 }
 
 impl Tables {
@@ -82,6 +85,11 @@ impl Tables {
             group.mark(mark)?;
         }
         drop(group);
+        if let Some(epoch) = due.redo {
+            let mut known =
+                connection.prepare_cached("INSERT OR REPLACE INTO meta VALUES ('redo', ?)")?;
+            known.execute([integer(epoch)])?;
+        }
         if let Some(most) = due.roll {
             self.roll.advance(connection, most, last)?;
         }

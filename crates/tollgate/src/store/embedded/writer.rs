@@ -1,4 +1,5 @@
-//! The one thread that writes: groups of rows, and between them the state of accounts.
+//! The one thread that writes. Rows go to the redo file as they come, and a group of them is a
+//! transaction of the ledger's; with groups goes the state of accounts.
 
 use std::sync::Arc;
 
@@ -6,7 +7,8 @@ use super::{
     ledger::Ledger,
     log,
     mirror::Changes,
-    queue::{Queue, Woken},
+    queue::{FULL_GROUP, Queue, Woken},
+    redo::Redo,
     row::Batch,
     tables::{Due, Mark, Tables},
 };
@@ -17,12 +19,27 @@ pub(super) struct Writer {
     pub(super) queue: Arc<Queue>,
     pub(super) memory: Arc<Memory<Ledger>>,
     pub(super) tables: Tables,
+    pub(super) redo: Redo,
+    pub(super) group: Group,
     /// The number of the last entry on the disk.
     pub(super) committed: u64,
     /// The first entry that a restart would read again.
     pub(super) replay_from: u64,
     /// Entries after which accounts are written down, so that a restart reads few again.
     pub(super) max_replay: u64,
+}
+
+/// Rows that are not in the ledger yet.
+#[derive(Debug)]
+pub(super) struct Group {
+    batch: Batch,
+    /// The last entry of it, or before it.
+    last: u64,
+    /// How often rows were asked for since the last transaction, and how often at most.
+    rounds: u32,
+    most_rounds: u32,
+    /// What was taken last.
+    taken: Batch,
 }
 
 /// A checkpoint in the making.
@@ -36,7 +53,7 @@ struct Pass {
 const PASS_IDLE: u64 = 1_000;
 
 /// Cells that are written down with one group, even if it has fewer rows.
-const CELLS_PER_GROUP: usize = 512;
+const CELLS_PER_GROUP: usize = 1_024;
 
 /// Rows that are worth summing up while others wait to be written.
 const ROLL_BUSY: u64 = 32_768;
@@ -55,14 +72,16 @@ impl Writer {
         let queue = Arc::clone(&self.queue);
         let _ended = FailOnDrop(&queue);
         give_way();
-        let mut batch = Batch::default();
         let mut pass: Option<Pass> = None;
         let mut last_steps = LAST_STEPS;
         loop {
-            let woken = queue.gather();
+            let woken = queue.gather(self.group.is_begun());
+            if woken == Woken::Rows && self.has_time() && self.keep() {
+                continue;
+            }
             let done = self.committed + 1 - self.replay_from;
             let is_due = match woken {
-                Woken::Rows => done >= self.max_replay,
+                Woken::Rows | Woken::Haste => done >= self.max_replay,
                 Woken::Idle => done >= PASS_IDLE.min(self.max_replay),
                 Woken::Closed => done > 0,
             };
@@ -74,7 +93,8 @@ impl Writer {
                 latest: self.tables.latest,
                 changes: pass.changes,
             });
-            let due = Due { mark, roll: self.roll(woken), old: self.old(woken, &mut last_steps) };
+            let (roll, old) = (self.roll(woken), self.old(woken, &mut last_steps));
+            let due = Due { mark, roll, old, redo: self.redo.epoch() };
             let nothing_left = pass.is_none() && due.is_nothing();
             match woken {
                 Woken::Idle if nothing_left => {
@@ -84,7 +104,7 @@ impl Writer {
                 Woken::Closed if nothing_left => return self.close(),
                 _ => {}
             }
-            if let Err(error) = self.write(&mut batch, &due) {
+            if let Err(error) = self.write(&due) {
                 let reason = error.to_string();
                 tracing::error!(%error, "ledger not written: nothing is admitted any more that has a budget, until a restart");
                 queue.fail(&reason);
@@ -93,11 +113,34 @@ impl Writer {
         }
     }
 
-    fn write(&mut self, batch: &mut Batch, due: &Due) -> rusqlite::Result<()> {
-        let seq = self.queue.take(batch);
+    /// Whether the ledger need not have the rows yet.
+    const fn has_time(&mut self) -> bool {
+        self.group.rounds += 1;
+        self.group.rounds < self.group.most_rounds && self.group.batch.rows.len() < FULL_GROUP
+    }
+
+    /// Takes rows that wait and sees to it that they outlast the process; whether they do.
+    fn keep(&mut self) -> bool {
+        let Group { batch, taken, last, .. } = &mut self.group;
+        let before = *last;
+        *last = self.queue.take_rows(taken);
+        let is_kept = taken.rows.is_empty() || self.redo.append(taken, (before, *last));
+        batch.append(taken);
+        if is_kept {
+            self.queue.outlasts(*last);
+        }
+        is_kept
+    }
+
+    fn write(&mut self, due: &Due) -> rusqlite::Result<()> {
+        let Group { batch, taken, last, rounds, .. } = &mut self.group;
+        let seq = self.queue.take(taken);
+        batch.append(taken);
         if !batch.rows.is_empty() || !due.is_nothing() {
             self.tables.write(batch, due, seq)?;
         }
+        (*last, *rounds) = (seq, 0);
+        self.redo.restart();
         if let Some(mark) = &due.mark {
             self.replay_from = mark.from;
         }
@@ -112,7 +155,7 @@ impl Writer {
     fn roll(&self, woken: Woken) -> Option<u64> {
         let rolled = self.tables.roll.rolled;
         let (worth, most) = match woken {
-            Woken::Rows => (ROLL_BUSY, ROLL_PER_GROUP.max(self.queue.depth() as u64)),
+            Woken::Rows | Woken::Haste => (ROLL_BUSY, ROLL_PER_GROUP.max(self.rows() as u64)),
             Woken::Idle => (1, 4 * ROLL_PER_GROUP),
             Woken::Closed if self.is_anything_old(self.committed) => (1, 4 * ROLL_PER_GROUP),
             Woken::Closed => return None,
@@ -132,7 +175,7 @@ impl Writer {
             return None;
         }
         let most = match woken {
-            Woken::Rows => OLD_PER_GROUP.max(self.queue.depth() as u64),
+            Woken::Rows | Woken::Haste => OLD_PER_GROUP.max(self.rows() as u64),
             Woken::Idle => 8 * OLD_PER_GROUP,
             Woken::Closed => {
                 *last_steps = last_steps.checked_sub(1)?;
@@ -140,6 +183,11 @@ impl Writer {
             }
         };
         Some((end, most))
+    }
+
+    /// How many rows the next transaction has, about.
+    fn rows(&self) -> usize {
+        self.group.batch.rows.len() + self.queue.depth()
     }
 
     fn is_anything_old(&self, end: u64) -> bool {
@@ -155,6 +203,7 @@ impl Writer {
         if let Err(error) = log::may_close(&self.tables.connection) {
             tracing::warn!(%error, "the ledger's log is left for the next start");
         }
+        self.redo.remove();
     }
 
     /// Begins a checkpoint of everything that has been written so far.
@@ -167,7 +216,7 @@ impl Writer {
     fn advance(&self, pass: &mut Pass, woken: Woken) -> bool {
         // As much as the group has rows, so that neither makes the other late.
         let mut budget = match woken {
-            Woken::Rows => self.queue.depth().max(CELLS_PER_GROUP),
+            Woken::Rows | Woken::Haste => self.rows().max(CELLS_PER_GROUP),
             Woken::Idle | Woken::Closed => 16 * CELLS_PER_GROUP,
         };
         loop {
@@ -176,6 +225,18 @@ impl Writer {
             let Some(left) = budget.checked_sub(cells + 4) else { return true };
             budget = left;
         }
+    }
+}
+
+impl Group {
+    /// Rows that follow this entry; they wait for so many rounds of the queue's at most.
+    pub(super) fn after(last: u64, most_rounds: u32) -> Self {
+        let [batch, taken] = [Batch::default(), Batch::default()];
+        Self { batch, last, rounds: 0, most_rounds, taken }
+    }
+
+    const fn is_begun(&self) -> bool {
+        self.rounds > 0
     }
 }
 

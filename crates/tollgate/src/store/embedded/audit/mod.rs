@@ -15,7 +15,7 @@ use rusqlite::Connection;
 use serde::Serialize;
 use tollgate_core::{Amounts, Unit};
 
-use super::{LedgerError, entries::Entries, entry, rules::Rules, schema};
+use super::{LedgerError, entries::Entries, entry, redo, rules::Rules, schema};
 use books::Books;
 
 /// What was found in a ledger.
@@ -114,11 +114,13 @@ impl Balance {
     }
 }
 
-/// Reads a ledger and says whether it keeps its promises. The file is not changed.
+/// Reads a ledger and says whether it keeps its promises. Nothing is changed, but that what a
+/// crash has left in its redo file is written to it first.
 ///
 /// # Errors
 /// When there is no such ledger or it can't be read.
 pub fn audit(path: &Path) -> Result<Audit, LedgerError> {
+    redo::bring_in(path)?;
     let connection = schema::open_to_read(path, None)?;
     check_pages(&connection, path)?;
     let read = || -> rusqlite::Result<Audit> {

@@ -15,7 +15,7 @@ use tollgate_core::{NanoUsd, Time};
 
 pub(super) use {roll::Roll, tally::Spent};
 
-use super::{LedgerError, schema};
+use super::{LedgerError, redo, schema};
 
 /// By what spend can be told apart. A request without the attribute has the empty text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -241,6 +241,7 @@ impl SpendQuery {
 /// # Errors
 /// When there is no such ledger or it can't be read.
 pub fn spend(path: &Path, query: &SpendQuery) -> Result<Vec<SpendRow>, LedgerError> {
+    redo::bring_in(path)?;
     let connection = schema::open_to_read(path, None)?;
     ask(&connection, query).map_err(|error| LedgerError::from_sqlite(path, &error))
 }

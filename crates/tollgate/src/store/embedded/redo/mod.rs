@@ -1,0 +1,169 @@
+//! The redo file: rows that outlast this process before SQLite has them.
+//!
+//! A transaction costs several writes for each page and a sync, so one every few milliseconds
+//! would cost more than its rows. But `kill -9` takes only what a process has in its own
+//! memory: what it has written to a file, synced or not, stays. So each group of rows goes with
+//! one write to a small file beside the ledger, several groups later all of them go to SQLite in
+//! one transaction, and the file begins anew. The start after a crash writes what is left in it
+//! to the ledger ([`recover`]), before anything else.
+//!
+//! It is never synced: what must outlast a loss of power waits for its transaction, as
+//! [`durable`](crate::Store::durable) and [`held`](crate::Store::held) do. So after one it may
+//! hold anything. Each frame has a checksum, says which frames it belongs to and which entry
+//! it follows, and whatever does not fit ends what is read. What is read is thus always what was
+//! written after the last transaction, up to some group.
+
+mod recover;
+mod rows;
+
+use std::{
+    fs::{self, File},
+    io::{self, ErrorKind},
+    os::unix::fs::FileExt as _,
+    path::{Path, PathBuf},
+};
+
+use bytes::{Buf as _, BufMut as _};
+
+pub(super) use recover::{bring_in, recover};
+
+use super::row::Batch;
+
+/// The file, as the writer has it.
+#[derive(Debug)]
+pub(super) struct Redo {
+    path: PathBuf,
+    /// Nothing once it can't be written: each group is a transaction then.
+    file: Option<File>,
+    /// Which frames are written: those between two transactions have the same number, one more
+    /// than the ledger knows of.
+    epoch: u64,
+    /// Where the next frame goes.
+    end: u64,
+    frame: Vec<u8>,
+}
+
+/// What a frame says before its rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Head {
+    epoch: u64,
+    /// The last entry before its rows, and the last of them.
+    after: u64,
+    last: u64,
+}
+
+/// Bytes of a frame before its rows: its length, its checksum, its head.
+const HEAD: usize = 4 + 4 + 3 * 8;
+
+/// What is read of a file at most; the writer commits long before there is as much.
+const MAX_BYTES: u64 = 1 << 28;
+
+/// Where the redo file of a ledger is.
+fn path_of(ledger: &Path) -> PathBuf {
+    let mut name = ledger.as_os_str().to_owned();
+    name.push("-redo");
+    PathBuf::from(name)
+}
+
+impl Redo {
+    /// Begins the file of a ledger that knows of the frames of that number and all before.
+    pub(super) fn begin(ledger: &Path, known: u64) -> Self {
+        let path = path_of(ledger);
+        let file = File::options().create(true).truncate(true).write(true).open(&path);
+        let file = file.inspect_err(|error| not_used(&path, error)).ok();
+        Self { path, file, epoch: known + 1, end: 0, frame: Vec::new() }
+    }
+
+    /// Writes rows that follow the entry `after`, the last of which is `last`; whether they
+    /// outlast this process now. Otherwise they have to be committed.
+    pub(super) fn append(&mut self, batch: &Batch, (after, last): (u64, u64)) -> bool {
+        let Some(file) = &self.file else { return false };
+        self.frame.clear();
+        write_frame(&mut self.frame, batch, Head { epoch: self.epoch, after, last });
+        if let Err(error) = file.write_all_at(&self.frame, self.end) {
+            not_used(&self.path, &error);
+            self.file = None;
+            return false;
+        }
+        self.end += self.frame.len() as u64;
+        true
+    }
+
+    /// The number of the frames that there are, if there are any: the ledger has to learn it
+    /// with their rows.
+    pub(super) fn epoch(&self) -> Option<u64> {
+        (self.end > 0).then_some(self.epoch)
+    }
+
+    /// Begins anew, since all that was written is in the ledger.
+    pub(super) const fn restart(&mut self) {
+        if self.end > 0 {
+            (self.epoch, self.end) = (self.epoch + 1, 0);
+        }
+    }
+
+    /// Removes the file, of which nothing is needed any more.
+    pub(super) fn remove(&self) {
+        remove(&self.path);
+    }
+}
+
+fn not_used(path: &Path, error: &io::Error) {
+    let path = path.display();
+    tracing::warn!(%path, %error, "the redo file can't be written: each group of rows is a transaction of the ledger's until a restart");
+}
+
+fn remove(path: &Path) {
+    if let Err(error) = fs::remove_file(path)
+        && error.kind() != ErrorKind::NotFound
+    {
+        let path = path.display();
+        tracing::warn!(%path, %error, "the redo file is left; the next start passes over it");
+    }
+}
+
+fn write_frame(frame: &mut Vec<u8>, batch: &Batch, head: Head) {
+    let start = frame.len();
+    frame.put_u64_le(0);
+    frame.put_u64_le(head.epoch);
+    frame.put_u64_le(head.after);
+    frame.put_u64_le(head.last);
+    rows::write(frame, batch);
+    let length = (frame.len() - start - HEAD) as u32;
+    let sum = crc32fast::hash(&frame[start + 8..]);
+    (&mut frame[start..]).put_u32_le(length);
+    (&mut frame[start + 4..]).put_u32_le(sum);
+}
+
+/// Takes the first frame off some bytes: what it says, and its rows. Nothing if it is damaged.
+fn read_frame<'a>(bytes: &mut &'a [u8]) -> Option<(Head, &'a [u8])> {
+    let (mut start, rest) = bytes.split_at_checked(HEAD)?;
+    let (length, sum) = (start.get_u32_le() as usize, start.get_u32_le());
+    let (rows, rest) = rest.split_at_checked(length)?;
+    if crc32fast::hash(bytes.get(8..HEAD + length)?) != sum {
+        return None;
+    }
+    *bytes = rest;
+    let head =
+        Head { epoch: start.get_u64_le(), after: start.get_u64_le(), last: start.get_u64_le() };
+    Some((head, rows))
+}
+
+/// Everything that was written after the transaction that a ledger knows as its last, and after
+/// its last entry, in one batch; and the last entry of that.
+fn read_all(mut bytes: &[u8], (known, mut last): (u64, u64)) -> (Batch, u64) {
+    let mut all = Batch::default();
+    while let Some((head, rows)) = read_frame(&mut bytes) {
+        let follows = Head { epoch: known.saturating_add(1), after: last, last: head.last };
+        let Some(mut batch) = rows::read(rows).filter(|_| head == follows && head.last >= last)
+        else {
+            break;
+        };
+        all.append(&mut batch);
+        last = head.last;
+    }
+    (all, last)
+}
+
+#[cfg(test)]
+mod tests;

@@ -7,7 +7,7 @@ use super::{
     charges,
     mirror::{Ended, Mirror},
     names::Names,
-    row::{EndRow, LimitRow, Reserve, Row, RowCharge},
+    row::{Batch, EndRow, LimitRow, Reserve, Row, RowCharge},
     rules::Rules,
     schema::{EntryKind, WHOLE, integer},
     spend::{Roll, Spent},
@@ -71,31 +71,27 @@ impl<'a> Group<'a> {
         })
     }
 
-    /// Writes a row; the lists are the whole group's.
-    pub(super) fn write(
-        &mut self,
-        row: Row,
-        (charges, names): (&[RowCharge], &[u8]),
-    ) -> rusqlite::Result<()> {
+    /// Writes a row of a batch.
+    pub(super) fn write(&mut self, row: &Row, batch: &Batch) -> rusqlite::Result<()> {
         match row {
             Row::Open { cell, scope, key } => self
                 .other("INSERT INTO cells VALUES (?, ?, ?)")?
                 .execute(params![cell, scope.0.cast_signed(), key.as_str()])
                 .map(drop),
-            Row::Reserve(reserve) => self.reserve(&reserve, charges, names),
+            Row::Reserve(reserve) => self.reserve(reserve, batch),
             Row::Extend { seq, id, now, more, charges: own } => {
-                self.charges(&charges[own], false);
-                let first = self.mirror.change(id, seq);
-                self.entry(EntryKind::Extend, seq, (id, first), now, &more, None)
+                self.charges(&batch.charges[own.clone()], false);
+                let first = self.mirror.change(*id, *seq);
+                self.entry(EntryKind::Extend, *seq, (*id, first), *now, more, None)
             }
             Row::Renew { seq, id, now, expires } => {
                 self.text.clear();
-                let first = self.mirror.change(id, seq);
+                let first = self.mirror.change(*id, *seq);
                 let nothing = &Amounts::default();
-                self.entry(EntryKind::Renew, seq, (id, first), now, nothing, Some(expires))
+                self.entry(EntryKind::Renew, *seq, (*id, first), *now, nothing, Some(*expires))
             }
-            Row::End(end) => self.end(&end, charges),
-            Row::Joined => Ok(()),
+            Row::End(end) if end.is_joined => Ok(()),
+            Row::End(end) => self.end(end, &batch.charges),
             Row::EndSession { seq, cell, limit, session, now } => {
                 let charges = format!("[[{cell},{}]]", limit.0.cast_signed());
                 let (at, wall) = (integer(now.time.as_nanos()), integer(now.wall.as_nanos()));
@@ -103,24 +99,24 @@ impl<'a> Group<'a> {
                     "INSERT INTO entries (kind, seq, id, at, wall, charges, session) \
                         VALUES (8, ?, x'', ?, ?, ?, ?)",
                 )?
-                .execute(params![integer(seq), at, wall, charges, session.as_str()])
+                .execute(params![integer(*seq), at, wall, charges, session.as_str()])
                 .map(drop)
             }
             Row::Checkpoint { cell, seq, state } => {
                 self.bytes.clear();
                 state.write_to(&mut self.bytes);
                 self.other("INSERT OR REPLACE INTO checkpoints VALUES (?, ?, ?)")?
-                    .execute(params![cell, integer(seq), self.bytes])
+                    .execute(params![cell, integer(*seq), self.bytes])
                     .map(drop)
             }
             Row::Close { cell } => {
                 self.other("DELETE FROM checkpoints WHERE cell = ?")?.execute([cell]).map(drop)
             }
             Row::Limits(limits) => limits.iter().try_for_each(|limit| self.limit(limit)),
-            Row::Rule { number, charge } => self.rules.add(self.connection, (number, *charge)),
+            Row::Rule { number, charge } => self.rules.add(self.connection, (*number, **charge)),
             Row::Grant { cell, limit, rule, amount } => self
                 .other("INSERT OR REPLACE INTO grants VALUES (?, ?, ?, ?)")?
-                .execute(params![cell, limit.0.cast_signed(), rule, integer(amount)])
+                .execute(params![cell, limit.0.cast_signed(), rule, integer(*amount)])
                 .map(drop),
             Row::Revoke { cell } => {
                 self.other("DELETE FROM grants WHERE cell = ?")?.execute([cell]).map(drop)
@@ -129,13 +125,8 @@ impl<'a> Group<'a> {
         }
     }
 
-    fn reserve(
-        &mut self,
-        row: &Reserve,
-        charges: &[RowCharge],
-        names: &[u8],
-    ) -> rusqlite::Result<()> {
-        let end = row.end.as_deref();
+    fn reserve(&mut self, row: &Reserve, batch: &Batch) -> rusqlite::Result<()> {
+        let (end, Batch { charges, names, .. }) = (batch.end_of(row), batch);
         match end {
             None => self.charges(&charges[row.charges.clone()], false),
             Some(end) => self.charges(&charges[end.charges.clone()], true),

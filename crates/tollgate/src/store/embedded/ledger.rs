@@ -67,14 +67,15 @@ impl Pending {
                 self.add(Row::Renew { seq, id, now, expires });
             }
             Record::End { id, now, how, usage, overrun, held } => {
-                let (seq, charges) = (self.number(), self.hold(held));
+                let (seq, charges) = (self.number(), self.end(id, held));
                 if *overrun != Amounts::default() {
                     // The row that tells the overrun.
                     self.number();
                 }
                 self.latest = self.latest.max(now.time);
                 let receipt = Receipt { usage: *usage, overrun: *overrun };
-                self.add(Row::End(EndRow { seq, id, now, how, receipt, charges }));
+                let is_joined = false;
+                self.add(Row::End(EndRow { seq, id, now, how, receipt, charges, is_joined }));
             }
             Record::EndSession { cell, limit, session, now } => {
                 let (seq, session) = (self.number(), CompactString::from(session));
@@ -103,11 +104,19 @@ impl Pending {
 
     fn hold(&mut self, held: Holds<'_>) -> Range<usize> {
         let before = self.batch.charges.len();
-        for (cell, charge, used) in held.iter() {
+        held.iter().for_each(|(cell, charge, used)| {
             let rule = self.rule(charge);
             self.batch.charges.push(RowCharge { cell, rule, held: charge.amount, used });
-        }
+        });
         before..self.batch.charges.len()
+    }
+
+    /// What ends: where it has begun in the same batch, the same charges with what was used.
+    fn end(&mut self, id: ReservationId, held: Holds<'_>) -> Range<usize> {
+        let Some(own) = self.joiner.charges(&self.batch, id) else { return self.hold(held) };
+        let charges = self.batch.charges[own.clone()].iter_mut();
+        held.iter().zip(charges).for_each(|((_, _, used), charge)| charge.used = used);
+        own
     }
 
     /// The number of a charge's rule, which gets a row before the first that names it.

@@ -11,6 +11,7 @@ use tollgate_core::{ReservationId, Time};
 
 use super::{
     grants::{self, Grants},
+    join::Joiner,
     row::{Batch, Row},
     rules::RuleNumbers,
 };
@@ -37,6 +38,7 @@ pub(super) struct Pending {
     pub(super) latest: Time,
     pub(super) grants: Grants,
     pub(super) rules: RuleNumbers,
+    pub(super) joiner: Joiner,
     /// The last entry of the batch that was taken last.
     taken: u64,
     is_asleep: bool,
@@ -86,6 +88,7 @@ impl Queue {
             latest,
             grants: Grants::new(max_grants),
             rules,
+            joiner: Joiner::default(),
             taken: seq,
             is_asleep: false,
             is_urgent: false,
@@ -122,7 +125,7 @@ impl Queue {
         let seq = pending.seq;
         if self.failed.load(Ordering::Relaxed) {
             // It will never be written; the number says how far the ledger is behind.
-            pending.batch.clear();
+            pending.clear();
             return seq;
         }
         let depth = pending.batch.rows.len();
@@ -252,6 +255,7 @@ impl Queue {
 
     fn swap(&self, pending: &mut Pending, batch: &mut Batch) -> u64 {
         std::mem::swap(&mut pending.batch, batch);
+        pending.joiner.clear();
         self.depth.store(0, Ordering::Relaxed);
         pending.seq
     }
@@ -291,7 +295,7 @@ impl Queue {
             // Before anybody hears of it, so that nothing is admitted after that.
             self.failed.store(true, Ordering::SeqCst);
         });
-        self.pending.lock().batch.clear();
+        self.pending.lock().clear();
     }
 
     pub(super) fn has_failed(&self) -> bool {
@@ -313,7 +317,14 @@ impl Pending {
     }
 
     pub(super) fn add(&mut self, row: Row) {
+        let nth = self.batch.rows.len();
         self.batch.rows.push(row);
+        self.joiner.add(&mut self.batch, nth);
+    }
+
+    fn clear(&mut self) {
+        self.batch.clear();
+        self.joiner.clear();
     }
 
     /// Whether the group shall be written without waiting for more.

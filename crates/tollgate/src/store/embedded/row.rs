@@ -20,13 +20,14 @@ pub(super) struct Batch {
 impl Batch {
     /// Adds the rows of another one, which is empty then.
     pub(super) fn append(&mut self, other: &mut Self) {
-        let (charges, names) = (self.charges.len(), self.names.len());
+        let (rows, charges, names) = (self.rows.len(), self.charges.len(), self.names.len());
         let shift = |own: &mut Range<usize>, by: usize| *own = own.start + by..own.end + by;
         for row in &mut other.rows {
             match row {
                 Row::Reserve(row) => {
                     shift(&mut row.charges, charges);
                     shift(&mut row.who, names);
+                    row.end = row.end.map(|end| end + rows);
                 }
                 Row::Extend { charges: own, .. } => shift(own, charges),
                 Row::End(row) => shift(&mut row.charges, charges),
@@ -36,6 +37,14 @@ impl Batch {
         self.rows.append(&mut other.rows);
         self.charges.append(&mut other.charges);
         self.names.append(&mut other.names);
+    }
+
+    /// The end that one row of the ledger tells with a reservation.
+    pub(super) fn end_of(&self, reserve: &Reserve) -> Option<&EndRow> {
+        match self.rows.get(reserve.end?)? {
+            Row::End(end) => Some(end),
+            _ => None,
+        }
     }
 
     pub(super) fn clear(&mut self) {
@@ -68,8 +77,6 @@ pub(super) enum Row {
         expires: Time,
     },
     End(EndRow),
-    /// An end that its reservation's row tells.
-    Joined,
     EndSession {
         seq: u64,
         cell: u32,
@@ -120,8 +127,8 @@ pub(super) struct Reserve {
     pub(super) is_lost: bool,
     /// Its own of the batch's charges.
     pub(super) charges: Range<usize>,
-    /// Its end, where one row tells both.
-    pub(super) end: Option<Box<EndRow>>,
+    /// Which of the batch's rows is its end, where one row of the ledger tells both.
+    pub(super) end: Option<usize>,
 }
 
 #[derive(Debug)]
@@ -133,6 +140,8 @@ pub(super) struct EndRow {
     pub(super) receipt: Receipt,
     /// The same as were reserved, each with what was used.
     pub(super) charges: Range<usize>,
+    /// Whether its reservation's row of the ledger tells it.
+    pub(super) is_joined: bool,
 }
 
 /// What is held on one account; `used` once it has ended.

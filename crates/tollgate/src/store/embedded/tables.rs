@@ -77,8 +77,8 @@ impl Tables {
         connection.prepare_cached("BEGIN")?.execute([])?;
         let known = (&mut self.rules, &mut self.mirror, &mut self.roll, &mut self.latest);
         let mut group = Group::begin(connection, known)?;
-        for row in batch.rows.drain(..) {
-            group.write(row, (&batch.charges, &batch.names))?;
+        for row in &batch.rows {
+            group.write(row, batch)?;
         }
         batch.clear();
         if let Some(mark) = &due.mark {

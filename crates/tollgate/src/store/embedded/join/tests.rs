@@ -19,7 +19,7 @@ use crate::{
         names,
         replay::Replay,
         retention::Retention,
-        row::{Reserve, RowCharge},
+        row::{EndRow, Reserve, RowCharge},
         rules::Rules,
         schema,
         tables::{Due, Tables},
@@ -138,7 +138,7 @@ fn row(
         Event::End { how, .. } => {
             let overrun = Amounts { cost: NanoUsd(used.saturating_sub(10)), ..Amounts::default() };
             let receipt = Receipt { usage: amounts, overrun };
-            Row::End(EndRow { seq, id, now, how, receipt, charges })
+            Row::End(EndRow { seq, id, now, how, receipt, charges, is_joined: false })
         }
         Event::EndSession => {
             Row::EndSession { seq, cell: 1, limit: LimitId(7), session: "s".into(), now }

@@ -126,9 +126,8 @@ fn write_row(bytes: &mut Vec<u8>, row: &Row) {
             bytes.put_u32_le(*cell);
         }
         Row::RevokeAll => bytes.put_u8(tag::REVOKE_ALL),
-        // A checkpoint is worth something only with its mark, which is made by a transaction;
-        // joined are rows only there.
-        Row::Checkpoint { .. } | Row::Joined => {}
+        // It is worth something only with its mark, which is made by a transaction.
+        Row::Checkpoint { .. } => {}
     }
 }
 
@@ -211,7 +210,7 @@ fn read_end(bytes: &mut &[u8]) -> Option<EndRow> {
     let mut all = [End::Settle, End::Estimate, End::Void, End::Expire].into_iter();
     let how = all.find(|known| *known as u8 == how)?;
     let receipt = Receipt { usage: read_amounts(bytes)?, overrun: read_amounts(bytes)? };
-    Some(EndRow { seq, id, now, how, receipt, charges: read_range(bytes)? })
+    Some(EndRow { seq, id, now, how, receipt, charges: read_range(bytes)?, is_joined: false })
 }
 
 fn read_charge(bytes: &mut &[u8]) -> Result<RowCharge, TryGetError> {

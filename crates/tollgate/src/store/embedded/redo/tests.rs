@@ -61,7 +61,7 @@ fn row(charges: usize, names: usize) -> impl Strategy<Value = Row> {
             Row::Reserve(Reserve { seq, id, now, expires, demand, keep, who, is_lost, charges, end })
         }),
         4 => end.prop_map(|((seq, id, now), how, usage, overrun, charges)| {
-            Row::End(EndRow { seq, id, now, how, receipt: Receipt { usage, overrun }, charges })
+            Row::End(EndRow { seq, id, now, how, receipt: Receipt { usage, overrun }, charges, is_joined: false })
         }),
         1 => (whose(), amounts(), part(charges))
             .prop_map(|((seq, id, now), more, charges)| Row::Extend { seq, id, now, more, charges }),

@@ -23,6 +23,8 @@ use crate::{
 };
 
 const LEDGER: &str = "TOLLGATE_REDO_LEDGER";
+/// What the child leaves of the user's budget.
+const LEFT: u64 = 5_000_000_000_000 - 100 * DEMAND.cost.0;
 const CAP: u64 = 1_000_000_000;
 const USERS: [&str; 3] = ["ann", "bob", "eve"];
 
@@ -63,8 +65,14 @@ async fn child() {
     let opened = Embedded::open(ledger.as_ref(), bounds, |_| Clock::set_at(NOON));
     let (store, clock) = opened.expect("a ledger");
     let (world, open) = (money(), Open { store, clock });
-    settle(&world, &open, 0..100).await;
-    open.store.kept().await.expect("a disk");
+    for ids in [0..30, 30..60, 60..100] {
+        settle(&world, &open, ids).await;
+        // All but the last are in the ledger then, and the file begins anew.
+        open.store.kept().await.expect("a disk");
+        if world.remaining(&open, "ann", "spend").await > LEFT {
+            open.store.durable().await.expect("a disk");
+        }
+    }
     std::io::stderr().write_all(b"kept\n").expect("a pipe");
     std::future::pending::<()>().await;
 }
@@ -86,8 +94,7 @@ async fn what_is_kept_survives_a_kill() {
 
     let open = world.open(NOON);
     assert_eq!(open.store.restored().entries, 200, "a hundred begun and a hundred ended");
-    let left = 5_000_000_000_000 - 100 * DEMAND.cost.0;
-    assert_eq!(world.remaining(&open, "ann", "spend").await, left);
+    assert_eq!(world.remaining(&open, "ann", "spend").await, LEFT);
     let again = open.store.settle(ReservationId(7), &DEMAND, open.now()).await;
     assert_eq!(again.expect("its receipt").usage, DEMAND, "an id settles once");
     drop(open);

@@ -73,6 +73,9 @@ async fn child() {
             open.store.durable().await.expect("a disk");
         }
     }
+    // Somebody whose account no row before tells of.
+    world.reserve(&open, 100, "bob").await;
+    open.store.kept().await.expect("a disk");
     std::io::stderr().write_all(b"kept\n").expect("a pipe");
     std::future::pending::<()>().await;
 }
@@ -93,10 +96,12 @@ async fn what_is_kept_survives_a_kill() {
     child.wait().expect("an end");
 
     let open = world.open(NOON);
-    assert_eq!(open.store.restored().entries, 200, "a hundred begun and a hundred ended");
+    assert_eq!(open.store.restored().entries, 201, "a hundred ended, and one more begun");
     assert_eq!(world.remaining(&open, "ann", "spend").await, LEFT);
     let again = open.store.settle(ReservationId(7), &DEMAND, open.now()).await;
     assert_eq!(again.expect("its receipt").usage, DEMAND, "an id settles once");
+    world.reserve(&open, 101, "eve").await;
+    open.store.durable().await.expect("a new account has a number of its own");
     drop(open);
     let found = audit(&world.path()).expect("a ledger");
     assert!(found.is_clean(), "{:#?}", found.findings);

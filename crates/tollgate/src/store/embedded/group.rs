@@ -7,7 +7,8 @@ use super::{
     charges,
     mirror::{Ended, Mirror},
     names::Names,
-    row::{Batch, EndRow, LimitRow, Reserve, Row, RowCharge},
+    row::{EndRow, LimitRow, Reserve, Row, RowCharge},
+    rows::{Charges, Full},
     rules::Rules,
     schema::{EntryKind, WHOLE, integer},
     spend::{Roll, Spent},
@@ -26,8 +27,6 @@ pub(super) struct Group<'a> {
     entry: CachedStatement<'a>,
     /// Charges as text, of one row after the other.
     text: String,
-    /// The state of a cell, of one after the other.
-    bytes: Vec<u8>,
 }
 
 /// What a row tells beside what happened to whom.
@@ -67,31 +66,31 @@ impl<'a> Group<'a> {
             reserve: connection.prepare_cached(RESERVE)?,
             entry: connection.prepare_cached(ENTRY)?,
             text: String::new(),
-            bytes: Vec::new(),
         })
     }
 
-    /// Writes a row of a batch.
-    pub(super) fn write(&mut self, row: &Row, batch: &Batch) -> rusqlite::Result<()> {
+    /// Writes a row, with that of its end where one row of the ledger tells both.
+    pub(super) fn write(&mut self, row: Full<'_>, end: Option<&Full<'_>>) -> rusqlite::Result<()> {
+        let Full { row, charges, who, .. } = row;
         match row {
             Row::Open { cell, scope, key } => self
                 .other("INSERT INTO cells VALUES (?, ?, ?)")?
-                .execute(params![cell, scope.0.cast_signed(), key.as_str()])
+                .execute(params![cell, scope.0.cast_signed(), key])
                 .map(drop),
-            Row::Reserve(reserve) => self.reserve(reserve, batch),
-            Row::Extend { seq, id, now, more, charges: own } => {
-                self.charges(&batch.charges[own.clone()], false);
-                let first = self.mirror.change(*id, *seq);
-                self.entry(EntryKind::Extend, *seq, (*id, first), *now, more, None)
+            Row::Reserve(reserve) => self.reserve(&reserve, (charges, who), end),
+            Row::Extend { seq, id, now, more } => {
+                self.charges(charges, false);
+                let first = self.mirror.change(id, seq);
+                self.entry(EntryKind::Extend, seq, (id, first), now, &more, None)
             }
             Row::Renew { seq, id, now, expires } => {
                 self.text.clear();
-                let first = self.mirror.change(*id, *seq);
+                let first = self.mirror.change(id, seq);
                 let nothing = &Amounts::default();
-                self.entry(EntryKind::Renew, *seq, (*id, first), *now, nothing, Some(*expires))
+                self.entry(EntryKind::Renew, seq, (id, first), now, nothing, Some(expires))
             }
             Row::End(end) if end.is_joined => Ok(()),
-            Row::End(end) => self.end(end, &batch.charges),
+            Row::End(end) => self.end(&end, charges),
             Row::EndSession { seq, cell, limit, session, now } => {
                 let charges = format!("[[{cell},{}]]", limit.0.cast_signed());
                 let (at, wall) = (integer(now.time.as_nanos()), integer(now.wall.as_nanos()));
@@ -99,24 +98,21 @@ impl<'a> Group<'a> {
                     "INSERT INTO entries (kind, seq, id, at, wall, charges, session) \
                         VALUES (8, ?, x'', ?, ?, ?, ?)",
                 )?
-                .execute(params![integer(*seq), at, wall, charges, session.as_str()])
+                .execute(params![integer(seq), at, wall, charges, session])
                 .map(drop)
             }
-            Row::Checkpoint { cell, seq, state } => {
-                self.bytes.clear();
-                state.write_to(&mut self.bytes);
-                self.other("INSERT OR REPLACE INTO checkpoints VALUES (?, ?, ?)")?
-                    .execute(params![cell, integer(*seq), self.bytes])
-                    .map(drop)
-            }
+            Row::Checkpoint { cell, seq, state } => self
+                .other("INSERT OR REPLACE INTO checkpoints VALUES (?, ?, ?)")?
+                .execute(params![cell, integer(seq), state])
+                .map(drop),
             Row::Close { cell } => {
                 self.other("DELETE FROM checkpoints WHERE cell = ?")?.execute([cell]).map(drop)
             }
             Row::Limits(limits) => limits.iter().try_for_each(|limit| self.limit(limit)),
-            Row::Rule { number, charge } => self.rules.add(self.connection, (*number, **charge)),
+            Row::Rule { number, charge } => self.rules.add(self.connection, (number, *charge)),
             Row::Grant { cell, limit, rule, amount } => self
                 .other("INSERT OR REPLACE INTO grants VALUES (?, ?, ?, ?)")?
-                .execute(params![cell, limit.0.cast_signed(), rule, integer(*amount)])
+                .execute(params![cell, limit.0.cast_signed(), rule, integer(amount)])
                 .map(drop),
             Row::Revoke { cell } => {
                 self.other("DELETE FROM grants WHERE cell = ?")?.execute([cell]).map(drop)
@@ -125,15 +121,20 @@ impl<'a> Group<'a> {
         }
     }
 
-    fn reserve(&mut self, row: &Reserve, batch: &Batch) -> rusqlite::Result<()> {
-        let (end, Batch { charges, names, .. }) = (batch.end_of(row), batch);
-        match end {
-            None => self.charges(&charges[row.charges.clone()], false),
-            Some(end) => self.charges(&charges[end.charges.clone()], true),
-        }
+    fn reserve(
+        &mut self,
+        row: &Reserve,
+        (charges, who): (Charges<'_>, &[u8]),
+        end: Option<&Full<'_>>,
+    ) -> rusqlite::Result<()> {
+        self.charges(end.map_or(charges, |end| end.charges), end.is_some());
+        let end = end.and_then(|end| match &end.row {
+            Row::End(end) => Some(end),
+            _ => None,
+        });
         *self.latest = (*self.latest).max(end.map_or(row.now.time, |end| end.now.time));
         let kind = if end.is_none() { EntryKind::Reserve as i64 } else { WHOLE };
-        let who = Names::read(&names[row.who.clone()]);
+        let who = Names::read(who);
         let usage = end.map(|end| &end.receipt.usage);
         self.reserve.execute(params![
             kind,
@@ -184,9 +185,9 @@ impl<'a> Group<'a> {
         }
     }
 
-    fn end(&mut self, row: &EndRow, charges: &[RowCharge]) -> rusqlite::Result<()> {
+    fn end(&mut self, row: &EndRow, charges: Charges<'_>) -> rusqlite::Result<()> {
         let EndRow { seq, id, now, how, receipt, .. } = row;
-        self.charges(&charges[row.charges.clone()], true);
+        self.charges(charges, true);
         *self.latest = (*self.latest).max(now.time);
         let (kind, ended) = match how {
             End::Expire => (EntryKind::Expire, self.mirror.expire(*id, *seq, now.time)),
@@ -300,10 +301,10 @@ impl<'a> Group<'a> {
     }
 
     /// Writes charges as text: with what was used, if they have ended.
-    fn charges(&mut self, own: &[RowCharge], ended: bool) {
+    fn charges(&mut self, charges: Charges<'_>, ended: bool) {
         self.text.clear();
-        let numbers = own.iter().map(|RowCharge { cell, rule, held, used }| {
-            [u64::from(*cell), rule.cast_unsigned(), *held, *used]
+        let numbers = charges.map(|RowCharge { cell, rule, held, used }| {
+            [u64::from(cell), rule.cast_unsigned(), held, used]
         });
         charges::write(&mut self.text, numbers, if ended { 4 } else { 3 });
     }

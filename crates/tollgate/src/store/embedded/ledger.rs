@@ -1,12 +1,11 @@
 //! The journal of the embedded store: every record becomes a row that waits to be written.
 
-use std::{ops::Range, sync::Arc};
+use std::sync::Arc;
 
-use compact_str::CompactString;
+use smallvec::SmallVec;
 
 use super::{
     grants::Ask,
-    names,
     queue::{Pending, Queue},
     row::{EndRow, Reserve, Row, RowCharge},
 };
@@ -36,58 +35,49 @@ impl Pending {
     fn record(&mut self, record: &Record<'_>) {
         match *record {
             Record::Open { cell, scope, key } => {
-                self.add(Row::Open { cell, scope, key: key.into() });
+                self.add(&Row::Open { cell, scope, key });
             }
             Record::Reserve { id, now, expires, attributes, demand, keep, held } => {
-                let (seq, charges) = (self.number(), self.hold(held));
-                let (demand, who) = (*demand, self.name(attributes));
-                self.latest = self.latest.max(now.time);
-                self.add(Row::Reserve(Reserve {
-                    seq,
-                    id,
-                    now,
-                    expires,
-                    demand,
-                    keep,
-                    who,
-                    is_lost: false,
-                    charges,
-                    end: None,
-                }));
+                let (seq, charges, demand) = (self.number(), self.hold(held), *demand);
+                let row = Reserve { seq, id, now, expires, demand, keep, is_lost: false };
+                self.entry(&Row::Reserve(row), &charges, (Some(attributes), now.time));
                 self.grant(id, held, now.time);
             }
             Record::Extend { id, now, more, held } => {
                 let (seq, charges) = (self.number(), self.hold(held));
-                self.latest = self.latest.max(now.time);
-                self.add(Row::Extend { seq, id, now, more: *more, charges });
+                let row = Row::Extend { seq, id, now, more: *more };
+                self.entry(&row, &charges, (None, now.time));
                 self.grant(id, held, now.time);
             }
             Record::Renew { id, expires } => {
                 let (seq, now) = (self.number(), tollgate_core::Now::at(self.latest));
-                self.add(Row::Renew { seq, id, now, expires });
+                self.add(&Row::Renew { seq, id, now, expires });
             }
             Record::End { id, now, how, usage, overrun, held } => {
-                let (seq, charges) = (self.number(), self.end(id, held));
+                let (seq, charges) = (self.number(), self.hold(held));
                 if *overrun != Amounts::default() {
                     // The row that tells the overrun.
                     self.number();
                 }
-                self.latest = self.latest.max(now.time);
                 let receipt = Receipt { usage: *usage, overrun: *overrun };
-                let is_joined = false;
-                self.add(Row::End(EndRow { seq, id, now, how, receipt, charges, is_joined }));
+                let row = EndRow { seq, id, now, how, receipt, is_joined: false };
+                self.entry(&Row::End(row), &charges, (None, now.time));
             }
             Record::EndSession { cell, limit, session, now } => {
-                let (seq, session) = (self.number(), CompactString::from(session));
-                self.add(Row::EndSession { seq, cell, limit, session, now });
+                let seq = self.number();
+                self.add(&Row::EndSession { seq, cell, limit, session, now });
             }
             Record::Checkpoint { cell, state } => {
-                self.add(Row::Checkpoint { cell, seq: self.seq, state: state.clone() });
+                let mut bytes = std::mem::take(&mut self.state);
+                bytes.clear();
+                state.write_to(&mut bytes);
+                self.add(&Row::Checkpoint { cell, seq: self.seq, state: &bytes });
+                self.state = bytes;
             }
             Record::Close { cell } => {
-                self.add(Row::Close { cell });
+                self.add(&Row::Close { cell });
                 if self.grants.forget(cell) {
-                    self.add(Row::Revoke { cell });
+                    self.add(&Row::Revoke { cell });
                 }
             }
         }
@@ -98,39 +88,36 @@ impl Pending {
         let charges = held.iter().map(|(cell, charge, _)| (cell, charge));
         for Ask { cell, charge } in self.grants.hold(id, charges, now) {
             let rule = self.rule(&charge);
-            self.add(Row::Grant { cell, limit: charge.limit, rule, amount: charge.amount });
+            self.add(&Row::Grant { cell, limit: charge.limit, rule, amount: charge.amount });
         }
     }
 
-    fn hold(&mut self, held: Holds<'_>) -> Range<usize> {
-        let before = self.batch.charges.len();
+    fn hold(&mut self, held: Holds<'_>) -> SmallVec<[RowCharge; 8]> {
+        let mut charges = SmallVec::new();
         held.iter().for_each(|(cell, charge, used)| {
             let rule = self.rule(charge);
-            self.batch.charges.push(RowCharge { cell, rule, held: charge.amount, used });
+            charges.push(RowCharge { cell, rule, held: charge.amount, used });
         });
-        before..self.batch.charges.len()
-    }
-
-    /// What ends: where it has begun in the same batch, the same charges with what was used.
-    fn end(&mut self, id: ReservationId, held: Holds<'_>) -> Range<usize> {
-        let Some(own) = self.joiner.charges(&self.batch, id) else { return self.hold(held) };
-        let charges = self.batch.charges[own.clone()].iter_mut();
-        held.iter().zip(charges).for_each(|((_, _, used), charge)| charge.used = used);
-        own
+        charges
     }
 
     /// The number of a charge's rule, which gets a row before the first that names it.
     pub(super) fn rule(&mut self, charge: &Charge) -> i64 {
         let (number, is_new) = self.rules.number(charge);
         if is_new {
-            self.add(Row::Rule { number, charge: Box::new(*charge) });
+            self.add(&Row::Rule { number, charge: Box::new(*charge) });
         }
         number
     }
 
-    pub(super) fn name(&mut self, who: &Attributes) -> Range<usize> {
-        let before = self.batch.names.len();
-        names::write(&mut self.batch.names, who);
-        before..self.batch.names.len()
+    /// Adds a row of an entry that was made then, by somebody.
+    fn entry(
+        &mut self,
+        row: &Row<'_>,
+        charges: &[RowCharge],
+        (who, at): (Option<&Attributes>, Time),
+    ) {
+        self.latest = self.latest.max(at);
+        self.rows.add(row, charges, who);
     }
 }

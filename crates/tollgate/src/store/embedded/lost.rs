@@ -82,25 +82,12 @@ impl Lost {
         );
         queue.push(|pending| {
             for Self { id, now, demand, charge } in lost {
-                let seq = pending.number();
-                let nth = pending.batch.charges.len();
-                pending.batch.charges.push(charge);
+                let (seq, expires, keep) = (pending.number(), now.time, false);
                 pending.latest = pending.latest.max(now.time);
-                let who = pending.name(&Attributes::new());
-                pending.add(Row::Reserve(Reserve {
-                    seq,
-                    id,
-                    now,
-                    expires: now.time,
-                    demand,
-                    keep: false,
-                    who,
-                    is_lost: true,
-                    charges: nth..nth + 1,
-                    end: None,
-                }));
+                let row = Reserve { seq, id, now, expires, demand, keep, is_lost: true };
+                pending.rows.add(&Row::Reserve(row), &[charge], Some(&Attributes::new()));
             }
-            pending.add(Row::RevokeAll);
+            pending.add(&Row::RevokeAll);
         });
     }
 }

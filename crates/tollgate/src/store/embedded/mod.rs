@@ -35,6 +35,7 @@ mod redo;
 mod replay;
 mod retention;
 mod row;
+mod rows;
 mod rules;
 mod schema;
 mod spend;
@@ -261,7 +262,7 @@ impl Embedded {
             description: limit.describe(&nobody),
         });
         let limits = limits.collect();
-        self.queue.push(|pending| pending.add(Row::Limits(limits)));
+        self.queue.push(|pending| pending.add(&Row::Limits(limits)));
     }
 }
 

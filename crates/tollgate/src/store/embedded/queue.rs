@@ -11,8 +11,8 @@ use tollgate_core::{ReservationId, Time};
 
 use super::{
     grants::{self, Grants},
-    join::Joiner,
-    row::{Batch, Row},
+    row::Row,
+    rows::Rows,
     rules::RuleNumbers,
 };
 use crate::StoreError;
@@ -31,14 +31,15 @@ pub(super) struct Queue {
 
 #[derive(Debug)]
 pub(super) struct Pending {
-    pub(super) batch: Batch,
+    pub(super) rows: Rows,
     /// The number of the last entry.
     pub(super) seq: u64,
     /// The latest instant of an entry.
     pub(super) latest: Time,
     pub(super) grants: Grants,
     pub(super) rules: RuleNumbers,
-    pub(super) joiner: Joiner,
+    /// The state of an account that is written down, one after the other.
+    pub(super) state: Vec<u8>,
     /// The last entry of the batch that was taken last.
     taken: u64,
     is_asleep: bool,
@@ -83,12 +84,12 @@ const QUIET_GROUPS: u32 = 25;
 impl Queue {
     pub(super) fn new((seq, latest): (u64, Time), max_grants: usize, rules: RuleNumbers) -> Self {
         let pending = Pending {
-            batch: Batch::default(),
+            rows: Rows::default(),
             seq,
             latest,
             grants: Grants::new(max_grants),
             rules,
-            joiner: Joiner::default(),
+            state: Vec::new(),
             taken: seq,
             is_asleep: false,
             is_urgent: false,
@@ -125,10 +126,10 @@ impl Queue {
         let seq = pending.seq;
         if self.failed.load(Ordering::Relaxed) {
             // It will never be written; the number says how far the ledger is behind.
-            pending.clear();
+            pending.rows.clear();
             return seq;
         }
-        let depth = pending.batch.rows.len();
+        let depth = pending.rows.len();
         self.depth.store(depth, Ordering::Relaxed);
         if pending.grants.anybody_waits() {
             self.is_awaited.store(true, Ordering::Relaxed);
@@ -214,7 +215,7 @@ impl Queue {
             if !pending.is_hasty() {
                 self.wake.wait_for(&mut pending, LINGER);
             }
-            if has_group || !pending.batch.rows.is_empty() {
+            if has_group || !pending.rows.is_empty() {
                 return if pending.is_hasty() { Woken::Haste } else { Woken::Rows };
             }
             if pending.is_closed {
@@ -231,7 +232,7 @@ impl Queue {
     /// Sleeps until there is a row or the queue is closed.
     pub(super) fn sleep(&self) {
         let mut pending = self.pending.lock();
-        while pending.batch.rows.is_empty() && !pending.is_closed {
+        while pending.rows.is_empty() && !pending.is_closed {
             pending.is_asleep = true;
             self.wake.wait(&mut pending);
         }
@@ -243,9 +244,9 @@ impl Queue {
         self.depth.load(Ordering::Relaxed)
     }
 
-    /// Takes rows and leaves an empty batch; the number of the last entry in it.
-    pub(super) fn take_rows(&self, batch: &mut Batch) -> u64 {
-        self.swap(&mut self.pending.lock(), batch)
+    /// Takes rows and leaves none; the number of the last entry among them.
+    pub(super) fn take_rows(&self, rows: &mut Rows) -> u64 {
+        self.swap(&mut self.pending.lock(), rows)
     }
 
     /// Says that every entry up to `seq` outlasts this process.
@@ -253,17 +254,16 @@ impl Queue {
         self.progress.send_modify(|progress| progress.kept = progress.kept.max(seq));
     }
 
-    fn swap(&self, pending: &mut Pending, batch: &mut Batch) -> u64 {
-        std::mem::swap(&mut pending.batch, batch);
-        pending.joiner.clear();
+    fn swap(&self, pending: &mut Pending, rows: &mut Rows) -> u64 {
+        std::mem::swap(&mut pending.rows, rows);
         self.depth.store(0, Ordering::Relaxed);
         pending.seq
     }
 
     /// Takes the last rows of a group, which is written now.
-    pub(super) fn take(&self, batch: &mut Batch) -> u64 {
+    pub(super) fn take(&self, rows: &mut Rows) -> u64 {
         let mut pending = self.pending.lock();
-        self.swap(&mut pending, batch);
+        self.swap(&mut pending, rows);
         pending.is_urgent = false;
         pending.grants.taken();
         pending.taken = pending.seq;
@@ -279,7 +279,7 @@ impl Queue {
             self.is_awaited.store(awaited, Ordering::Relaxed);
             let latest = pending.latest;
             for cell in pending.grants.sweep(latest) {
-                pending.add(Row::Revoke { cell });
+                pending.add(&Row::Revoke { cell });
             }
         }
         if self.progress.borrow().committed < seq {
@@ -295,7 +295,7 @@ impl Queue {
             // Before anybody hears of it, so that nothing is admitted after that.
             self.failed.store(true, Ordering::SeqCst);
         });
-        self.pending.lock().clear();
+        self.pending.lock().rows.clear();
     }
 
     pub(super) fn has_failed(&self) -> bool {
@@ -316,20 +316,14 @@ impl Pending {
         self.seq
     }
 
-    pub(super) fn add(&mut self, row: Row) {
-        let nth = self.batch.rows.len();
-        self.batch.rows.push(row);
-        self.joiner.add(&mut self.batch, nth);
-    }
-
-    fn clear(&mut self) {
-        self.batch.clear();
-        self.joiner.clear();
+    /// Adds a row that holds nothing and was made by nobody.
+    pub(super) fn add(&mut self, row: &Row<'_>) {
+        self.rows.add(row, &[], None);
     }
 
     /// Whether the group shall be written without waiting for more.
     const fn is_hasty(&self) -> bool {
-        self.is_urgent || self.is_closed || self.batch.rows.len() >= FULL_GROUP
+        self.is_urgent || self.is_closed || self.rows.len() >= FULL_GROUP
     }
 }
 

@@ -1,66 +1,18 @@
-//! What waits to be written: records of the journal, owned and small.
-
-use std::ops::Range;
+//! What waits to be written: records of the journal, small.
 
 use compact_str::CompactString;
-use tollgate_core::{Amounts, Cell, Charge, LimitId, Now, ReservationId, ScopeId, Time};
+use serde::{Deserialize, Serialize};
+use tollgate_core::{Amounts, Charge, LimitId, Now, ReservationId, ScopeId, Time};
 
 use crate::{Receipt, store::memory::End};
 
-/// A group of rows. What they have lists of lies in one, so that a row needs no memory of its
-/// own: another thread writes it, and less is to be carried there.
-#[derive(Debug, Default)]
-pub(super) struct Batch {
-    pub(super) rows: Vec<Row>,
-    pub(super) charges: Vec<RowCharge>,
-    /// Who made reservations, as `names` writes it.
-    pub(super) names: Vec<u8>,
-}
-
-impl Batch {
-    /// Adds the rows of another one, which is empty then.
-    pub(super) fn append(&mut self, other: &mut Self) {
-        let (rows, charges, names) = (self.rows.len(), self.charges.len(), self.names.len());
-        let shift = |own: &mut Range<usize>, by: usize| *own = own.start + by..own.end + by;
-        for row in &mut other.rows {
-            match row {
-                Row::Reserve(row) => {
-                    shift(&mut row.charges, charges);
-                    shift(&mut row.who, names);
-                    row.end = row.end.map(|end| end + rows);
-                }
-                Row::Extend { charges: own, .. } => shift(own, charges),
-                Row::End(row) => shift(&mut row.charges, charges),
-                _ => {}
-            }
-        }
-        self.rows.append(&mut other.rows);
-        self.charges.append(&mut other.charges);
-        self.names.append(&mut other.names);
-    }
-
-    /// The end that one row of the ledger tells with a reservation.
-    pub(super) fn end_of(&self, reserve: &Reserve) -> Option<&EndRow> {
-        match self.rows.get(reserve.end?)? {
-            Row::End(end) => Some(end),
-            _ => None,
-        }
-    }
-
-    pub(super) fn clear(&mut self) {
-        self.rows.clear();
-        self.charges.clear();
-        self.names.clear();
-    }
-}
-
 /// One change, with its number among all entries where it is one.
-#[derive(Debug)]
-pub(super) enum Row {
+#[derive(Debug, Clone)]
+pub(super) enum Row<'a> {
     Open {
         cell: u32,
         scope: ScopeId,
-        key: CompactString,
+        key: &'a str,
     },
     Reserve(Reserve),
     Extend {
@@ -68,7 +20,6 @@ pub(super) enum Row {
         id: ReservationId,
         now: Now,
         more: Amounts,
-        charges: Range<usize>,
     },
     Renew {
         seq: u64,
@@ -81,13 +32,14 @@ pub(super) enum Row {
         seq: u64,
         cell: u32,
         limit: LimitId,
-        session: CompactString,
+        session: &'a str,
         now: Now,
     },
     Checkpoint {
         cell: u32,
         seq: u64,
-        state: Cell,
+        /// As the core writes it.
+        state: &'a [u8],
     },
     Close {
         cell: u32,
@@ -113,7 +65,7 @@ pub(super) enum Row {
     RevokeAll,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Reserve {
     pub(super) seq: u64,
     pub(super) id: ReservationId,
@@ -121,31 +73,24 @@ pub(super) struct Reserve {
     pub(super) expires: Time,
     pub(super) demand: Amounts,
     pub(super) keep: bool,
-    /// Who made it: its own of the batch's names.
-    pub(super) who: Range<usize>,
     /// Whether it stands for what a crash may have lost.
     pub(super) is_lost: bool,
-    /// Its own of the batch's charges.
-    pub(super) charges: Range<usize>,
-    /// Which of the batch's rows is its end, where one row of the ledger tells both.
-    pub(super) end: Option<usize>,
 }
 
-#[derive(Debug)]
+/// An end; its charges are the same as were reserved, each with what was used.
+#[derive(Debug, Clone)]
 pub(super) struct EndRow {
     pub(super) seq: u64,
     pub(super) id: ReservationId,
     pub(super) now: Now,
     pub(super) how: End,
     pub(super) receipt: Receipt,
-    /// The same as were reserved, each with what was used.
-    pub(super) charges: Range<usize>,
     /// Whether its reservation's row of the ledger tells it.
     pub(super) is_joined: bool,
 }
 
 /// What is held on one account; `used` once it has ended.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct RowCharge {
     pub(super) cell: u32,
     /// The number of its rule.
@@ -155,7 +100,7 @@ pub(super) struct RowCharge {
 }
 
 /// A limit as people know it.
-#[derive(Debug)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct LimitRow {
     pub(super) id: LimitId,
     pub(super) name: CompactString,

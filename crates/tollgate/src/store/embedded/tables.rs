@@ -6,11 +6,12 @@ use rusqlite::Connection;
 use tollgate_core::Time;
 
 use super::{
+    entry::wrong,
     group::Group,
     join::Joiner,
     mirror::{Changes, Mirror},
     retention::Retention,
-    row::Batch,
+    rows::Rows,
     rules::Rules,
     schema::integer,
     spend::Roll,
@@ -65,22 +66,21 @@ impl Tables {
 
     /// Writes a group, whose last entry is this, and does beside it what is due, so that all of
     /// it survives a crash when this returns, or none.
-    pub(super) fn write(
-        &mut self,
-        batch: &mut Batch,
-        due: &Due,
-        last: u64,
-    ) -> rusqlite::Result<()> {
-        self.joiner.join(batch);
+    pub(super) fn write(&mut self, rows: &mut Rows, due: &Due, last: u64) -> rusqlite::Result<()> {
+        self.joiner.join(rows).ok_or_else(unreadable)?;
         let connection = &self.connection;
         // An error leaves it open, for the connection to undo when it is closed.
         connection.prepare_cached("BEGIN")?.execute([])?;
         let known = (&mut self.rules, &mut self.mirror, &mut self.roll, &mut self.latest);
         let mut group = Group::begin(connection, known)?;
-        for row in &batch.rows {
-            group.write(row, batch)?;
+        let mut at = rows.first();
+        while let Some(next) = rows.next(at) {
+            let row = rows.row(at).ok_or_else(unreadable)?;
+            let end = row.end.map(|at| rows.row(at).ok_or_else(unreadable)).transpose()?;
+            group.write(row, end.as_ref())?;
+            at = next;
         }
-        batch.clear();
+        rows.clear();
         if let Some(mark) = &due.mark {
             group.mark(mark)?;
         }
@@ -98,4 +98,9 @@ impl Tables {
         }
         connection.prepare_cached("COMMIT")?.execute([]).map(drop)
     }
+}
+
+/// What there is no other way to say of rows that are not as they were made.
+fn unreadable() -> rusqlite::Error {
+    wrong(0, "a row that waits to be written can't be read".to_owned())
 }

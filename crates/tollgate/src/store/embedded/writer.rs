@@ -9,7 +9,7 @@ use super::{
     mirror::Changes,
     queue::{FULL_GROUP, Queue, Woken},
     redo::Redo,
-    row::Batch,
+    rows::Rows,
     tables::{Due, Mark, Tables},
 };
 use crate::store::memory::{Memory, Progress};
@@ -32,14 +32,14 @@ pub(super) struct Writer {
 /// Rows that are not in the ledger yet.
 #[derive(Debug)]
 pub(super) struct Group {
-    batch: Batch,
+    rows: Rows,
     /// The last entry of it, or before it.
     last: u64,
     /// How often rows were asked for since the last transaction, and how often at most.
     rounds: u32,
     most_rounds: u32,
     /// What was taken last.
-    taken: Batch,
+    taken: Rows,
 }
 
 /// A checkpoint in the making.
@@ -116,16 +116,16 @@ impl Writer {
     /// Whether the ledger need not have the rows yet.
     const fn has_time(&mut self) -> bool {
         self.group.rounds += 1;
-        self.group.rounds < self.group.most_rounds && self.group.batch.rows.len() < FULL_GROUP
+        self.group.rounds < self.group.most_rounds && self.group.rows.len() < FULL_GROUP
     }
 
     /// Takes rows that wait and sees to it that they outlast the process; whether they do.
     fn keep(&mut self) -> bool {
-        let Group { batch, taken, last, .. } = &mut self.group;
+        let Group { rows, taken, last, .. } = &mut self.group;
         let before = *last;
         *last = self.queue.take_rows(taken);
-        let is_kept = taken.rows.is_empty() || self.redo.append(taken, (before, *last));
-        batch.append(taken);
+        let is_kept = taken.is_empty() || self.redo.append(taken, (before, *last));
+        rows.append(taken);
         if is_kept {
             self.queue.outlasts(*last);
         }
@@ -133,11 +133,11 @@ impl Writer {
     }
 
     fn write(&mut self, due: &Due) -> rusqlite::Result<()> {
-        let Group { batch, taken, last, rounds, .. } = &mut self.group;
+        let Group { rows, taken, last, rounds, .. } = &mut self.group;
         let seq = self.queue.take(taken);
-        batch.append(taken);
-        if !batch.rows.is_empty() || !due.is_nothing() {
-            self.tables.write(batch, due, seq)?;
+        rows.append(taken);
+        if !rows.is_empty() || !due.is_nothing() {
+            self.tables.write(rows, due, seq)?;
         }
         (*last, *rounds) = (seq, 0);
         self.redo.restart();
@@ -187,7 +187,7 @@ impl Writer {
 
     /// How many rows the next transaction has, about.
     fn rows(&self) -> usize {
-        self.group.batch.rows.len() + self.queue.depth()
+        self.group.rows.len() + self.queue.depth()
     }
 
     fn is_anything_old(&self, end: u64) -> bool {
@@ -231,8 +231,8 @@ impl Writer {
 impl Group {
     /// Rows that follow this entry; they wait for so many rounds of the queue's at most.
     pub(super) fn after(last: u64, most_rounds: u32) -> Self {
-        let [batch, taken] = [Batch::default(), Batch::default()];
-        Self { batch, last, rounds: 0, most_rounds, taken }
+        let [rows, taken] = [Rows::default(), Rows::default()];
+        Self { rows, last, rounds: 0, most_rounds, taken }
     }
 
     const fn is_begun(&self) -> bool {

@@ -1,6 +1,6 @@
 //! However rows come in groups, the ledger tells the same.
 
-use std::{ops::Range, time::Duration};
+use std::time::Duration;
 
 use proptest::prelude::*;
 use rusqlite::{Connection, types::Value};
@@ -16,10 +16,9 @@ use crate::{
         entries::Entries,
         entry::{self, Entry},
         mirror::Mirror,
-        names,
         replay::Replay,
         retention::Retention,
-        row::{EndRow, Reserve, RowCharge},
+        row::{EndRow, RowCharge},
         rules::Rules,
         schema,
         tables::{Due, Tables},
@@ -66,30 +65,29 @@ enum Stand {
     Expired,
 }
 
-/// Rows as a store would record them, with numbers from this one on: nothing ends or changes
-/// that has not begun.
-fn record(events: &[(u8, Event)], first: u64) -> Batch {
-    let mut batch = Batch::default();
+/// Rows as a store would record them, with numbers from this one on, each for itself: nothing ends
+/// or changes that has not begun.
+fn record(events: &[(u8, Event)], first: u64) -> Vec<Rows> {
+    let mut all = Vec::new();
     let mut stands = [Stand::Free; 6];
     let mut seq = first;
     for (nth, (id, event)) in events.iter().enumerate() {
         let stand = &mut stands[usize::from(*id)];
         let Some((used, after)) = follow(*event, *stand) else { continue };
         *stand = after;
-        let from = batch.charges.len();
-        if !matches!(event, Event::Renew | Event::EndSession) {
-            batch.charges.push(RowCharge { cell: 1, rule: RULE, held: 10, used });
-        }
-        let charges = from..batch.charges.len();
-        let from = batch.names.len();
+        let charge = RowCharge { cell: 1, rule: RULE, held: 10, used };
+        let has_charge = !matches!(event, Event::Renew | Event::EndSession);
         let user = if seq.is_multiple_of(2) { "ann" } else { "bob" };
-        names::write(&mut batch.names, &Attributes::new().with(Attribute::User, user));
-        let lists = (charges, from..batch.names.len());
+        let who = Attributes::new().with(Attribute::User, user);
         let now = Now::at(START.after(20 * MINUTE * nth as u32));
-        batch.rows.push(row(*event, (seq, ReservationId(u128::from(*id))), now, used, lists));
+        let row = row(*event, (seq, ReservationId(u128::from(*id))), now, used);
+        let who = matches!(row, Row::Reserve(_)).then_some(&who);
+        let mut rows = Rows::default();
+        rows.add(&row, if has_charge { std::slice::from_ref(&charge) } else { &[] }, who);
+        all.push(rows);
         seq += if used > 10 { 2 } else { 1 };
     }
-    batch
+    all
 }
 
 /// What an event takes or leaves used, and how its id stands after it, if it can happen.
@@ -109,40 +107,21 @@ fn follow(event: Event, stand: Stand) -> Option<(u64, Stand)> {
     }
 }
 
-fn row(
-    event: Event,
-    (seq, id): (u64, ReservationId),
-    now: Now,
-    used: u64,
-    (charges, who): (Range<usize>, Range<usize>),
-) -> Row {
+fn row(event: Event, (seq, id): (u64, ReservationId), now: Now, used: u64) -> Row<'static> {
     let amounts = Amounts { requests: 1, cost: NanoUsd(used), ..Amounts::default() };
     match event {
         Event::Reserve { keep, is_lost } => {
-            let (expires, demand, end) = (now.time, amounts, None);
-            Row::Reserve(Reserve {
-                seq,
-                id,
-                now,
-                expires,
-                demand,
-                keep,
-                who,
-                is_lost,
-                charges,
-                end,
-            })
+            let (expires, demand) = (now.time, amounts);
+            Row::Reserve(Reserve { seq, id, now, expires, demand, keep, is_lost })
         }
-        Event::Extend => Row::Extend { seq, id, now, more: amounts, charges },
+        Event::Extend => Row::Extend { seq, id, now, more: amounts },
         Event::Renew => Row::Renew { seq, id, now, expires: now.time },
         Event::End { how, .. } => {
             let overrun = Amounts { cost: NanoUsd(used.saturating_sub(10)), ..Amounts::default() };
             let receipt = Receipt { usage: amounts, overrun };
-            Row::End(EndRow { seq, id, now, how, receipt, charges, is_joined: false })
+            Row::End(EndRow { seq, id, now, how, receipt, is_joined: false })
         }
-        Event::EndSession => {
-            Row::EndSession { seq, cell: 1, limit: LimitId(7), session: "s".into(), now }
-        }
+        Event::EndSession => Row::EndSession { seq, cell: 1, limit: LimitId(7), session: "s", now },
     }
 }
 
@@ -159,19 +138,19 @@ fn written(events: &[(u8, Event)], first: u64, groups: &[usize]) -> Connection {
     write(connection, record(events, first), first, groups)
 }
 
-fn write(connection: Connection, batch: Batch, first: u64, groups: &[usize]) -> Connection {
+fn write(connection: Connection, rows: Vec<Rows>, first: u64, groups: &[usize]) -> Connection {
     connection.execute("INSERT INTO cells VALUES (1, 7, '')", []).expect("an account");
     let mut rules = Rules::default();
     rules.add(&connection, (RULE, charge(0))).expect("a rule");
     let known = (rules, Mirror::default());
     let mut tables =
         Tables::new(connection, known, (first - 1, Time::ZERO), None).expect("a ledger");
-    let Batch { mut rows, charges, names } = batch;
+    let mut rows = rows.into_iter().peekable();
     let mut sizes = groups.iter().copied().cycle();
-    while !rows.is_empty() {
-        let size = sizes.next().unwrap_or(1).clamp(1, rows.len());
-        let group = rows.drain(..size).collect();
-        let mut group = Batch { rows: group, charges: charges.clone(), names: names.clone() };
+    while rows.peek().is_some() {
+        let mut group = Rows::default();
+        let size = sizes.next().unwrap_or(1).max(1);
+        rows.by_ref().take(size).for_each(|mut row| group.append(&mut row));
         tables.write(&mut group, &Due::default(), 0).expect("written");
     }
     tables.connection

@@ -2,7 +2,7 @@ use super::*;
 
 fn entry(pending: &mut Pending) {
     pending.number();
-    pending.add(Row::Close { cell: 1 });
+    pending.add(&Row::Close { cell: 1 });
 }
 
 fn is_down(answer: &Result<(), StoreError>) -> bool {
@@ -19,9 +19,9 @@ fn a_deep_queue_takes_ends_but_no_beginnings() {
     assert!(is_down(&queue.ready(|| false)), "there are {MAX_WAITING} rows");
     let last = queue.push(entry);
     assert_eq!(last, MAX_WAITING as u64 + 1, "an end is taken all the same");
-    let mut batch = Batch::default();
-    assert_eq!(queue.take(&mut batch), last);
-    assert_eq!(batch.rows.len(), MAX_WAITING + 1);
+    let mut rows = Rows::default();
+    assert_eq!(queue.take(&mut rows), last);
+    assert_eq!(rows.len(), MAX_WAITING + 1);
     assert_eq!(queue.ready(|| true), Ok(()));
 }
 
@@ -54,9 +54,9 @@ async fn a_failure_is_told_to_all_and_never_mended() {
     queue.push(entry);
     assert!(is_down(&queue.durable().await) && is_down(&queue.ready(|| true)));
     assert_eq!(queue.ready(|| false), Ok(()), "what need not be written may be done");
-    let mut batch = Batch::default();
-    queue.take(&mut batch);
-    assert!(batch.rows.is_empty(), "rows that nobody will write are not kept");
+    let mut rows = Rows::default();
+    queue.take(&mut rows);
+    assert!(rows.is_empty(), "rows that nobody will write are not kept");
 }
 
 /// What a future answers, if it does so now.

@@ -14,7 +14,6 @@
 //! written after the last transaction, up to some group.
 
 mod recover;
-mod rows;
 
 use std::{
     fs::{self, File},
@@ -27,7 +26,7 @@ use bytes::{Buf as _, BufMut as _};
 
 pub(super) use recover::{bring_in, recover};
 
-use super::row::Batch;
+use super::rows::{ROOM, Rows};
 
 /// The file, as the writer has it.
 #[derive(Debug)]
@@ -40,7 +39,6 @@ pub(super) struct Redo {
     epoch: u64,
     /// Where the next frame goes.
     end: u64,
-    frame: Vec<u8>,
 }
 
 /// What a frame says before its rows.
@@ -52,8 +50,8 @@ struct Head {
     last: u64,
 }
 
-/// Bytes of a frame before its rows: its length, its checksum, its head.
-const HEAD: usize = 4 + 4 + 3 * 8;
+/// Bytes of a frame before its rows: their length, the checksum of all that follows it, the head.
+const HEAD: usize = ROOM;
 
 /// What is read of a file at most; the writer commits long before there is as much.
 const MAX_BYTES: u64 = 1 << 28;
@@ -71,21 +69,20 @@ impl Redo {
         let path = path_of(ledger);
         let file = File::options().create(true).truncate(true).write(true).open(&path);
         let file = file.inspect_err(|error| not_used(&path, error)).ok();
-        Self { path, file, epoch: known + 1, end: 0, frame: Vec::new() }
+        Self { path, file, epoch: known + 1, end: 0 }
     }
 
     /// Writes rows that follow the entry `after`, the last of which is `last`; whether they
     /// outlast this process now. Otherwise they have to be committed.
-    pub(super) fn append(&mut self, batch: &Batch, (after, last): (u64, u64)) -> bool {
+    pub(super) fn append(&mut self, rows: &mut Rows, (after, last): (u64, u64)) -> bool {
         let Some(file) = &self.file else { return false };
-        self.frame.clear();
-        write_frame(&mut self.frame, batch, Head { epoch: self.epoch, after, last });
-        if let Err(error) = file.write_all_at(&self.frame, self.end) {
+        let frame = frame(rows, Head { epoch: self.epoch, after, last });
+        if let Err(error) = file.write_all_at(frame, self.end) {
             not_used(&self.path, &error);
             self.file = None;
             return false;
         }
-        self.end += self.frame.len() as u64;
+        self.end += frame.len() as u64;
         true
     }
 
@@ -122,17 +119,19 @@ fn remove(path: &Path) {
     }
 }
 
-fn write_frame(frame: &mut Vec<u8>, batch: &Batch, head: Head) {
-    let start = frame.len();
-    frame.put_u64_le(0);
-    frame.put_u64_le(head.epoch);
-    frame.put_u64_le(head.after);
-    frame.put_u64_le(head.last);
-    rows::write(frame, batch);
-    let length = (frame.len() - start - HEAD) as u32;
-    let sum = crc32fast::hash(&frame[start + 8..]);
-    (&mut frame[start..]).put_u32_le(length);
-    (&mut frame[start + 4..]).put_u32_le(sum);
+/// Rows with what is said before them.
+fn frame(rows: &mut Rows, head: Head) -> &[u8] {
+    let frame = rows.with_room();
+    let length = (frame.len() - HEAD) as u32;
+    let mut said = &mut frame[8..HEAD];
+    said.put_u64_le(head.epoch);
+    said.put_u64_le(head.after);
+    said.put_u64_le(head.last);
+    let sum = crc32fast::hash(&frame[8..]);
+    let mut said = &mut frame[..8];
+    said.put_u32_le(length);
+    said.put_u32_le(sum);
+    frame
 }
 
 /// Takes the first frame off some bytes: what it says, and its rows. Nothing if it is damaged.
@@ -150,16 +149,16 @@ fn read_frame<'a>(bytes: &mut &'a [u8]) -> Option<(Head, &'a [u8])> {
 }
 
 /// Everything that was written after the transaction that a ledger knows as its last, and after
-/// its last entry, in one batch; and the last entry of that.
-fn read_all(mut bytes: &[u8], (known, mut last): (u64, u64)) -> (Batch, u64) {
-    let mut all = Batch::default();
+/// its last entry; and the last entry of that.
+fn read_all(mut bytes: &[u8], (known, mut last): (u64, u64)) -> (Rows, u64) {
+    let mut all = Rows::default();
     while let Some((head, rows)) = read_frame(&mut bytes) {
         let follows = Head { epoch: known.saturating_add(1), after: last, last: head.last };
-        let Some(mut batch) = rows::read(rows).filter(|_| head == follows && head.last >= last)
+        let Some(mut rows) = Rows::read(rows).filter(|_| head == follows && head.last >= last)
         else {
             break;
         };
-        all.append(&mut batch);
+        all.append(&mut rows);
         last = head.last;
     }
     (all, last)

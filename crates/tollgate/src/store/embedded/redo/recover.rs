@@ -26,8 +26,8 @@ pub(in crate::store::embedded) fn recover(
     let failed = |error: rusqlite::Error| LedgerError::from_sqlite(path, &error);
     let known = known(&connection).map_err(failed)?;
     let Some(bytes) = read(path)? else { return Ok((connection, known)) };
-    let (mut batch, last) = read_all(&bytes, (known, replay.seq));
-    let rows = batch.rows.len();
+    let (mut rows, last) = read_all(&bytes, (known, replay.seq));
+    let count = rows.len();
     let after = replay.seq;
 
     let known_to_all = (mem::take(&mut replay.rules), replay.mirror());
@@ -35,13 +35,13 @@ pub(in crate::store::embedded) fn recover(
         Tables::new(connection, known_to_all, (after, replay.latest), None).map_err(failed)?;
     // Even where nothing could be read: what comes now must not be taken for what was before.
     let due = Due { redo: Some(known + 1), ..Due::default() };
-    tables.write(&mut batch, &due, last).map_err(failed)?;
+    tables.write(&mut rows, &due, last).map_err(failed)?;
     let Tables { connection, rules, .. } = tables;
     replay.rules = rules;
     replay.go_on(&connection).map_err(failed)?;
-    if rows > 0 {
+    if count > 0 {
         tracing::warn!(
-            rows,
+            rows = count,
             entries = last - after,
             "a crash has left rows in the redo file: they are in the ledger now"
         );

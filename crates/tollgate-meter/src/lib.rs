@@ -45,7 +45,7 @@ mod told;
 mod top_level;
 pub mod translate;
 
-pub use calls::{ALLOWED_SEARCHES, MAX_TOLD_SEARCHES, PaidTools};
+pub use calls::{ALLOWED_CALLS, Calls, Fees, Kept, MAX_TOLD_CALLS, PaidTools, PerTool, Tool};
 pub use learned::{Learned, Lesson, OpenLesson};
 pub use metered::{Basis, Counts, Ending, Metered};
 pub use plain::PlainMeter;

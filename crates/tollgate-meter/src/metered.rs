@@ -2,7 +2,7 @@
 
 use tollgate_core::{NanoUsd, Usage};
 
-use crate::Price;
+use crate::{Calls, Price};
 
 /// What was used, in as much detail as a price needs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -25,8 +25,8 @@ pub struct Counts {
     pub reasoning_tokens: u64,
     /// Audio, in milliseconds.
     pub millis: u64,
-    /// Searches of the web by the provider's own tool, which are charged by the call.
-    pub searches: u64,
+    /// Calls of the provider's own tools, those that are charged by the call.
+    pub calls: Calls,
 }
 
 /// The end of a response, as it was metered.
@@ -86,7 +86,7 @@ impl Counts {
             output_audio_tokens: 0,
             reasoning_tokens: 0,
             millis: 0,
-            searches: 0,
+            calls: Calls::NONE,
         }
     }
 

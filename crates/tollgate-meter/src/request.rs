@@ -9,6 +9,9 @@ pub trait AnyRequest: std::fmt::Debug {
     /// What it asks for.
     fn scan(&self) -> &Scan;
 
+    /// The same, to change what of it is known better elsewhere.
+    fn scan_mut(&mut self) -> &mut Scan;
+
     /// A meter for an answer in one piece.
     fn plain_meter(&self) -> PlainMeter;
 

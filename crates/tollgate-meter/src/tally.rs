@@ -1,8 +1,8 @@
 //! What a stream has brought so far, whatever dialect it speaks.
 
 use crate::{
-    Basis, Counts, Ending, Input, MAX_TOLD_SEARCHES, Metered, Scan, Tokenizer, text::Text,
-    told::Told,
+    Basis, Calls, Counts, Ending, Input, MAX_TOLD_CALLS, Metered, Scan, Tokenizer, Tool,
+    calls::with_kept, text::Text, told::Told,
 };
 
 /// No token of a published vocabulary stands for more text.
@@ -35,12 +35,12 @@ pub(crate) struct Tally {
     text_tokens: u64,
     text_events: u64,
     largest: Text,
-    /// Searches that were made so far, where usage does not tell them.
-    searches: u64,
+    /// Calls of the provider's tools that were made so far, where usage does not tell them.
+    calls: Calls,
     /// How many may be made.
-    allowed_searches: u64,
+    allowed: Calls,
     /// Whether an event tells each as it begins, so that one at most is not seen.
-    tells_searches: bool,
+    tells_calls: bool,
     ending: Ending,
 }
 
@@ -59,16 +59,16 @@ impl Tally {
             text_tokens: 0,
             text_events: 0,
             largest: Text::default(),
-            searches: 0,
-            allowed_searches: scan.tools.searches,
-            tells_searches: false,
+            calls: Calls::NONE,
+            allowed: scan.tools.allowed(),
+            tells_calls: false,
             ending: Ending::Cut,
         }
     }
 
-    /// Of a stream that tells each search as it begins.
-    pub(crate) const fn telling_searches(self) -> Self {
-        Self { tells_searches: true, ..self }
+    /// Of a stream that tells each call of a tool as it begins.
+    pub(crate) const fn telling_calls(self) -> Self {
+        Self { tells_calls: true, ..self }
     }
 
     /// The vocabulary that texts are to be counted by.
@@ -109,14 +109,19 @@ impl Tally {
         };
     }
 
-    /// So many searches were made, as far as events tell.
-    pub(crate) fn searched(&mut self, searches: u64) {
-        self.searches = searches.min(MAX_TOLD_SEARCHES);
+    /// These calls were made, as far as events tell.
+    pub(crate) fn called(&mut self, calls: Calls) {
+        self.calls = calls.at_most(MAX_TOLD_CALLS);
     }
 
-    /// How many searches were made, as far as events told.
-    pub(crate) const fn searches(&self) -> u64 {
-        self.searches
+    /// So often a tool was called, as far as events tell.
+    pub(crate) fn called_so_often(&mut self, tool: Tool, times: u64) {
+        self.calls[tool] = times.min(MAX_TOLD_CALLS);
+    }
+
+    /// The calls that were made, as far as events told.
+    pub(crate) const fn calls(&self) -> Calls {
+        self.calls
     }
 
     /// The dialect's own mark ends the stream; an error stays one.
@@ -136,22 +141,23 @@ impl Tally {
         let mut estimate = Counts::tokens(self.input.likely, self.output_estimate());
         estimate.millis = self.likely_millis;
         let (mut counts, basis) = self.told.or(estimate);
-        if basis != Basis::Told || counts.searches == 0 {
-            counts.searches = counts.searches.max(self.searches);
+        if basis != Basis::Told || counts.calls == Calls::NONE {
+            counts.calls = counts.calls.max(self.calls);
         }
         if self.ending != Ending::Complete {
-            counts.searches = counts.searches.max(self.possible_searches(basis));
+            counts.calls = counts.calls.max(self.possible(basis));
         }
+        counts.calls = with_kept(counts.calls, self.allowed);
         Metered { counts, basis, ending: self.ending, text_bytes: self.text_bytes }
     }
 
-    /// How many searches there may have been at a stream that does not come to its end: what was
-    /// searched may be told with the last piece alone.
-    fn possible_searches(&self, basis: Basis) -> u64 {
-        match self.tells_searches {
-            false => self.allowed_searches,
-            true if basis == Basis::Told => self.searches,
-            true => self.allowed_searches.min(self.searches + 1),
+    /// How many calls there may have been at a stream that does not come to its end: what was
+    /// called may be told with the last piece alone.
+    fn possible(&self, basis: Basis) -> Calls {
+        match self.tells_calls {
+            false => self.allowed,
+            true if basis == Basis::Told => self.calls,
+            true => Calls::of(|tool| self.allowed[tool].min(self.calls[tool] + 1)),
         }
     }
 

@@ -1,6 +1,6 @@
 //! What a provider tells about usage, believed only where it can be true.
 
-use crate::{Basis, Counts, MAX_TOLD_SEARCHES};
+use crate::{Basis, Counts, MAX_TOLD_CALLS};
 
 /// More tokens than any request has: a provider that tells more is not believed.
 pub const MAX_TOLD_TOKENS: u64 = 1_000_000_000;
@@ -28,7 +28,7 @@ impl Told {
         let can_be_true = counts.input_tokens <= MAX_TOLD_TOKENS
             && counts.output_tokens <= MAX_TOLD_TOKENS
             && counts.millis <= MAX_TOLD_MILLIS
-            && counts.searches <= MAX_TOLD_SEARCHES;
+            && counts.calls.at_most(MAX_TOLD_CALLS) == counts.calls;
         if can_be_true { Self::Counts(counts) } else { Self::Implausible }
     }
 

@@ -7,7 +7,7 @@ use tollgate_core::{
     Attribute, Attributes, Demand, Now, Policy, ReservationId, Time, Unit,
     policy::settings::{self, ModelPrice, PricePerCall, PricePerMillion, PricePerMinute, Unpriced},
 };
-use tollgate_meter::{PaidTools, Price, PriceTable};
+use tollgate_meter::{Fees, PaidTools, Price, PriceTable, Tool};
 
 use crate::providers::Provider;
 
@@ -36,9 +36,15 @@ impl Prices {
             settings.models.iter().map(|(name, its)| (name.clone(), Arc::new(price(name, its))));
         let assumed = match &settings.unpriced {
             Unpriced::Assume(its) => {
-                let search = its.search.map(|PricePerCall(nanos)| nanos.0);
+                let fees = fees(|tool| match tool {
+                    Tool::Search => its.search,
+                    Tool::FileSearch => its.file_search,
+                    Tool::CodeInterpreter => its.code_interpreter,
+                    Tool::Maps => its.maps,
+                    Tool::Kept => its.kept_tools,
+                });
                 let seconds = its.minute.map(of_seconds);
-                Some(Arc::new(Price { search, seconds, ..of_tokens(its.input, its.output) }))
+                Some(Arc::new(Price { fees, seconds, ..of_tokens(its.input, its.output) }))
             }
             Unpriced::Deny | Unpriced::Free | Unpriced::DenyWhenBudgeted => None,
         };
@@ -80,29 +86,50 @@ impl Prices {
 }
 
 impl Prices {
-    /// What a request is charged that enables these tools, or `None` where it is refused since
-    /// nobody knows what one of them costs: as [`unpriced`](Self::unpriced) has it of models.
+    /// What a request is charged that enables these tools: as [`unpriced`](Self::unpriced) has it
+    /// of models where nobody knows what one of them costs.
+    ///
+    /// # Errors
+    /// The first of those, where the request is refused for it.
     pub(crate) fn with_tools(
         &self,
         rate: Rate,
-        tools: PaidTools,
+        tools: &PaidTools,
         is_budgeted: impl FnOnce() -> bool,
-    ) -> Option<Rate> {
-        let Some(price) = rate.price() else { return Some(rate) };
-        let lacks_search = tools.searches > 0 && price.search.is_none();
-        if tools.others.is_none() && !lacks_search {
-            return Some(rate);
-        }
+    ) -> Result<Rate, NoFee> {
+        let Some(price) = rate.price() else { return Ok(rate) };
+        let Some(missing) = NoFee::of(tools, &price.fees) else { return Ok(rate) };
         match &self.unpriced {
-            Unpriced::Deny => None,
-            Unpriced::Free => Some(rate),
-            Unpriced::DenyWhenBudgeted => (!is_budgeted()).then_some(rate),
+            Unpriced::Deny => Err(missing),
+            Unpriced::Free => Ok(rate),
+            Unpriced::DenyWhenBudgeted if is_budgeted() => Err(missing),
+            Unpriced::DenyWhenBudgeted => Ok(rate),
             Unpriced::Assume(_) => {
-                let assumed = self.assumed.as_ref().and_then(|assumed| assumed.search);
-                let search = price.search.or(assumed);
-                Some(Rate::Own(Arc::new(Price { search, ..price.clone() })))
+                let assumed = self.assumed.as_ref().map(|assumed| assumed.fees).unwrap_or_default();
+                let fees = Fees::of(|tool| price.fees[tool].or(assumed[tool]));
+                Ok(Rate::Own(Arc::new(Price { fees, ..price.clone() })))
             }
         }
+    }
+}
+
+/// A tool that a request enables, or may, and of which nobody knows what it costs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct NoFee {
+    /// The member that enables it.
+    pub(crate) member: &'static str,
+    /// What would have to be priced; nothing where no price could be given.
+    pub(crate) tool: Option<Tool>,
+}
+
+impl NoFee {
+    fn of(tools: &PaidTools, fees: &Fees) -> Option<Self> {
+        let kept = tools.kept.map(|kept| Self { member: kept.member, tool: Some(Tool::Kept) });
+        let own = Tool::ALL.into_iter().filter(|tool| tools.calls[*tool] > 0);
+        let own = own.map(|tool| Self { member: "tools", tool: Some(tool) });
+        let lacks = |of: &Self| of.tool.is_some_and(|tool| fees[tool].is_none());
+        let others = tools.others.map(|member| Self { member, tool: None });
+        others.or_else(|| kept.into_iter().chain(own).find(lacks))
     }
 }
 
@@ -174,7 +201,13 @@ fn price(name: &str, its: &ModelPrice) -> Price {
     price.max_input_tokens = its.max_input_tokens.map(NonZeroU64::get).or(listed);
     price.max_output_tokens = its.max_output_tokens.map(NonZeroU64::get);
     price.tokens.cached_read = its.cached_input.map(|PricePerMillion(nanos)| nanos.0);
-    price.search = its.search.map(|PricePerCall(nanos)| nanos.0);
+    price.fees = fees(|tool| match tool {
+        Tool::Search => its.search,
+        Tool::FileSearch => its.file_search,
+        Tool::CodeInterpreter => its.code_interpreter,
+        Tool::Maps => its.maps,
+        Tool::Kept => its.kept_tools,
+    });
     price.seconds = its.minute.map(of_seconds);
     price
 }
@@ -182,6 +215,10 @@ fn price(name: &str, its: &ModelPrice) -> Price {
 /// Per million seconds, rounded up.
 const fn of_seconds(PricePerMinute(nanos): PricePerMinute) -> u64 {
     nanos.0.saturating_mul(1_000_000).div_ceil(60)
+}
+
+fn fees(of: impl Fn(Tool) -> Option<PricePerCall>) -> Fees {
+    Fees::of(|tool| of(tool).map(|PricePerCall(nanos)| nanos.0))
 }
 
 fn of_tokens(

@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 
 use serde_json::value::RawValue;
-use tollgate_meter::prices::{Mode, Price, Row, Tier, TokenPrices};
+use tollgate_meter::{
+    Fees, Tool,
+    prices::{Mode, Price, Row, Tier, TokenPrices},
+};
 
 use super::{Model, Report, decimal::scaled};
 
@@ -38,8 +41,13 @@ const CACHE_WRITE_HOUR: &str = "cache_creation_input_token_cost_above_1hr";
 
 const SEARCH: &str = "search_context_cost_per_query";
 
+/// What models cost for each request that search for every answer.
+const REQUEST: &str = "input_cost_per_request";
+
+const MAPS: &str = "google_maps_grounding_cost_per_query";
+
 /// From dollars for each to nano-dollars for each.
-const SEARCH_POWER: i32 = 9;
+const CALL_POWER: i32 = 9;
 
 /// Why a model has no line.
 type LeftOut = &'static str;
@@ -113,7 +121,7 @@ impl Source<'_> {
             input_audio: self.number(self.model, "input_cost_per_audio_token", report)?,
             output_audio: self.number(self.model, "output_cost_per_audio_token", report)?,
             seconds,
-            search: self.search(report)?,
+            fees: self.fees(report)?,
             tiers,
             max_input_tokens: self.count("max_input_tokens"),
             max_output_tokens: self.count("max_output_tokens"),
@@ -210,12 +218,29 @@ impl Source<'_> {
         Ok(tiers)
     }
 
+    /// What calls of the provider's own tools cost.
+    fn fees(&self, report: &mut Report) -> Result<Fees, LeftOut> {
+        let mut fees = Fees::default();
+        fees[Tool::Search] = self.search(report)?.or(self.each(REQUEST)?);
+        fees[Tool::Maps] = self.each(MAPS)?;
+        Ok(fees)
+    }
+
+    /// What one of something costs, if it costs anything.
+    fn each(&self, field: &str) -> Result<Option<u64>, LeftOut> {
+        let Some(raw) = self.model.get(field).filter(|raw| raw.get() != "null") else {
+            return Ok(None);
+        };
+        let price = scaled(raw.get(), CALL_POWER).ok_or(UNREADABLE)?;
+        Ok(Some(price.whole).filter(|price| *price > 0))
+    }
+
     /// What a search costs, of whatever size: nobody knows which one will be made.
     fn search(&self, report: &mut Report) -> Result<Option<u64>, LeftOut> {
         let Some(sizes) = self.model.get(SEARCH) else { return Ok(None) };
         let sizes: BTreeMap<String, &RawValue> =
             serde_json::from_str(sizes.get()).map_err(|_| UNREADABLE)?;
-        let each = |raw: &&RawValue| scaled(raw.get(), SEARCH_POWER).map(|price| price.whole);
+        let each = |raw: &&RawValue| scaled(raw.get(), CALL_POWER).map(|price| price.whole);
         let prices = sizes.values().map(each).collect::<Option<Vec<u64>>>().ok_or(UNREADABLE)?;
         let (least, most) = (prices.iter().min(), prices.iter().max());
         if least != most {
@@ -254,7 +279,8 @@ fn remark(name: &str, model: &Model<'_>, price: &Price, report: &mut Report) {
                 "prices of batch, flex, priority and other classes dropped"
             }
             _ if field.contains("_above_12hr") => "prices of caches kept for many hours dropped",
-            SEARCH => "priced by the search",
+            SEARCH | REQUEST => "priced by the search",
+            MAPS => "maps priced by the use",
             _ if field.contains("_per_query") || field.contains("_per_request") => {
                 "prices per query dropped"
             }

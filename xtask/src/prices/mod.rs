@@ -84,7 +84,7 @@ fn table(source: &str) -> Result<(String, Report)> {
 fn header() -> String {
     format!(
         "# Prices of models in nano-dollars per million tokens, or per million seconds of audio.\n\
-         # A search of the web by the provider's own tool costs nano-dollars for each.\n\
+         # Calls of the provider's own tools (search, maps) cost nano-dollars each.\n\
          # Made by `cargo xtask prices`; do not edit. A model without a line has no price.\n\
          # Source: {SOURCE} (MIT, see LICENSE-litellm).\n\
          # {}\n",
@@ -114,7 +114,7 @@ mod tests {
         assert_eq!(
             rows(source),
             ["m\tp\tchat\t1100000000\t4400000000\t550000000\t1375000000\t2200000000\t-\t-\t-\t\
-              128000\t-\t-\t200000:2200000000:8800000000:-:-:-\tyes"]
+              128000\t-\t-\t-\t200000:2200000000:8800000000:-:-:-\tyes"]
         );
     }
 
@@ -127,9 +127,29 @@ mod tests {
         assert_eq!(
             rows(source),
             [
-                "e\tp\tembedding\t20000000\t0\t-\t-\t-\t-\t-\t-\t-\t-\t-\t-\t-",
-                "s\tp\taudio_transcription\t0\t0\t-\t-\t-\t-\t-\t71670000000\t-\t-\t-\t-\t-",
+                "e\tp\tembedding\t20000000\t0\t-\t-\t-\t-\t-\t-\t-\t-\t-\t-\t-\t-",
+                "s\tp\taudio_transcription\t0\t0\t-\t-\t-\t-\t-\t71670000000\t-\t-\t-\t-\t-\t-",
             ]
+        );
+    }
+
+    #[test]
+    fn calls_of_tools_are_priced_each() {
+        let tokens = r#""mode": "chat", "litellm_provider": "p",
+            "input_cost_per_token": 1e-06, "output_cost_per_token": 0"#;
+        let source = format!(
+            r#"{{"a": {{{tokens}, "google_maps_grounding_cost_per_query": 0.014,
+                "search_context_cost_per_query": {{"search_context_size_low": 0.005,
+                    "search_context_size_high": 0.012}}}},
+            "b": {{{tokens}, "input_cost_per_request": 0.005}},
+            "c": {{{tokens}, "google_maps_grounding_cost_per_query": 0.0}}}}"#
+        );
+        let line = |model: &str, fees: &str| {
+            format!("{model}\tp\tchat\t1000000000\t0\t-\t-\t-\t-\t-\t-\t-\t-\t{fees}\t-\t-")
+        };
+        assert_eq!(
+            rows(&source),
+            [line("a", "12000000\t14000000"), line("b", "5000000\t-"), line("c", "-\t-")]
         );
     }
 
@@ -142,7 +162,7 @@ mod tests {
         assert_eq!(
             rows(source),
             [
-                "m\tp\tchat\t50000000\t400000000\t-\t-\t-\t-\t-\t-\t-\t-\t-\t256000:250000000:2000000000:-:-:-\t-"
+                "m\tp\tchat\t50000000\t400000000\t-\t-\t-\t-\t-\t-\t-\t-\t-\t-\t256000:250000000:2000000000:-:-:-\t-"
             ]
         );
     }

@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use super::{stream::Messages, usage};
 use crate::{
     AnyRequest, Gauge, Input, MAX_OUTPUT_TOKENS, PaidTools, PlainMeter, Scan, ScanError,
-    StreamMeter, Tokenizer,
+    StreamMeter, Tokenizer, Tool,
     edit::{self, Edit},
     json,
     members::{self, Raw},
@@ -65,7 +65,7 @@ const CLIENT_TOOLS: [&str; 4] = ["bash_", "text_editor_", "computer_", "memory_"
 const FREE_TOOLS: [&str; 3] = ["web_fetch_", "tool_search_", "mcp_toolset"];
 
 #[derive(Deserialize)]
-struct Tool<'a> {
+struct Declared<'a> {
     #[serde(default, borrow, rename = "type")]
     kind: Option<Cow<'a, str>>,
     #[serde(default)]
@@ -138,7 +138,7 @@ pub(crate) fn clamped(body: &Bytes, most: u64) -> Bytes {
 /// What the provider's own tools add.
 fn own_tools(tools: &RawValue) -> Result<Input, ScanError> {
     let mut input = Input::default();
-    json::each(tools.get(), |Tool { kind, .. }: Tool<'_>| {
+    json::each(tools.get(), |Declared { kind, .. }: Declared<'_>| {
         let kind = kind.as_deref().unwrap_or("custom");
         if kind != "custom" {
             let is_client = CLIENT_TOOLS.iter().any(|start| kind.starts_with(start));
@@ -153,10 +153,10 @@ fn own_tools(tools: &RawValue) -> Result<Input, ScanError> {
 pub(crate) fn paid_tools(raw: &Raw<'_, { NAMES.len() }>) -> PaidTools {
     let mut paid = PaidTools::default();
     let tools = raw.value("tools").map_or("[]", RawValue::get);
-    let read = json::each(tools, |Tool { kind, max_uses }: Tool<'_>| {
+    let read = json::each(tools, |Declared { kind, max_uses }: Declared<'_>| {
         let kind = kind.as_deref().unwrap_or("custom");
         if kind.starts_with("web_search_") {
-            paid.search(max_uses);
+            paid.allow(Tool::Search, max_uses);
         } else if kind != "custom" {
             let mut known = CLIENT_TOOLS.iter().chain(&FREE_TOOLS);
             if !known.any(|start| kind.starts_with(start)) {
@@ -182,12 +182,16 @@ impl AnyRequest for Request {
         &self.scan
     }
 
+    fn scan_mut(&mut self) -> &mut Scan {
+        &mut self.scan
+    }
+
     fn plain_meter(&self) -> PlainMeter {
         PlainMeter::of(&self.scan, "usage", usage::read)
     }
 
     fn stream_meter(&self, gauge: Gauge) -> StreamMeter {
-        let tally = Tally::new(&self.scan, gauge, true).telling_searches();
+        let tally = Tally::new(&self.scan, gauge, true).telling_calls();
         let frames = Frames::sse();
         StreamMeter::of(frames, Box::new(Messages::default()), tally)
     }

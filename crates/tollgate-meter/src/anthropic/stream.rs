@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 
 use super::usage::Usage;
 use crate::{
-    json,
+    Tool, json,
     sse::Event,
     stream::{Events, Fate},
     tally::Tally,
@@ -84,7 +84,7 @@ impl Messages {
             }
             "content_block_start" => {
                 if searches(data.content_block) {
-                    tally.searched(tally.searches() + 1);
+                    tally.called_so_often(Tool::Search, tally.calls()[Tool::Search] + 1);
                 }
                 count(data.content_block, tally);
             }
@@ -113,7 +113,7 @@ impl Messages {
         }
         if let Some(searches) = self.usage.searches().filter(|_| self.is_whole) {
             // Those that failed cost nothing.
-            tally.searched(searches);
+            tally.called_so_often(Tool::Search, searches);
         }
         let told = if self.is_garbled { Told::Implausible } else { self.usage.told() };
         tally.tell(if self.is_whole { told } else { told.so_far() });

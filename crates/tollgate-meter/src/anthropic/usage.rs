@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::{
-    Counts, json,
+    Calls, Counts, Tool, json,
     told::{Told, part},
 };
 
@@ -93,8 +93,10 @@ impl Usage {
         let input = plain.saturating_add(read).saturating_add(written);
         let for_an_hour = self.cache_creation.and_then(|all| all.ephemeral_1h_input_tokens);
         let thinking = self.output_tokens_details.and_then(|all| all.thinking_tokens);
+        let mut calls = Calls::NONE;
+        calls[Tool::Search] = self.searches().unwrap_or(0);
         Told::counts(Counts {
-            searches: self.searches().unwrap_or(0),
+            calls,
             cached_tokens: read,
             cache_write_tokens: written,
             cache_write_hour_tokens: part(for_an_hour, written),

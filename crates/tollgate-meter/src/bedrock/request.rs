@@ -125,6 +125,10 @@ impl AnyRequest for Request {
         &self.scan
     }
 
+    fn scan_mut(&mut self) -> &mut Scan {
+        &mut self.scan
+    }
+
     fn plain_meter(&self) -> PlainMeter {
         let read = if self.operation.is_converse() { usage::read } else { self.family.usage() };
         PlainMeter::of(&self.scan, "usage", read)

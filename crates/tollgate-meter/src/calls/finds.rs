@@ -1,16 +1,23 @@
-//! Counts the strings at one place of a JSON object that arrives in chunks.
+//! Counts the strings, or the names of members, at one place of a JSON object that arrives in
+//! chunks.
 //!
 //! It follows strings and brackets only, as the search for usage does: constant memory and
 //! linear time on any input, and the same count at every split.
 
-/// Counts the strings at a path.
+use super::Distinct;
+
+/// Counts what is at a path.
 #[derive(Debug)]
 pub(crate) struct Finds {
     /// Names of members, and `*` for each item of an array.
     path: &'static [&'static str],
-    /// Which strings count; all of them where none is named.
+    /// What counts; every string where none is named.
     wanted: &'static [&'static str],
-    count: u64,
+    /// Whether names of members count, and not strings.
+    are_names: bool,
+    counts: [u64; MAX_WANTED],
+    /// Those that were found, where they are told apart.
+    distinct: Option<Distinct>,
     /// Objects and arrays that are open, and how many of them, from the outermost on, the path
     /// leads through.
     depth: usize,
@@ -44,12 +51,16 @@ enum What {
     Other,
 }
 
-/// No name and no wanted string is longer.
-const MAX_TEXT_BYTES: usize = 32;
+/// No name and no wanted string is longer; longer ones are told apart by their beginning.
+const MAX_TEXT_BYTES: usize = 256;
+
+/// No more are told apart by what they are.
+const MAX_WANTED: usize = 3;
 
 const ITEM: &str = "*";
 
 impl Finds {
+    /// Counts each of these strings at a path.
     pub(crate) const fn new(
         path: &'static [&'static str],
         wanted: &'static [&'static str],
@@ -57,7 +68,9 @@ impl Finds {
         Self {
             path,
             wanted,
-            count: 0,
+            are_names: false,
+            counts: [0; MAX_WANTED],
+            distinct: None,
             depth: 0,
             on: 0,
             leads_on: false,
@@ -66,9 +79,24 @@ impl Finds {
         }
     }
 
-    /// How many there were so far.
-    pub(crate) const fn count(&self) -> u64 {
-        self.count
+    /// Counts the strings at a path, whatever they are.
+    pub(crate) fn distinct(path: &'static [&'static str]) -> Self {
+        Self { distinct: Some(Distinct::default()), ..Self::new(path, &[]) }
+    }
+
+    /// Counts each of these names of members. The last step of the path stands for all of them.
+    pub(crate) fn members(path: &'static [&'static str], wanted: &'static [&'static str]) -> Self {
+        Self { are_names: true, ..Self::new(path, wanted) }
+    }
+
+    /// How many there were so far of each that is wanted, in order; of all, where none is named.
+    pub(crate) const fn counts(&self) -> [u64; MAX_WANTED] {
+        self.counts
+    }
+
+    /// How many different ones there were so far.
+    pub(crate) fn distinct_count(&self) -> u64 {
+        self.distinct.as_ref().map_or(0, Distinct::count)
     }
 
     /// Reads on.
@@ -121,11 +149,22 @@ impl Finds {
     /// A string has ended.
     fn ended(&mut self, what: What) {
         self.place = Place::Within;
-        let is = |wanted: &&str| wanted.as_bytes() == self.text;
         match what {
-            What::Name => self.leads_on = is(&self.path[self.on - 1]),
-            What::Found if self.wanted.is_empty() || self.wanted.iter().any(is) => self.count += 1,
-            What::Found | What::Other => {}
+            What::Name if self.are_names && self.on == self.path.len() => self.found(),
+            What::Name => self.leads_on = self.path[self.on - 1].as_bytes() == self.text,
+            What::Found => self.found(),
+            What::Other => {}
+        }
+    }
+
+    fn found(&mut self) {
+        let is = |wanted: &&str| wanted.as_bytes() == self.text;
+        let place = if self.wanted.is_empty() { Some(0) } else { self.wanted.iter().position(is) };
+        if let Some(count) = place.and_then(|place| self.counts.get_mut(place)) {
+            *count += 1;
+        }
+        if let Some(distinct) = &mut self.distinct {
+            distinct.insert(&self.text);
         }
     }
 
@@ -186,7 +225,7 @@ mod tests {
     fn count(path: &'static [&'static str], body: &str, size: usize) -> u64 {
         let mut finds = Finds::new(path, &["call"]);
         body.as_bytes().chunks(size).for_each(|chunk| finds.push(chunk));
-        finds.count()
+        finds.counts()[0]
     }
 
     #[test]
@@ -218,7 +257,35 @@ mod tests {
         let items = r#"{"output":["a","b",["c"],{"d":"e"}],"other":["f"]}"#;
         let mut all = Finds::new(&["output", "*"], &[]);
         all.push(items.as_bytes());
-        assert_eq!(all.count(), 2);
+        assert_eq!(all.counts(), [2, 0, 0]);
+    }
+
+    #[test]
+    fn each_that_is_wanted_has_a_count_of_its_own() {
+        let body = r#"{"output":[{"type":"a"},{"type":"c"},{"type":"a"},{"type":"d"}]}"#;
+        let mut finds = Finds::new(&TYPES, &["a", "b", "c"]);
+        finds.push(body.as_bytes());
+        assert_eq!(finds.counts(), [2, 0, 1]);
+    }
+
+    #[test]
+    fn names_of_members_count_at_every_split() {
+        let body = r#"{"of":[{"web":{"maps":1}},{"maps":{"web":"maps"},"x":"web"},["maps"],{"maps":null}],"maps":[{"maps":1}]}"#;
+        for size in 1..=body.len() {
+            let mut names = Finds::members(&["of", "*", ""], &["web", "maps"]);
+            body.as_bytes().chunks(size).for_each(|chunk| names.push(chunk));
+            assert_eq!(names.counts(), [1, 2, 0], "{size}");
+        }
+    }
+
+    #[test]
+    fn different_strings_are_told_apart_at_every_split() {
+        let body = r#"{"output":[{"type":"one"},{"type":"two"},{"type":"one"},{"type":""},{"type":null}]}"#;
+        for size in 1..=body.len() {
+            let mut finds = Finds::distinct(&TYPES);
+            body.as_bytes().chunks(size).for_each(|chunk| finds.push(chunk));
+            assert_eq!((finds.distinct_count(), finds.counts()), (2, [4, 0, 0]), "{size}");
+        }
     }
 
     proptest! {

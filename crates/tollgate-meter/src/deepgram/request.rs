@@ -197,6 +197,10 @@ impl AnyRequest for Request {
         &self.scan
     }
 
+    fn scan_mut(&mut self) -> &mut Scan {
+        &mut self.scan
+    }
+
     fn plain_meter(&self) -> PlainMeter {
         let read = if self.by_channel { usage::read_channels } else { usage::read };
         PlainMeter::of(&self.scan, "metadata", read)

@@ -7,8 +7,8 @@ use serde_json::value::RawValue;
 use super::{stream::Pieces, usage};
 use crate::{
     AnyRequest, Gauge, Input, MAX_OUTPUT_TOKENS, PaidTools, PlainMeter, Scan, ScanError,
-    StreamMeter, Tokenizer,
-    calls::{self, Searches},
+    StreamMeter, Tokenizer, Tool,
+    calls::{self, Called, Grounding},
     edit::{self, Edit},
     json,
     members::{self, Raw},
@@ -58,7 +58,10 @@ pub struct Request {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Enables {
     search: bool,
-    /// The member that enables others of which no price is known, or may.
+    maps: bool,
+    /// Whether it uses contents that are kept, tools included.
+    kept: bool,
+    /// The member that enables others of which no price can be given.
     others: Option<&'static str>,
 }
 
@@ -105,17 +108,19 @@ struct Declarations {
     _functions: Option<IgnoredAny>,
 }
 
-/// A tool of the provider's, by the member that it is.
+/// A tool of the provider's that is charged by the call, by the member that it is.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Search {
+struct Charged {
     #[serde(default, alias = "google_search")]
     google_search: Option<IgnoredAny>,
     #[serde(default, alias = "google_search_retrieval")]
     google_search_retrieval: Option<IgnoredAny>,
+    #[serde(default, alias = "google_maps")]
+    google_maps: Option<IgnoredAny>,
 }
 
-/// Tools of which the cost is known: searches, and those that cost nothing by the call.
+/// Tools of which the cost can be known: those, and such as cost nothing by the call.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Known {
@@ -123,6 +128,8 @@ struct Known {
     _search: Option<IgnoredAny>,
     #[serde(default, rename = "googleSearchRetrieval", alias = "google_search_retrieval")]
     _retrieval: Option<IgnoredAny>,
+    #[serde(default, rename = "googleMaps", alias = "google_maps")]
+    _maps: Option<IgnoredAny>,
     #[serde(default, rename = "functionDeclarations", alias = "function_declarations")]
     _functions: Option<IgnoredAny>,
     #[serde(default, rename = "codeExecution", alias = "code_execution")]
@@ -188,25 +195,30 @@ impl Enables {
     fn of(raw: &Raw<'_, { NAMES.len() }>) -> Result<Self, ScanError> {
         let mut enables = Self::default();
         let tools = raw.value("tools").map_or("[]", RawValue::get);
-        let read = json::each(tools, |tool: Search| {
+        let read = json::each(tools, |tool: Charged| {
             enables.search |=
                 tool.google_search.is_some() || tool.google_search_retrieval.is_some();
+            enables.maps |= tool.google_maps.is_some();
         });
         if read.is_err() || json::each(tools, |_: Known| {}).is_err() {
             enables.others = Some("tools");
         }
-        // Tools are kept with contents.
-        if either(raw, "cachedContent", "cached_content")?.is_some() {
-            enables = Self { search: true, others: Some("cachedContent") };
-        }
+        enables.kept = either(raw, "cachedContent", "cached_content")?.is_some();
         Ok(enables)
     }
 
     /// What of it a model's calls are charged for.
     fn paid_tools(self, model: &str) -> PaidTools {
         let mut paid = PaidTools { others: self.others, ..PaidTools::default() };
+        let most = calls::is_charged_by_answer(model).then_some(1);
         if self.search {
-            paid.search(calls::is_charged_by_answer(model).then_some(1));
+            paid.allow(Tool::Search, most);
+        }
+        if self.maps {
+            paid.allow(Tool::Maps, most);
+        }
+        if self.kept {
+            paid.keep("cachedContent", most);
         }
         paid
     }
@@ -315,9 +327,13 @@ impl AnyRequest for Request {
         &self.scan
     }
 
+    fn scan_mut(&mut self) -> &mut Scan {
+        &mut self.scan
+    }
+
     fn plain_meter(&self) -> PlainMeter {
-        let searches = Searches::of_gemini(&self.scan.model);
-        PlainMeter::of(&self.scan, "usageMetadata", usage::read).counting(searches)
+        let called = Called::Grounding(Grounding::of(&self.scan.model));
+        PlainMeter::of(&self.scan, "usageMetadata", usage::read).counting(called)
     }
 
     fn stream_meter(&self, gauge: Gauge) -> StreamMeter {

@@ -1,11 +1,14 @@
 //! What the pieces of a streamed answer mean.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::value::RawValue;
 
 use super::usage;
 use crate::{
-    calls, json,
+    calls::Grounded,
+    json,
     sse::Event,
     stream::{Events, Fate},
     tally::Tally,
@@ -20,7 +23,9 @@ pub(super) struct Pieces {
     candidates: u64,
     /// How many have said why they ended.
     ended: u64,
-    /// Whether an answer that searched is charged, and not each of its queries.
+    /// What its sources are so far. A later piece repeats what an earlier one told.
+    grounded: Grounded,
+    /// Whether an answer that has sources is charged, and not each of its queries.
     by_answer: bool,
     told: Told,
 }
@@ -48,12 +53,23 @@ struct Candidate<'a> {
     grounding_metadata: Option<&'a RawValue>,
 }
 
-/// What was searched for an answer. A later piece repeats what an earlier one told.
+/// What was searched for an answer.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Grounding<'a> {
     #[serde(default, borrow)]
     web_search_queries: Option<&'a RawValue>,
+    #[serde(default, borrow)]
+    grounding_chunks: Option<&'a RawValue>,
+}
+
+/// A source, by the member that it is.
+#[derive(Deserialize)]
+struct Source {
+    #[serde(default)]
+    web: Option<IgnoredAny>,
+    #[serde(default)]
+    maps: Option<IgnoredAny>,
 }
 
 #[derive(Deserialize)]
@@ -64,8 +80,9 @@ struct Feedback<'a> {
 }
 
 impl Pieces {
-    pub(super) const fn new(candidates: u64, by_answer: bool) -> Self {
-        Self { candidates, ended: 0, by_answer, told: Told::Nothing }
+    pub(super) fn new(candidates: u64, by_answer: bool) -> Self {
+        let grounded = Grounded::default();
+        Self { candidates, ended: 0, grounded, by_answer, told: Told::Nothing }
     }
 }
 
@@ -78,12 +95,14 @@ impl Events for Pieces {
         if let Some(candidates) = piece.candidates {
             tally.count(Text::read(candidates.get(), holds, tally.tokenizer()));
             // What cannot be read has not ended.
-            let mut asked = 0;
             let _ = json::each(candidates.get(), |candidate: Candidate<'_>| {
                 self.ended += u64::from(candidate.finish_reason.is_some());
-                asked += candidate.grounding_metadata.map_or(0, queries);
+                candidate
+                    .grounding_metadata
+                    .into_iter()
+                    .for_each(|it| learn(it, &mut self.grounded));
             });
-            tally.searched(tally.searches().max(calls::charged(asked, self.by_answer)));
+            tally.called(self.grounded.count(self.by_answer));
         }
         let feedback = piece.prompt_feedback.and_then(|all| json::object(all.get().as_bytes()));
         if feedback.is_some_and(|Feedback { block_reason }| block_reason.is_some()) {
@@ -109,13 +128,19 @@ impl Events for Pieces {
     }
 }
 
-/// How many queries were asked.
-fn queries(grounding: &RawValue) -> u64 {
-    let grounding = json::object::<Grounding<'_>>(grounding.get().as_bytes());
-    let queries = grounding.and_then(|Grounding { web_search_queries }| web_search_queries);
-    let mut count = 0;
-    let _ = json::each(queries.map_or("[]", RawValue::get), |_: IgnoredAny| count += 1);
-    count
+/// Takes note of what the sources are of.
+fn learn(grounding: &RawValue, grounded: &mut Grounded) {
+    let Some(Grounding { web_search_queries, grounding_chunks }) =
+        json::object(grounding.get().as_bytes())
+    else {
+        return;
+    };
+    let queries = web_search_queries.map_or("[]", RawValue::get);
+    let _ = json::each(queries, |query: Cow<'_, str>| grounded.queries.insert(query.as_bytes()));
+    let _ = json::each(grounding_chunks.map_or("[]", RawValue::get), |source: Source| {
+        grounded.web |= source.web.is_some();
+        grounded.maps |= source.maps.is_some();
+    });
 }
 
 /// What the members of a candidate hold. What code printed the model did not write.

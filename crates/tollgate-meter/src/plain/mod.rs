@@ -4,7 +4,7 @@
 mod tests;
 
 use crate::{
-    AnyRequest, Counts, Ending, Input, Metered, Scan, bedrock::counted, calls::Searches,
+    AnyRequest, Calls, Counts, Ending, Input, Metered, Scan, bedrock::counted, calls::Called,
     told::Told, top_level::TopLevel,
 };
 
@@ -36,9 +36,9 @@ pub struct PlainMeter {
     usage: TopLevel,
     read: fn(&[u8]) -> Told,
     head: Head,
-    /// How searches are counted, and how many were allowed.
-    searches: Searches,
-    allowed_searches: u64,
+    /// How calls of the provider's tools are counted, and how many were allowed.
+    called: Called,
+    allowed: Calls,
     bytes: u64,
 }
 
@@ -59,15 +59,15 @@ impl PlainMeter {
             usage: TopLevel::new(member, MAX_USAGE_BYTES),
             read,
             head: Head::default(),
-            searches: Searches::Told,
-            allowed_searches: scan.tools.searches,
+            called: Called::Told,
+            allowed: scan.tools.allowed(),
             bytes: 0,
         }
     }
 
-    /// The same, where searches are counted otherwise than by usage.
-    pub(crate) fn counting(mut self, searches: Searches) -> Self {
-        self.searches = searches;
+    /// The same, where calls of tools are counted otherwise than by usage.
+    pub(crate) fn counting(mut self, called: Called) -> Self {
+        self.called = called;
         self
     }
 
@@ -96,7 +96,7 @@ impl PlainMeter {
         self.bytes = self.bytes.saturating_add(chunk.len() as u64);
         self.usage.push(chunk);
         // Also where none is enabled: something that is kept may enable them.
-        self.searches.push(chunk);
+        self.called.push(chunk);
     }
 
     /// The answer has come to its end, as whoever carried it says.
@@ -115,7 +115,7 @@ impl PlainMeter {
         let told = if matches!(told, Told::Counts(_)) { told } else { self.head.told(self, told) };
         let (mut counts, basis) = told.or(self.estimate());
         let is_complete = self.usage.is_complete() || self.whole_text().is_some();
-        counts.searches = self.searches.count(&counts, (basis, is_complete), self.allowed_searches);
+        counts.calls = self.called.count(&counts, (basis, is_complete), self.allowed);
         let ending = if is_complete { Ending::Complete } else { Ending::Cut };
         Metered { counts, basis, ending, text_bytes: 0 }
     }

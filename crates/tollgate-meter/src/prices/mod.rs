@@ -12,7 +12,7 @@ use tollgate_core::NanoUsd;
 
 pub use table::{COLUMNS, ParseRowError, ParseTableError, PriceTable, Row};
 
-use crate::Counts;
+use crate::{Counts, Fees};
 
 /// What a model costs. Each price is in nano-dollars per million units.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -25,8 +25,8 @@ pub struct Price {
     pub output_audio: Option<u64>,
     /// Seconds of audio.
     pub seconds: Option<u64>,
-    /// What a search of the web by the provider's own tool costs, in nano-dollars each.
-    pub search: Option<u64>,
+    /// What calls of the provider's own tools cost, in nano-dollars each.
+    pub fees: Fees,
     /// Prices of long requests, by rising threshold.
     pub tiers: Vec<Tier>,
     /// The most tokens that can be sent to the model, if it is known.
@@ -114,13 +114,8 @@ impl Price {
         ];
         let audio = product(counts.millis, self.seconds.unwrap_or(0));
         let NanoUsd(used) = round_up(&tokens, audio);
-        let NanoUsd(called) = self.searches(counts.searches);
+        let NanoUsd(called) = self.fees.charged(&counts.calls);
         NanoUsd(used.saturating_add(called))
-    }
-
-    /// What so many searches cost; nothing where no price of one is known.
-    pub fn searches(&self, searches: u64) -> NanoUsd {
-        NanoUsd(searches.saturating_mul(self.search.unwrap_or(0)))
     }
 
     /// The most that so many tokens can cost, however they turn out to be cached. Audio is

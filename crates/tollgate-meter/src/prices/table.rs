@@ -1,7 +1,7 @@
 //! The table of known prices: one model to a line, fields separated by tabs.
 //!
-//! The fields are those of [`COLUMNS`]; prices are nano-dollars per million units, that of a
-//! search for each, and `-` stands for what is not known. Tiers are separated by blanks, each written as
+//! The fields are those of [`COLUMNS`]; prices are nano-dollars per million units, those of
+//! calls of the provider's own tools for each, and `-` stands for what is not known. Tiers are separated by blanks, each written as
 //! `ABOVE:INPUT:OUTPUT:CACHED_READ:CACHE_WRITE:CACHE_WRITE_HOUR`. Lines that begin with `#` say where the
 //! table comes from.
 
@@ -13,9 +13,10 @@ use std::{
 };
 
 use super::{Mode, Price, Tier, TokenPrices};
+use crate::{Fees, Tool};
 
 /// The names of the fields of a line, in order.
-pub const COLUMNS: [&str; 16] = [
+pub const COLUMNS: [&str; 17] = [
     "model",
     "provider",
     "mode",
@@ -30,6 +31,7 @@ pub const COLUMNS: [&str; 16] = [
     "max_input",
     "max_output",
     "search",
+    "maps",
     "tiers",
     "reasons",
 ];
@@ -163,7 +165,9 @@ impl FromStr for Row {
         let number =
             |column: usize| known(row[column]).ok_or(ParseRowError::Field(COLUMNS[column]));
         let price = |column: usize| number(column)?.ok_or(ParseRowError::Field(COLUMNS[column]));
-        let tiers = row[14].split(' ').filter(|tier| *tier != "-").map(tier);
+        let mut fees = Fees::default();
+        (fees[Tool::Search], fees[Tool::Maps]) = (number(13)?, number(14)?);
+        let tiers = row[15].split(' ').filter(|tier| *tier != "-").map(tier);
         Ok(Self {
             model: row[0].to_owned(),
             provider: row[1].to_owned(),
@@ -181,9 +185,9 @@ impl FromStr for Row {
                 seconds: number(10)?,
                 max_input_tokens: number(11)?,
                 max_output_tokens: number(12)?,
-                search: number(13)?,
-                tiers: tiers.collect::<Option<_>>().ok_or(ParseRowError::Field(COLUMNS[14]))?,
-                reasons: flag(row[15]).ok_or(ParseRowError::Field(COLUMNS[15]))?,
+                fees,
+                tiers: tiers.collect::<Option<_>>().ok_or(ParseRowError::Field(COLUMNS[15]))?,
+                reasons: flag(row[16]).ok_or(ParseRowError::Field(COLUMNS[16]))?,
             },
         })
     }
@@ -238,7 +242,8 @@ impl fmt::Display for Row {
             price.seconds,
             price.max_input_tokens,
             price.max_output_tokens,
-            price.search,
+            price.fees[Tool::Search],
+            price.fees[Tool::Maps],
         ] {
             write!(f, "\t{}", Known(number))?;
         }

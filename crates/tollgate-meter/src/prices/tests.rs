@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use tollgate_core::NanoUsd;
 
 use super::*;
+use crate::{Calls, Tool};
 
 /// 0.0000002 and 0.0000006 dollars a token.
 fn small_model() -> Price {
@@ -75,6 +76,25 @@ fn audio_has_its_own_prices() {
 }
 
 #[test]
+fn calls_of_tools_are_charged_each_and_what_is_kept_by_the_request() {
+    let fees = [10, 20, 300, 4_000, 50];
+    let fees = Fees::of(|tool| Some(fees[tool as usize]));
+    let cost = |calls: [u64; 5], fees| {
+        let calls = Calls::of(|tool| calls[tool as usize]);
+        let price = Price { fees, ..Price::of_tokens(1_000_000, 0) };
+        let counts = Counts { calls, ..Counts::tokens(7, 0) };
+        (price.cost(&counts).0 - 7, fees.held(&calls).0)
+    };
+    assert_eq!(cost([3, 2, 1, 1, 0], fees), (30 + 40 + 300 + 4_000, 4_370));
+    assert_eq!(cost([0, 0, 0, 0, 1], fees), (50, 50));
+    assert_eq!(cost([3, 0, 0, 0, 1], fees), (50, 30 + 50), "it is not charged beside what is told");
+    assert_eq!(cost([3, 2, 0, 0, 1], fees), (70, 70 + 50), "unless more is told");
+    assert_eq!(cost([3, 2, 1, 1, 1], Fees::default()), (0, 0), "without prices of their own");
+    let absurd = Fees::of(|_| Some(u64::MAX / 2));
+    assert_eq!(absurd.charged(&Calls::of(|_| 3)).0, u64::MAX, "it saturates");
+}
+
+#[test]
 fn a_long_request_is_charged_whole_at_the_prices_of_its_tier() {
     let dear = TokenPrices { input: 2_000_000, output: 3_000_000, ..Default::default() };
     let dearest = TokenPrices { input: 4_000_000, ..dear };
@@ -114,7 +134,7 @@ fn a_price_is_found_by_exact_names() {
 fn a_line_that_cannot_be_read_is_named() {
     let good = row("m", "p", 1).to_string();
     for (text, why) in [
-        ("# c\nm\tp", "line 2 of the price table: it has 2 fields, but must have 16"),
+        ("# c\nm\tp", "line 2 of the price table: it has 2 fields, but must have 17"),
         (&format!("{good}\n{good}"), "line 2 of the price table: `m` has a line already"),
         (
             &good.replace("\t1\t", "\t1.5\t"),
@@ -184,7 +204,8 @@ proptest! {
 
     #[test]
     fn a_line_is_read_as_it_was_written(price in price(), max in prop::option::of(any::<u64>())) {
-        let known = Price { max_output_tokens: max, input_audio: max, search: max, ..price };
+        let mut known = Price { max_output_tokens: max, input_audio: max, ..price };
+        (known.fees[Tool::Search], known.fees[Tool::Maps]) = (max, max.map(|fee| fee / 2));
         let price = Price { reasons: max.is_some(), ..known };
         let (model, provider) = ("a/b c".to_owned(), "a".to_owned());
         let row = Row { model, provider, mode: Mode::Responses, price };

@@ -11,7 +11,7 @@ use tollgate::{Cause, Refused};
 use tollgate_core::{
     Amounts, Attribute, Attributes, Demand, NanoUsd, Unit, policy::settings::Plain,
 };
-use tollgate_meter::{Gauge, Learned, Price, Scan, Tokenizer};
+use tollgate_meter::{Calls, Gauge, Learned, Price, Scan, Tokenizer};
 
 use super::{
     aside::aside,
@@ -35,8 +35,8 @@ pub(super) struct Plan {
     pub(super) output: u64,
     /// Audio, in milliseconds: the most that it may be, or what is likely where nobody knows.
     pub(super) millis: u64,
-    /// Searches of the web by the provider's own tool, which are charged by the call.
-    pub(super) searches: u64,
+    /// Calls of the provider's own tools, those that are charged by the call.
+    pub(super) calls: Calls,
     /// The most that the model can make, as far as it is known.
     pub(super) most: Option<u64>,
     /// How the text that comes is counted.
@@ -168,7 +168,7 @@ impl Basis {
                 may_narrow: !spare.is_none() && open.is_some_and(Open::may_narrow),
                 output,
                 millis: if is_heard { 0 } else { millis(scan) },
-                searches: scan.tools.searches,
+                calls: scan.tools.allowed(),
                 most: *most,
                 gauge,
                 how,
@@ -258,7 +258,7 @@ impl Plan {
             may_narrow: false,
             output: most.unwrap_or_else(|| assumed(scan)),
             millis: millis(scan),
-            searches: scan.tools.searches,
+            calls: scan.tools.allowed(),
             most,
             gauge: Gauge::Bytes,
             how: How::Whole,
@@ -286,7 +286,7 @@ impl Plan {
 
     /// What its calls of the provider's own tools cost at most.
     fn fees(&self, price: Option<&Price>) -> NanoUsd {
-        price.map_or(NanoUsd(0), |price| price.searches(self.searches))
+        price.map_or(NanoUsd(0), |price| price.fees.held(&self.calls))
     }
 
     /// Makes it fit what is left where it was refused, if there is a smaller way to begin.

@@ -64,7 +64,7 @@ impl tollgate::Planner for Planner {
 
 #[cfg(test)]
 mod tests {
-    use tollgate_meter::Gauge;
+    use tollgate_meter::{Calls, Gauge};
 
     use crate::gateway::{
         estimate::{How, Plan},
@@ -77,7 +77,7 @@ mod tests {
         may_narrow: false,
         output: 60,
         millis: 0,
-        searches: 0,
+        calls: Calls::NONE,
         most: Some(100),
         gauge: Gauge::Bytes,
         how: How::Slices { least: 20 },

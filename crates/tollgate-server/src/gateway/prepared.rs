@@ -7,7 +7,7 @@ use bytes::Bytes;
 use compact_str::CompactString;
 use http::{HeaderMap, Uri, request::Parts};
 use tollgate_core::{Attribute, Demand, Now, Unit, policy::settings::Dialect};
-use tollgate_meter::{PaidTools, Scan, translate::Answers};
+use tollgate_meter::{PaidTools, Scan, Tool, translate::Answers};
 
 use super::{
     aside::{LONG_BODY_BYTES, aside},
@@ -23,7 +23,7 @@ use super::{
     tier, translated,
 };
 use crate::{
-    prices::Rate,
+    prices::{NoFee, Rate},
     refusal::{Failure, What},
 };
 
@@ -92,7 +92,7 @@ pub(super) async fn prepare(
         None => candidate.model.clone(),
     };
     let Worded { rest, body, target, answers } = worded(exchange, candidate, asked).await?;
-    let request = match scanned {
+    let mut request = match scanned {
         Some(request) => request,
         None => Box::pin(rescan(&model, asked, &target, &body)).await?,
     };
@@ -103,7 +103,7 @@ pub(super) async fn prepare(
     exchange.who.set(Attribute::Model, model.clone());
     let rate = match &target {
         Target::Live(target) => live_rate(exchange, &target.live_names(&model), &model)?,
-        _ => rate(exchange, &model, request.scan().tools)?,
+        _ => rate(exchange, &model, &mut request.scan_mut().tools)?,
     };
     tier::check(exchange, request.scan(), &asked.head.headers)?;
     open::check(exchange, request.scan())?;
@@ -211,18 +211,28 @@ fn live_rate(exchange: &Exchange, names: &[String], model: &str) -> Result<Rate,
     })
 }
 
-fn rate(exchange: &Exchange, model: &str, tools: PaidTools) -> Result<Rate, Failure> {
+fn no_fee(NoFee { member, tool }: NoFee, model: &str) -> Failure {
+    let add = match tool {
+        Some(tool) => format!("for `{}` under `[prices.models.\"{model}\"]`", tool.entry()),
+        None => "to let it pass, since no price can be given for it".to_owned(),
+    };
+    let sentence = format!(
+        "`{member}` may enable a tool of the provider's that has no price here for `{model}`, and what it costs would be counted: leave it out, or ask the operator {add}."
+    );
+    Failure::new(What::ModelUnpriced, sentence).at(member)
+}
+
+fn rate(exchange: &Exchange, model: &str, tools: &mut PaidTools) -> Result<Rate, Failure> {
     let prices = &exchange.live.prices;
     let provider = &exchange.provider;
     let is_budgeted = || is_counted(exchange, &[Unit::Usd]);
     if let Some(rate) = prices.known(&provider.name, Some(provider), model) {
-        return prices.with_tools(rate, tools, is_budgeted).ok_or_else(|| {
-            let member = tools.others.unwrap_or("tools");
-            let sentence = format!(
-                "`{member}` may enable a tool of the provider's that has no price here for `{model}`, and what it costs would be counted: leave it out, or ask the operator to price it."
-            );
-            Failure::new(What::ModelUnpriced, sentence).at(member)
-        });
+        let with_tools = prices.with_tools(rate, tools, is_budgeted);
+        let rate = with_tools.map_err(|missing| no_fee(missing, model))?;
+        if rate.price().is_some_and(|price| price.fees[Tool::Kept].is_some()) {
+            tools.price_kept();
+        }
+        return Ok(rate);
     }
     prices.unpriced(is_budgeted).ok_or_else(|| {
         let sentence = format!(

@@ -49,6 +49,20 @@ pub struct Assumed {
     /// USD for each search of the web by a provider's own tool; nothing if not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub search: Option<PricePerCall>,
+    /// USD for each search of files that the provider keeps; nothing if not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file_search: Option<PricePerCall>,
+    /// USD for each container that the provider runs code in; nothing if not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code_interpreter: Option<PricePerCall>,
+    /// USD for each use of maps by the provider's own tool; nothing if not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub maps: Option<PricePerCall>,
+    /// USD for each request that uses a prompt or contents which the provider has kept, tools
+    /// included, unless what the answer tells costs more. If not given, as many searches are
+    /// reserved as a request makes at most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept_tools: Option<PricePerCall>,
     /// USD per minute of audio in a live session. Without it, live sessions that have no price
     /// are refused where a limit on money applies to them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -77,6 +91,23 @@ pub struct ModelPrice {
     /// enable the tool are treated as those for a model that has no price.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub search: Option<PricePerCall>,
+    /// USD for each search of files that the provider keeps (`file_search`). Without it, as with
+    /// `search`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file_search: Option<PricePerCall>,
+    /// USD for each container of the usual size that the provider runs code in
+    /// (`code_interpreter`), however many calls share it. Without it, as with `search`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code_interpreter: Option<PricePerCall>,
+    /// USD for each use of Google's maps: each answer that has places among its sources, or each
+    /// query from the third generation on. Without it, as with `search`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub maps: Option<PricePerCall>,
+    /// USD for each request that uses what the provider has kept with tools of its own (OpenAI's
+    /// `prompt`, Gemini's `cachedContent`), unless what the answer tells costs more. Without it, as
+    /// with `search`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept_tools: Option<PricePerCall>,
     /// USD per minute of audio. A live session has its price under a name of its own,
     /// `streaming/` before its model's; without `minute` that is no price.
     #[serde(default, skip_serializing_if = "Option::is_none")]

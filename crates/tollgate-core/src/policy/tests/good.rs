@@ -240,6 +240,10 @@ fn settings_are_read() {
         input: dollars(2_500_000_000),
         output: dollars(10_000_000_000),
         search: None,
+        file_search: None,
+        code_interpreter: None,
+        maps: None,
+        kept_tools: None,
         minute: None,
     };
     assert_eq!(settings.prices.unpriced, Unpriced::Assume(assumed));

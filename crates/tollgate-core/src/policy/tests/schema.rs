@@ -131,8 +131,11 @@ fn every_key_is_explained() {
 
 const SPEND: &str = "[[limits]]\nname = \"spend\"\nusd = \"5/day\"\n";
 
+const FEES: [&str; 6] =
+    ["search", "file_search", "code_interpreter", "maps", "kept_tools", "minute"];
+
 #[test]
-fn fees_of_searches_and_of_minutes_are_described_as_they_are_read() {
+fn fees_of_tools_and_of_minutes_are_described_as_they_are_read() {
     let validator = validator();
     for (fee, is_price) in [
         ("\"0.01\"", true),
@@ -144,18 +147,16 @@ fn fees_of_searches_and_of_minutes_are_described_as_they_are_read() {
         ("true", false),
         ("{ usd = \"0.01\" }", false),
     ] {
-        for text in [
-            format!("[prices.models.m]\ninput = \"1\"\nsearch = {fee}"),
-            format!("[prices.models.\"streaming/m\"]\ninput = 0\nminute = {fee}"),
-            format!(
-                "[prices]\nunpriced = {{ assume = {{ input = \"1\", output = \"2\", search = {fee} }} }}"
-            ),
-            format!(
-                "[prices]\nunpriced = {{ assume = {{ input = \"1\", output = \"2\", minute = {fee} }} }}"
-            ),
-        ] {
-            assert_eq!(validator.is_valid(&as_json(&text)), is_price, "the schema: {text}");
-            assert_eq!(super::load(&text).is_ok(), is_price, "the reader: {text}");
+        for entry in FEES {
+            for text in [
+                format!("[prices.models.\"streaming/m\"]\ninput = \"1\"\n{entry} = {fee}"),
+                format!(
+                    "[prices]\nunpriced = {{ assume = {{ input = \"1\", output = \"2\", {entry} = {fee} }} }}"
+                ),
+            ] {
+                assert_eq!(validator.is_valid(&as_json(&text)), is_price, "the schema: {text}");
+                assert_eq!(super::load(&text).is_ok(), is_price, "the reader: {text}");
+            }
         }
     }
 }

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use super::{IMAGE, stream, usage};
 use crate::{
     AnyRequest, Gauge, PaidTools, PlainMeter, Scan, ScanError, StreamMeter, Tokenizer,
-    calls::Searches,
+    calls::{Called, Tool},
     edit::{self, Edit},
     members::checked_model,
     ruler::{Role, Ruler, Words},
@@ -93,6 +93,10 @@ fn scanned(endpoint: Endpoint, model: Option<&str>, body: &[u8]) -> Result<Reque
 /// What names of models have in them that search for each answer, unasked.
 const SEARCHERS: [&str; 2] = ["-search-preview", "-search-api"];
 
+/// What names begin with of models that do so too, wherever they are sold, but for those that end
+/// otherwise.
+const SONAR: (&str, &str) = ("sonar", "-chat");
+
 impl Endpoint {
     /// The endpoint that a path leads to, wherever the API is mounted.
     pub fn of(path: &str) -> Option<Self> {
@@ -139,9 +143,9 @@ impl Request {
     /// What it enables that is charged by the call.
     fn paid_tools(&self) -> PaidTools {
         let mut paid = PaidTools::default();
-        let searches = SEARCHERS.iter().any(|name| self.scan.model.contains(name));
-        if self.endpoint == Endpoint::ChatCompletions && (searches || self.searches) {
-            paid.search(Some(1));
+        let searches = self.searches || searches_unasked(&self.scan.model);
+        if self.endpoint == Endpoint::ChatCompletions && searches {
+            paid.allow(Tool::Search, Some(1));
         }
         paid
     }
@@ -169,9 +173,12 @@ impl AnyRequest for Request {
         &self.scan
     }
 
+    fn scan_mut(&mut self) -> &mut Scan {
+        &mut self.scan
+    }
+
     fn plain_meter(&self) -> PlainMeter {
-        let searches = Searches::Fixed(self.scan.tools.searches);
-        PlainMeter::of(&self.scan, "usage", usage::read).counting(searches)
+        PlainMeter::of(&self.scan, "usage", usage::read).counting(Called::Fixed)
     }
 
     fn stream_meter(&self, gauge: Gauge) -> StreamMeter {
@@ -194,6 +201,14 @@ impl AnyRequest for Request {
     fn upstream_body(&self, body: Bytes) -> Bytes {
         self.upstream_body(body)
     }
+}
+
+/// Whether a model searches for each answer, whether or not it is asked to.
+fn searches_unasked(model: &str) -> bool {
+    let bare = model.rsplit('/').next().unwrap_or(model);
+    let (start, but) = SONAR;
+    SEARCHERS.iter().any(|name| model.contains(name))
+        || (bare.starts_with(start) && !bare.ends_with(but))
 }
 
 fn role(name: &str) -> Role {

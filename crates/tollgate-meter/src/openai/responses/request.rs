@@ -9,8 +9,8 @@ use serde_json::value::RawValue;
 use super::stream::Parts;
 use crate::{
     AnyRequest, Gauge, Input, MAX_OUTPUT_TOKENS, PaidTools, PlainMeter, Scan, ScanError,
-    StreamMeter, Tokenizer,
-    calls::Searches,
+    StreamMeter, Tokenizer, Tool,
+    calls::Called,
     edit, json,
     members::{self, Raw},
     openai::{IMAGE, usage},
@@ -61,10 +61,31 @@ const FREE_TOOLS: [&str; 6] =
 /// Members by which the provider reads what it has kept.
 const KEPT: [&str; 3] = ["previous_response_id", "conversation", "prompt"];
 
+/// The tool that runs code.
+const CODE_INTERPRETER: &str = "code_interpreter";
+
+/// How much memory a container has that a request says nothing of; larger ones cost more.
+const USUAL_MEMORY: &str = "1g";
+
 #[derive(Deserialize)]
 struct Typed<'a> {
     #[serde(default, borrow, rename = "type")]
     kind: Option<Cow<'a, str>>,
+}
+
+/// A tool with what it says of its container, whose id it may be.
+#[derive(Deserialize)]
+struct Contained<'a> {
+    #[serde(default, borrow, rename = "type")]
+    kind: Option<Cow<'a, str>>,
+    #[serde(default, borrow)]
+    container: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct Container<'a> {
+    #[serde(default, borrow)]
+    memory_limit: Option<&'a RawValue>,
 }
 
 /// Scans the body of a request.
@@ -87,7 +108,7 @@ pub fn scan(body: &[u8]) -> Result<Request, ScanError> {
         max_output_tokens: raw.count("max_output_tokens", 1, MAX_OUTPUT_TOKENS)?,
         choices: 1,
         audio: None,
-        dearer: tier::dearer(&raw)?,
+        dearer: tier::dearer(&raw)?.or_else(|| large_container(&raw)),
         thinks: thinking::asked(&raw),
         tools: paid_tools(&raw)?,
     };
@@ -149,7 +170,12 @@ fn paid_tools(raw: &Raw<'_, { NAMES.len() }>) -> Result<PaidTools, ScanError> {
     let read = json::each(tools, |Typed { kind }: Typed<'_>| {
         let kind = kind.as_deref().unwrap_or("function");
         if kind.starts_with("web_search") {
-            paid.search(most);
+            paid.allow(Tool::Search, most);
+        } else if kind == "file_search" {
+            paid.allow(Tool::FileSearch, most);
+        } else if kind == CODE_INTERPRETER {
+            // All of its calls run in one container.
+            paid.allow(Tool::CodeInterpreter, Some(1));
         } else if !CLIENT_TOOLS.contains(&kind) && !FREE_TOOLS.contains(&kind) {
             paid.others = Some("tools");
         }
@@ -159,10 +185,26 @@ fn paid_tools(raw: &Raw<'_, { NAMES.len() }>) -> Result<PaidTools, ScanError> {
     }
     // Tools are kept with prompts.
     if raw.value("prompt").is_some() {
-        paid.search(most);
-        paid.others = Some("prompt");
+        paid.keep("prompt", most);
     }
     Ok(paid)
+}
+
+/// The member that asks for a container that is larger than usual, or may be.
+fn large_container(raw: &Raw<'_, { NAMES.len() }>) -> Option<&'static str> {
+    let mut is_large = false;
+    let tools = raw.value("tools").map_or("[]", RawValue::get);
+    // What cannot be read is told as another tool.
+    let _ = json::each(tools, |Contained { kind, container }: Contained<'_>| {
+        let container = container.map(RawValue::get).filter(|it| it.starts_with('{'));
+        if let (Some(CODE_INTERPRETER), Some(container)) = (kind.as_deref(), container) {
+            is_large |= json::object::<Container<'_>>(container.as_bytes()).is_none_or(|its| {
+                let memory = its.memory_limit.map(RawValue::get);
+                memory.is_some_and(|it| it != "null" && it.trim_matches('"') != USUAL_MEMORY)
+            });
+        }
+    });
+    is_large.then_some("memory_limit")
 }
 
 impl AnyRequest for Request {
@@ -170,13 +212,17 @@ impl AnyRequest for Request {
         &self.scan
     }
 
+    fn scan_mut(&mut self) -> &mut Scan {
+        &mut self.scan
+    }
+
     fn plain_meter(&self) -> PlainMeter {
-        PlainMeter::of(&self.scan, "usage", usage::read).counting(Searches::of_responses())
+        PlainMeter::of(&self.scan, "usage", usage::read).counting(Called::in_response())
     }
 
     fn stream_meter(&self, gauge: Gauge) -> StreamMeter {
-        let tally = Tally::new(&self.scan, gauge, true).telling_searches();
-        StreamMeter::of(Frames::large_sse(), Box::new(Parts), tally)
+        let tally = Tally::new(&self.scan, gauge, true).telling_calls();
+        StreamMeter::of(Frames::large_sse(), Box::new(Parts::default()), tally)
     }
 
     fn count_input(&mut self, body: &[u8], tokenizer: Tokenizer) {

@@ -6,7 +6,8 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::{
-    calls::{CALL, READS},
+    Tool,
+    calls::{CALLS, Distinct, READS},
     json,
     openai::usage,
     sse::Event,
@@ -16,8 +17,13 @@ use crate::{
 };
 
 /// The events of a response.
-#[derive(Debug)]
-pub(super) struct Parts;
+#[derive(Debug, Default)]
+pub(super) struct Parts {
+    /// Containers that code ran in.
+    containers: Distinct,
+    /// Calls that named none.
+    uncontained: u64,
+}
 
 /// What an event tells.
 #[derive(Deserialize)]
@@ -39,6 +45,8 @@ struct Item<'a> {
     kind: Cow<'a, str>,
     #[serde(default, borrow)]
     action: Option<Action<'a>>,
+    #[serde(default, borrow)]
+    container_id: Option<Cow<'a, str>>,
 }
 
 /// What a call of a tool does.
@@ -76,13 +84,8 @@ impl Events for Parts {
                 tally.fail();
             }
             "error" => tally.fail(),
-            "response.output_item.added" if is_call(data.item, |_| true) => {
-                tally.searched(tally.searches() + 1);
-            }
-            // Only now it is known what it did.
-            "response.output_item.done" if is_call(data.item, |action| READS.contains(&action)) => {
-                tally.searched(tally.searches().saturating_sub(1));
-            }
+            "response.output_item.added" => self.begun(data.item, tally),
+            "response.output_item.done" => done(data.item, tally),
             _ if kind.ends_with(".delta") && !NO_TEXT.contains(&kind) => {
                 if let Some(delta) = data.delta {
                     tally.count(Text::read(delta.get(), holds, tally.tokenizer()));
@@ -94,12 +97,41 @@ impl Events for Parts {
     }
 }
 
-/// Whether an item is a call of the tool that searches, which does such a thing.
-fn is_call(item: Option<&RawValue>, does: impl Fn(&str) -> bool) -> bool {
-    let item = item.and_then(|item| json::object::<Item<'_>>(item.get().as_bytes()));
-    item.is_some_and(|Item { kind, action }| {
-        kind == CALL && does(action.as_ref().map_or("", |action| &action.kind))
-    })
+impl Parts {
+    /// An item has begun, which may be a call of a tool.
+    fn begun(&mut self, item: Option<&RawValue>, tally: &mut Tally) {
+        let Some(Item { kind, container_id, .. }) = read(item) else { return };
+        let [search, file_search, code_interpreter] = CALLS;
+        let tool = match &*kind {
+            kind if kind == search => Tool::Search,
+            kind if kind == file_search => Tool::FileSearch,
+            kind if kind == code_interpreter => {
+                match container_id.filter(|id| !id.is_empty()) {
+                    Some(id) => self.containers.insert(id.as_bytes()),
+                    None => self.uncontained += 1,
+                }
+                let containers = self.containers.count().saturating_add(self.uncontained);
+                tally.called_so_often(Tool::CodeInterpreter, containers);
+                return;
+            }
+            _ => return,
+        };
+        tally.called_so_often(tool, tally.calls()[tool] + 1);
+    }
+}
+
+/// An item is done. Only now it is known what a search did: reading a page is free.
+fn done(item: Option<&RawValue>, tally: &mut Tally) {
+    let [search, ..] = CALLS;
+    let Some(Item { kind, action: Some(Action { kind: action }), .. }) = read(item) else { return };
+    if kind == search && READS.contains(&&*action) {
+        let searches = tally.calls()[Tool::Search].saturating_sub(1);
+        tally.called_so_often(Tool::Search, searches);
+    }
+}
+
+fn read(item: Option<&RawValue>) -> Option<Item<'_>> {
+    json::object(item?.get().as_bytes())
 }
 
 fn learn(response: Option<&RawValue>, tally: &mut Tally) {

@@ -23,7 +23,7 @@ pub(super) fn meter(request: &Request, gauge: Gauge) -> StreamMeter {
     let only_output = request.endpoint == super::Endpoint::ChatCompletions;
     let events = Chunks { strip_usage: !request.usage_asked };
     let mut tally = Tally::new(&request.scan, gauge, only_output);
-    tally.searched(request.scan.tools.searches);
+    tally.called(request.scan.tools.allowed());
     StreamMeter::of(Frames::sse(), Box::new(events), tally)
 }
 

@@ -119,6 +119,10 @@ impl AnyRequest for Request {
         &self.scan
     }
 
+    fn scan_mut(&mut self) -> &mut Scan {
+        &mut self.scan
+    }
+
     fn plain_meter(&self) -> PlainMeter {
         let meter = PlainMeter::of(&self.scan, "usage", usage::read);
         match self.scan.audio {

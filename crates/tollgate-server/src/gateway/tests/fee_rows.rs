@@ -28,7 +28,7 @@ const JSON: &str = "HTTP/1.1 200 OK\r\ncontent-type: application/json";
 
 /// How an answer ends for its caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Reads {
+pub(super) enum Reads {
     /// It reads on to the end, whole or not.
     All,
     /// It leaves when it has the beginning.
@@ -36,18 +36,23 @@ enum Reads {
 }
 
 /// A gateway with a ledger, before one provider by each of its dialects.
-struct Books {
-    running: Running,
-    provider: Provider,
+pub(super) struct Books {
+    pub(super) running: Running,
+    pub(super) provider: Provider,
     folder: TempDir,
 }
 
 impl Books {
     async fn before(steps: Vec<Step>) -> Self {
+        Self::priced(steps, PRICES).await
+    }
+
+    /// The same with other prices and limits.
+    pub(super) async fn priced(steps: Vec<Step>, prices: &str) -> Self {
         let (provider, folder) = (Provider::doing(steps).await, TempDir::new().expect("a folder"));
         let at = provider.address;
         let policy = format!(
-            "[providers.up]\ndialect = \"openai\"\nbase_url = \"http://{at}/v1\"\n[providers.g]\ndialect = \"gemini\"\nbase_url = \"http://{at}\"\n[providers.az]\ndialect = \"azure\"\nbase_url = \"http://{at}\"\ndeployments = {{ mine = \"gpt-5-search-api\" }}\n{PRICES}"
+            "[providers.up]\ndialect = \"openai\"\nbase_url = \"http://{at}/v1\"\n[providers.g]\ndialect = \"gemini\"\nbase_url = \"http://{at}\"\n[providers.az]\ndialect = \"azure\"\nbase_url = \"http://{at}\"\ndeployments = {{ mine = \"gpt-5-search-api\" }}\n{prices}"
         );
         let path = folder.path().join("tollgate.db").display().to_string();
         let store = [("TOLLGATE_STORE_KIND", "embedded"), ("TOLLGATE_STORE_PATH", path.as_str())];
@@ -56,7 +61,7 @@ impl Books {
     }
 
     /// Asks, reads so far, and returns when nothing is left of it.
-    async fn ask(&self, request: Request<Full<Bytes>>, reads: Reads) {
+    pub(super) async fn ask(&self, request: Request<Full<Bytes>>, reads: Reads) {
         let mut answer = self.running.begin(request).await;
         match reads {
             Reads::All => drop(answer.into_body().collect().await),
@@ -69,7 +74,7 @@ impl Books {
     }
 
     /// What was held of the one request, what was charged, and whether that is an estimate.
-    async fn rows(&self) -> (Amounts, Amounts, bool) {
+    pub(super) async fn rows(&self) -> (Amounts, Amounts, bool) {
         self.running.app.gate.store().durable().await.expect("it is written");
         let path = self.folder.path().join("tollgate.db");
         let mut export = Export::open(&path, None, None).expect("a ledger");
@@ -102,7 +107,7 @@ fn of_google(model: &str, method: &str) -> Request<Full<Bytes>> {
 }
 
 /// All of an answer in one piece, but for so many bytes of its end.
-fn plain(body: &str, lacks: usize) -> Vec<Step> {
+pub(super) fn plain(body: &str, lacks: usize) -> Vec<Step> {
     let whole = response(JSON, body);
     vec![Step::Send(whole[..whole.len() - lacks].to_vec())]
 }

@@ -15,6 +15,7 @@ mod endpoint;
 mod fallback;
 mod fallback_cache;
 mod fee_rows;
+mod fee_tools;
 mod fees;
 mod headers;
 mod holds;

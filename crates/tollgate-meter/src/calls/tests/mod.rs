@@ -1,8 +1,10 @@
-//! Searches in every dialect: what enables them, how many were made, what they cost.
+//! Calls of tools in every dialect: what enables them, how many were made, what they cost.
+
+mod tools;
 
 use super::*;
 use crate::{
-    AnyRequest, Counts, Ending, PriceTable, anthropic, bedrock, gemini, openai,
+    AnyRequest, Counts, Ending, Gauge, PriceTable, anthropic, bedrock, gemini, openai,
     testing::{every_plain_split, every_split, run_plain},
 };
 
@@ -42,14 +44,21 @@ fn streamed(model: &str) -> gemini::Request {
     gemini::scan(&target, body.as_bytes()).expect("a request")
 }
 
+/// How often it may search the web, and whether it may do what has no price of its own.
 fn tools(request: &dyn AnyRequest) -> (u64, bool) {
-    let PaidTools { searches, others } = request.scan().tools;
-    (searches, others.is_some())
+    let tools = request.scan().tools;
+    let is_other = |tool: &Tool| *tool != Tool::Search && tools.calls[*tool] > 0;
+    let others = Tool::ALL.iter().any(is_other) || tools.others.or(kept(&tools)).is_some();
+    (tools.allowed()[Tool::Search], others)
+}
+
+fn kept(tools: &PaidTools) -> Option<&'static str> {
+    tools.kept.map(|kept| kept.member)
 }
 
 #[test]
 fn what_a_request_enables_is_told_with_its_bound() {
-    const OPEN: u64 = ALLOWED_SEARCHES;
+    const OPEN: u64 = ALLOWED_CALLS;
     for (members, expected) in [
         ("", (0, false)),
         (r#","tools":[{"type":"web_search"}]"#, (OPEN, false)),
@@ -90,13 +99,13 @@ fn what_a_request_enables_is_told_with_its_bound() {
     }
     let both = r#"{"googleSearch":{}},{"googleSearchRetrieval":{}}"#;
     assert_eq!(tools(&generate("gemini-1.5-pro", both)), (1, false));
-    for (kept, expected) in [
+    for (member, expected) in [
         (r#","cachedContent":"cachedContents/1""#, (OPEN, Some("cachedContent"))),
         (r#","cached_content":"cachedContents/1""#, (OPEN, Some("cachedContent"))),
         (r#","cachedContent":null"#, (0, None)),
     ] {
-        let PaidTools { searches, others } = content("gemini-3-flash", kept).scan.tools;
-        assert_eq!((searches, others), expected, "{kept}");
+        let tools = content("gemini-3-flash", member).scan.tools;
+        assert_eq!((tools.allowed()[Tool::Search], kept(&tools)), expected, "{member}");
     }
     assert_eq!(tools(&chat("")), (1, false), "this model always searches");
     let plain = br#"{"model":"gpt-4o","messages":[],"web_search_options":{}}"#;
@@ -124,7 +133,7 @@ fn tools_that_bedrock_runs_itself_are_seen() {
 
 /// What it used and cost, in nano-dollars.
 fn cost(counts: &Counts, (seller, model): (&str, &str)) -> (u64, u64) {
-    (counts.searches, counts.usage(PriceTable::builtin().price(seller, model)).cost.0)
+    (counts.calls[Tool::Search], counts.usage(PriceTable::builtin().price(seller, model)).cost.0)
 }
 
 #[test]
@@ -158,19 +167,27 @@ data: {"type":"response.completed","response":{"usage":{"input_tokens":37,"outpu
     let streamed = every_split(&request, stream.as_bytes());
     assert_eq!(cost(&streamed.counts, gpt), (2, expected));
     let none = every_plain_split(&response(""), answer.as_bytes());
-    assert_eq!(none.counts.searches, 2, "what is told is charged, foreseen or not");
+    assert_eq!(none.counts.calls[Tool::Search], 2, "what is told is charged, foreseen or not");
     let cut = run_plain(request.plain_meter(), &answer.as_bytes()[..300], 7);
-    assert_eq!(cut.counts.searches, ALLOWED_SEARCHES, "nobody knows how many more there were");
+    assert_eq!(
+        cut.counts.calls[Tool::Search],
+        ALLOWED_CALLS,
+        "nobody knows how many more there were"
+    );
     let (begun, _) = stream.split_once(r#"data: {"type":"response.completed""#).expect("an end");
     for end in ["", "data: {\"type\":\"error\"}\n\n"] {
         let cut = every_split(&request, format!("{begun}{end}").as_bytes());
-        assert_eq!(cut.counts.searches, 2 + 1, "each is told, and one may have begun: {end}");
+        assert_eq!(
+            cut.counts.calls[Tool::Search],
+            2 + 1,
+            "each is told, and one may have begun: {end}"
+        );
         let bounded = response(r#","tools":[{"type":"web_search"}],"max_tool_calls":2"#);
         let bounded = every_split(&bounded, format!("{begun}{end}").as_bytes());
-        assert_eq!(bounded.counts.searches, 2, "no more than it may");
+        assert_eq!(bounded.counts.calls[Tool::Search], 2, "no more than it may");
     }
     let none = every_split(&response(""), b"data: {\"type\":\"error\"}\n\n");
-    assert_eq!(none.counts.searches, 0, "it may not search");
+    assert_eq!(none.counts.calls[Tool::Search], 0, "it may not search");
 }
 
 #[test]
@@ -198,16 +215,16 @@ data: {"type":"content_block_start","content_block":{"type":"server_tool_use","n
     let whole = every_split(&request, format!("{begun}{ended}").as_bytes());
     assert_eq!(cost(&whole.counts, claude), (2, expected), "one of them failed");
     let cut = every_split(&request, begun.as_bytes());
-    assert_eq!(cut.counts.searches, 3, "as far as anybody saw");
+    assert_eq!(cut.counts.calls[Tool::Search], 3, "as far as anybody saw");
     let early = begun.split_inclusive("\n\n").next().expect("an event");
     let early = every_split(&request, early.as_bytes());
-    assert_eq!(early.counts.searches, 1, "each is told, and one may have begun");
+    assert_eq!(early.counts.calls[Tool::Search], 1, "each is told, and one may have begun");
     let (told, _) = ended.split_once("data: {\"type\":\"message_stop").expect("an end");
     let told = every_split(&request, format!("{begun}{told}").as_bytes());
-    assert_eq!((told.ending, told.counts.searches), (Ending::Cut, 2), "all is told");
+    assert_eq!((told.ending, told.counts.calls[Tool::Search]), (Ending::Cut, 2), "all is told");
     let absurd = answer.replace(":2}", ":10001}");
     let absurd = every_plain_split(&request, absurd.as_bytes());
-    assert_eq!((absurd.basis, absurd.counts.searches), (Basis::Implausible, 3));
+    assert_eq!((absurd.basis, absurd.counts.calls[Tool::Search]), (Basis::Implausible, 3));
 }
 
 #[test]
@@ -235,27 +252,31 @@ fn google_charges_by_the_answer_or_by_the_query() {
     let early = stream.replacen(&format!(",{found}"), "", 1);
     let (early, _) = early.split_once("\n\n").expect("two events");
     let cut = every_split(&streamed("gemini-3.1-pro-preview"), format!("{early}\n\n").as_bytes());
-    assert_eq!((cut.ending, cut.counts.searches), (Ending::Cut, ALLOWED_SEARCHES));
-    for (model, most) in [("gemini-2.5-pro", 1), ("gemini-3.1-pro-preview", ALLOWED_SEARCHES)] {
+    assert_eq!((cut.ending, cut.counts.calls[Tool::Search]), (Ending::Cut, ALLOWED_CALLS));
+    for (model, most) in [("gemini-2.5-pro", 1), ("gemini-3.1-pro-preview", ALLOWED_CALLS)] {
         let broken = generate(model, r#"{"googleSearch":{}}"#);
         let broken = run_plain(broken.plain_meter(), &answer.as_bytes()[..40], 7);
-        assert_eq!(broken.counts.searches, most, "of an answer that broke off: {model}");
+        assert_eq!(broken.counts.calls[Tool::Search], most, "of an answer that broke off: {model}");
     }
     let none = format!(r#"{{"candidates":[{{"finishReason":"STOP"}}],{usage}}}"#);
     let none =
         every_plain_split(&generate("gemini-2.5-pro", r#"{"googleSearch":{}}"#), none.as_bytes());
-    assert_eq!(none.counts.searches, 0, "it did not search");
+    assert_eq!(none.counts.calls[Tool::Search], 0, "it did not search");
     let unforeseen = every_plain_split(&generate("gemini-2.5-pro", ""), answer.as_bytes());
-    assert_eq!(unforeseen.counts.searches, 1, "but something that is kept may have made it");
+    assert_eq!(
+        unforeseen.counts.calls[Tool::Search],
+        1,
+        "but something that is kept may have made it"
+    );
 }
 
 #[test]
 fn a_chat_with_a_model_that_searches_is_charged_for_one() {
     let answer = r#"{"choices":[],"usage":{"prompt_tokens":7,"completion_tokens":5}}"#;
-    assert_eq!(every_plain_split(&chat(""), answer.as_bytes()).counts.searches, 1);
+    assert_eq!(every_plain_split(&chat(""), answer.as_bytes()).counts.calls[Tool::Search], 1);
     let streaming = chat(r#","stream":true,"stream_options":{"include_usage":true}"#);
     let stream = format!("data: {answer}\n\ndata: [DONE]\n\n");
-    assert_eq!(every_split(&streaming, stream.as_bytes()).counts.searches, 1);
+    assert_eq!(every_split(&streaming, stream.as_bytes()).counts.calls[Tool::Search], 1);
 }
 
 #[test]
@@ -268,7 +289,7 @@ fn a_model_of_googles_that_is_called_otherwise_is_charged_as_what_it_is() {
     }
     let mut by_query = generate("gemini-2.5-pro", search);
     by_query.rename("gemini-3-flash".to_owned());
-    assert_eq!(tools(&by_query), (ALLOWED_SEARCHES, false));
+    assert_eq!(tools(&by_query), (ALLOWED_CALLS, false));
 }
 
 #[test]
@@ -284,28 +305,14 @@ fn a_chat_model_that_is_called_otherwise_searches_as_what_it_is() {
 }
 
 #[test]
-fn generations_are_told_by_the_name() {
-    for (model, by_answer) in [
-        ("gemini-2.5-pro", true),
-        ("gemini-1.5-flash", true),
-        ("gemini-3-pro-preview", false),
-        ("gemini-flash-latest", false),
-        ("other", false),
-    ] {
-        assert_eq!(is_charged_by_answer(model), by_answer, "{model}");
-    }
-    assert_eq!([charged(0, true), charged(3, true), charged(3, false)], [0, 1, 3]);
-}
-
-#[test]
 fn a_bound_is_believed_only_so_far() {
     let searches = |bounds: &[Option<u64>]| {
         let mut tools = PaidTools::default();
-        bounds.iter().for_each(|most| tools.search(*most));
-        tools.searches
+        bounds.iter().for_each(|most| tools.allow(Tool::Search, *most));
+        tools.calls[Tool::Search]
     };
     assert_eq!(searches(&[Some(3)]), 3);
-    assert_eq!(searches(&[None]), ALLOWED_SEARCHES);
+    assert_eq!(searches(&[None]), ALLOWED_CALLS);
     assert_eq!(searches(&[Some(0)]), 0);
-    assert_eq!(searches(&[Some(u64::MAX), Some(1)]), MAX_TOLD_SEARCHES + 1);
+    assert_eq!(searches(&[Some(u64::MAX), Some(1)]), MAX_TOLD_CALLS + 1);
 }

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 use tollgate::{Cause, Refused};
-use tollgate_core::{Attributes, Kind, Retry, Unit, policy::Limit};
+use tollgate_core::{Attributes, Kind, Retry, Time, Unit, policy::Limit};
 
 use crate::{headers, sessions::Given};
 pub(crate) use cut::CutShort;
@@ -156,8 +156,16 @@ fn detail(
 
 /// Whether it may be no more than a dial that is in the way.
 fn is_dialed(refused: &Refused, limit: &Limit, who: &Attributes) -> bool {
-    let is_open_ended = matches!(refused.refusal.retry, Retry::NotBefore(_));
-    is_open_ended && who.grants().dialed(limit.id).is_some()
+    let Retry::NotBefore(at) = refused.refusal.retry else { return false };
+    who.grants().dialed(limit.id).is_some() && !is_gone(refused, limit, at)
+}
+
+/// Whether what is in the way is spent, and there again at that instant when its period begins
+/// anew, whatever a dial allows.
+fn is_gone(refused: &Refused, limit: &Limit, at: Time) -> bool {
+    let is_period = matches!(limit.measure.rule(refused.now.wall).kind, Kind::Period { .. });
+    let mut standings = refused.refusal.standings.iter();
+    is_period && standings.any(|standing| standing.limit == limit.id && standing.reset <= at)
 }
 
 fn advice(
@@ -188,6 +196,9 @@ fn advice(
         (_, Retry::At(_)) => format!("Try again in {}.", headers::people(seconds)),
         _ if is_dialed(refused, limit, who) => {
             format!("It is lowered for a while: try again in {}.", headers::people(seconds))
+        }
+        _ if who.grants().dialed(limit.id).is_some() => {
+            format!("Try again in {}.", headers::people(seconds))
         }
         _ if limit.retry_after.is_zero() => "Try again when another has ended.".to_owned(),
         _ => format!("Try again when another has ended, or in {}.", headers::people(seconds)),

@@ -173,3 +173,32 @@ async fn what_is_spent_for_good_is_not_told_as_lowered_for_a_while() {
     let check = running.send(check).await.json();
     assert_eq!((&check["error"], &check["retry_after"]), (&"budget_exhausted".into(), &().into()));
 }
+
+#[tokio::test]
+async fn what_is_gone_of_a_day_is_not_told_as_lowered_for_a_while() {
+    let provider = Provider::json(COMPLETION).await;
+    let policy = format!(
+        "{}[[limits]]\nname = \"spend\"\nusd = \"0.0014/day\"\n[[limits]]\nname = \"rate\"\ntokens = {{ amount = 1000, per = \"day\", kind = \"period\" }}\ntighten = {{ budget = \"spend\", floor = 0.1, success = 0.8 }}\n",
+        up(&provider.base_url())
+    );
+    let running = Running::with(&policy).await;
+    let ask = |tokens: u64| format!(r#"{{"provider":"up","demand":{{"input_tokens":{tokens}}}}}"#);
+    let used = r#"{"provider":"up","demand":{"input_tokens":890,"usd":"0.00139"}}"#;
+    let permit = running.send(post("/v1/permits", used)).await.json();
+    let id = permit["id"].as_str().expect("an id");
+    let settled = r#"{"input_tokens":890,"usd":"0.00139"}"#;
+    assert_eq!(
+        running.send(post(&format!("/v1/permits/{id}/settle"), settled)).await.status,
+        StatusCode::OK
+    );
+    assert!((dialed(&running).await - 0.1).abs() < 1e-9, "hardly any money is left");
+    // 110 are left today, more than are allowed now: those are lowered, any more are gone.
+    for (tokens, told) in [
+        (105, "It is lowered for a while: try again in 5 seconds."),
+        (118, "Try again in 16 hours."),
+    ] {
+        let refused = running.send(post("/v1/check", ask(tokens))).await.json();
+        let message = refused["message"].as_str().expect("a sentence");
+        assert!(message.ends_with(told), "{tokens}: {message}");
+    }
+}

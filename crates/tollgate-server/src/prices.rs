@@ -134,11 +134,11 @@ impl NoFee {
 }
 
 impl Prices {
-    /// What a live session costs by the second, for all of these names together.
+    /// What audio costs by the second, for all of these names together.
     ///
     /// # Errors
     /// The first of them that has no price of audio.
-    pub(crate) fn live<'a>(
+    pub(crate) fn audio<'a>(
         &self,
         provider: &Provider,
         names: &'a [String],
@@ -152,8 +152,8 @@ impl Prices {
         Ok(Rate::Own(Arc::new(Price { seconds: Some(all), ..Price::default() })))
     }
 
-    /// As [`unpriced`](Self::unpriced), of a live session: a price of tokens alone is none.
-    pub(crate) fn unpriced_live(&self, is_budgeted: impl Fn() -> bool) -> Option<Rate> {
+    /// As [`unpriced`](Self::unpriced), of audio: a price of tokens alone is none.
+    pub(crate) fn unpriced_audio(&self, is_budgeted: impl Fn() -> bool) -> Option<Rate> {
         let rate = self.unpriced(&is_budgeted)?;
         let lacks_audio = rate.price().is_some_and(|price| price.seconds.is_none());
         if lacks_audio { (!is_budgeted()).then_some(Rate::Free) } else { Some(rate) }

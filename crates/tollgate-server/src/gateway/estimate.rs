@@ -35,6 +35,8 @@ pub(super) struct Plan {
     pub(super) output: u64,
     /// Audio, in milliseconds: the most that it may be, or what is likely where nobody knows.
     pub(super) millis: u64,
+    /// What of it is enough to begin with, where a live session asks for more as it goes.
+    pub(super) least_millis: Option<u64>,
     /// Calls of the provider's own tools, those that are charged by the call.
     pub(super) calls: Calls,
     /// The most that the model can make, as far as it is known.
@@ -77,6 +79,9 @@ const UNKNOWN_SLICE: u64 = 8;
 /// No slice is smaller, unless the request cannot make as much.
 pub(super) const MIN_SLICE: u64 = 16;
 
+/// The first slice of a live session is no smaller than this part of what it asks for.
+const FIRST_PARTS: u64 = 10;
+
 /// Bodies of more bytes are counted aside from the workers that others wait for, and so is
 /// what a vocabulary is made for.
 const LONG_TEXT_BYTES: usize = 32 * 1024;
@@ -93,6 +98,8 @@ pub(super) struct Basis {
     caller: CompactString,
     most: Option<u64>,
     open: Option<Open>,
+    /// Whether it is a live session.
+    is_live: bool,
     /// The share of answers that fit in a first slice.
     share: f64,
     /// What becomes of an answer in one piece.
@@ -108,7 +115,7 @@ pub(super) async fn plan(
     exchange: &Exchange,
     mut request: Request,
     body: &bytes::Bytes,
-    price: Option<&Price>,
+    (price, is_live): (Option<&Price>, bool),
 ) -> Result<(Request, (Plan, Option<Basis>)), Failure> {
     let most = most(request.scan(), price);
     if !exchange.live.counts_use && exchange.who.grants().is_empty() {
@@ -128,6 +135,7 @@ pub(super) async fn plan(
         caller: caller(exchange),
         most,
         open: Open::of(request.scan(), settings.open_input, price),
+        is_live,
         share: settings.first_slice.value(),
         plain: if request.is_clampable() { settings.plain } else { Plain::Bound },
     };
@@ -140,7 +148,7 @@ pub(super) async fn plan(
 impl Basis {
     /// What is reserved by what is known now.
     pub(super) fn plan(&self, lessons: &Lessons) -> Plan {
-        let Self { scan, tokenizer, caller, most, open, share, plain } = self;
+        let Self { scan, tokenizer, caller, most, open, is_live, share, plain } = self;
         let sent = scan.input;
         lessons.ask(&scan.model, |learned| {
             let input = match tokenizer {
@@ -168,6 +176,7 @@ impl Basis {
                 may_narrow: !spare.is_none() && open.is_some_and(Open::may_narrow),
                 output,
                 millis: if is_heard { 0 } else { millis(scan) },
+                least_millis: is_live.then(|| millis(scan) / FIRST_PARTS),
                 calls: scan.tools.allowed(),
                 most: *most,
                 gauge,
@@ -258,6 +267,7 @@ impl Plan {
             may_narrow: false,
             output: most.unwrap_or_else(|| assumed(scan)),
             millis: millis(scan),
+            least_millis: None,
             calls: scan.tools.allowed(),
             most,
             gauge: Gauge::Bytes,
@@ -305,6 +315,13 @@ impl Plan {
             (self.spare, self.may_narrow) = (spare, false);
             return true;
         }
+        if let Some(least) = self.least_millis {
+            let millis = room::of_audio(refused, self.millis, price);
+            if (least..self.millis).contains(&millis) {
+                self.millis = millis;
+                return true;
+            }
+        }
         let (read, fees) = (self.read(), self.fees(price));
         match &mut self.how {
             How::Slices { least } if *least < self.output => {
@@ -327,6 +344,9 @@ impl Plan {
         let before = std::mem::replace(self, fresh);
         if !before.may_narrow {
             (self.spare, self.may_narrow) = (self.spare.at_most(before.spare), false);
+        }
+        if self.least_millis.is_some() {
+            self.millis = self.millis.min(before.millis);
         }
         match (before.how, self.how) {
             (How::Slices { least }, How::Slices { least: smaller }) if before.output <= least => {

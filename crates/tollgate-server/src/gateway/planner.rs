@@ -77,6 +77,7 @@ mod tests {
         may_narrow: false,
         output: 60,
         millis: 0,
+        least_millis: None,
         calls: Calls::NONE,
         most: Some(100),
         gauge: Gauge::Bytes,
@@ -96,6 +97,17 @@ mod tests {
         assert_eq!(renewed(50, first, &FRESH), (40, 60, FRESH.how));
         let hides = Plan { output: 100, how: How::Whole, ..FRESH };
         assert_eq!(renewed(16, first, &hides), (40, 100, How::Whole), "it was seen to think");
+    }
+
+    #[test]
+    fn a_session_that_was_made_to_fit_stays_small() {
+        let of = |millis, least_millis| Plan { millis, least_millis, ..FRESH };
+        let renewed = |mut before: Plan, fresh| {
+            before.renew(fresh);
+            before.millis
+        };
+        assert_eq!(renewed(of(3_000, Some(1_000)), of(10_000, Some(1_000))), 3_000);
+        assert_eq!(renewed(of(3_000, None), of(10_000, None)), 10_000, "it is no session");
     }
 
     #[test]

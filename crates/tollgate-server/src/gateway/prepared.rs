@@ -102,12 +102,16 @@ pub(super) async fn prepare(
     }
     exchange.who.set(Attribute::Model, model.clone());
     let rate = match &target {
-        Target::Live(target) => live_rate(exchange, &target.live_names(&model), &model)?,
+        Target::Live(target) => audio_rate(exchange, &target.live_names(&model), "A live session")?,
+        Target::Listen(_) => audio_rate(exchange, &[model.to_string()], "A transcription")?,
         _ => rate(exchange, &model, &mut request.scan_mut().tools)?,
     };
     tier::check(exchange, request.scan(), &asked.head.headers)?;
     open::check(exchange, request.scan())?;
-    let (request, planned) = estimate::plan(exchange, request, &body, rate.price()).await?;
+    let (request, planned) = {
+        let is_live = asked.call.is_some();
+        estimate::plan(exchange, request, &body, (rate.price(), is_live)).await?
+    };
     let planner = Arc::new(Planner::new(&exchange.app, &rate, planned));
     let is_as_asked = !exchange.is_abroad() && rest == asked.rest;
     let uri = if is_as_asked { asked.uri.clone() } else { provider.target(&rest)? };
@@ -197,15 +201,16 @@ pub(super) fn deployment(
     Ok(Some(exchange.provider.deployments.get(&name).cloned().unwrap_or(name)))
 }
 
-fn live_rate(exchange: &Exchange, names: &[String], model: &str) -> Result<Rate, Failure> {
+/// The price of audio alone, for all of these names together.
+fn audio_rate(exchange: &Exchange, names: &[String], what: &str) -> Result<Rate, Failure> {
     let prices = &exchange.live.prices;
-    let missing = match prices.live(&exchange.provider, names) {
+    let missing = match prices.audio(&exchange.provider, names) {
         Ok(rate) => return Ok(rate),
         Err(missing) => missing,
     };
-    prices.unpriced_live(|| is_counted(exchange, &[Unit::Usd])).ok_or_else(|| {
+    prices.unpriced_audio(|| is_counted(exchange, &[Unit::Usd])).ok_or_else(|| {
         let sentence = format!(
-            "A live session of `{model}` asks for `{missing}`, which has no price here, and what it costs would be counted: ask the operator for `minute` under `[prices.models.\"{missing}\"]`."
+            "{what} asks for `{missing}`, which has no price of audio here, and what it costs would be counted: ask the operator for `minute` under `[prices.models.\"{missing}\"]`."
         );
         Failure::new(What::ModelUnpriced, sentence).at("model")
     })

@@ -39,6 +39,23 @@ pub(super) fn of_output(
     rooms.fold(most, u64::min)
 }
 
+/// The most milliseconds of audio, up to `most`, that a refused session would have had room for
+/// in every limit that counts seconds or money.
+pub(super) fn of_audio(refused: &Refused, most: u64, price: Option<&Price>) -> u64 {
+    let rooms = refused.refusal.standings.iter().map(|standing| {
+        let limit = refused.policy.limit(standing.limit).filter(|limit| limit.refuses());
+        match limit.map(|limit| limit.unit) {
+            Some(Unit::Seconds) => standing.remaining,
+            Some(Unit::Usd) => {
+                let left = NanoUsd(standing.remaining);
+                most_that(|millis| cost(price, 0, 0, millis) <= left, most)
+            }
+            _ => most,
+        }
+    });
+    rooms.fold(most, u64::min)
+}
+
 /// The most output tokens that so many nano-dollars pay for, beside the input.
 fn affordable(nanos: u64, input: u64, most: u64, price: Option<&Price>) -> u64 {
     most_that(|output| cost(price, input, output, 0) <= NanoUsd(nanos), most)

@@ -12,7 +12,7 @@ use super::{
     caller::{Caller, call},
     heard,
     provider::Provider,
-    sandbox, seconds, settled, up,
+    sandbox, seconds, settled, up, used,
 };
 
 /// A session in which so many seconds were heard.
@@ -39,6 +39,24 @@ async fn a_session_that_can_have_no_more_gets_its_transcript_and_is_told_why_it_
     assert!(sentence.contains("after about 25 seconds of audio, which are charged"), "{sentence}");
     assert_eq!(said.closed, Some((1008, "too_many_requests".to_owned())));
     assert_eq!(settled(&running).await, heard(25_000));
+}
+
+#[tokio::test]
+async fn a_session_begins_with_what_is_left_and_ends_where_that_does() {
+    let money = format!("[[limits]]\nname = \"spend\"\nusd = \"0.{:09}/day\"\n", heard(7_000).0);
+    for (policy, reason) in [(seconds(7), "too_many_requests"), (money, "budget_exhausted")] {
+        let running = before_sandbox(&policy).await;
+        let mut caller = call(&running, RAW, "").await.expect("a session");
+        let (_, spend, millis) = used(&running).await;
+        assert_eq!(spend, heard(7_000).0, "all that is left: {policy}");
+        assert!(millis == 7_000 || reason == "budget_exhausted", "{millis}");
+        for _ in 0..8 {
+            caller.speak(SECOND).await;
+        }
+        let said = caller.rest().await;
+        assert_eq!(said.closed, Some((1008, reason.to_owned())), "{said:?}");
+        assert_eq!(settled(&running).await.0, heard(7_000).0);
+    }
 }
 
 #[tokio::test]

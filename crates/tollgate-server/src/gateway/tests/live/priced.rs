@@ -52,6 +52,39 @@ async fn a_model_whose_price_is_of_recorded_audio_alone_is_refused_until_it_has_
 }
 
 #[tokio::test]
+async fn recorded_audio_of_a_model_that_has_a_price_of_tokens_alone_is_refused() {
+    let own = |minute: &str| format!("[prices.models.\"nova-3\"]\ninput = 0\n{minute}");
+    let mut wav = b"RIFF\x00\x00\x00\x00WAVEfmt \x10\x00\x00\x00\x01\x00\x01\x00".to_vec();
+    wav.extend([16_000_u32, 32_000].map(u32::to_le_bytes).concat());
+    wav.extend(b"\x02\x00\x10\x00data\xff\xff\xff\xff");
+    wav.resize(SECOND, 0);
+    for (policy, cost) in [
+        (own(""), None),
+        (
+            "[prices]\nunpriced = { assume = { input = 1, output = 1 } }\n".to_owned() + &own(""),
+            None,
+        ),
+        (own("minute = \"0.06\"\n"), Some(1_000_000)),
+        (String::new(), Some(71_670)),
+    ] {
+        let running = before_sandbox(&format!("{}{policy}", seconds(1_000))).await;
+        let request = http::Request::post("/up/v1/listen?model=nova-3")
+            .header("content-type", "audio/wav")
+            .body(http_body_util::Full::new(wav.clone().into()));
+        let answer = running.send(request.expect("a request")).await;
+        let Some(cost) = cost else {
+            assert_eq!(answer.status, StatusCode::FORBIDDEN, "{policy}");
+            let sentence = answer.json()["err_msg"].as_str().expect("a sentence").to_owned();
+            let entry = "ask the operator for `minute` under `[prices.models.\"nova-3\"]`";
+            assert!(sentence.contains(entry), "{sentence}");
+            continue;
+        };
+        assert_eq!(answer.status, StatusCode::OK, "{:?}", answer.body);
+        assert_eq!(settled(&running).await, (cost, 1_000), "{policy}");
+    }
+}
+
+#[tokio::test]
 async fn what_is_assumed_of_tokens_alone_is_no_price_of_audio() {
     let query = RAW.replace("nova-3", "nova-2");
     let assumed = |minute: &str| {

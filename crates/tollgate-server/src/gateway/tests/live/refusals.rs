@@ -13,13 +13,15 @@ use super::{
 
 #[tokio::test]
 async fn what_has_no_room_for_a_first_slice_is_refused_before_it_begins() {
-    let running = before_sandbox(&seconds(9)).await;
-    let refused = call(&running, RAW, "").await.err().expect("a refusal");
+    // A tenth of what it asks for is the least that it begins with.
+    let running = before_sandbox(&seconds(1)).await;
+    let two = RAW.replace("channels=1", "channels=2&multichannel=true");
+    let refused = call(&running, &two, "").await.err().expect("a refusal");
     assert_eq!(refused.status, StatusCode::TOO_MANY_REQUESTS);
     assert_eq!(refused.json()["err_code"], "TOO_MANY_REQUESTS");
     assert!(refused.json()["request_id"].is_string());
     assert_eq!(refused.header("x-tollgate-limit"), Some("heard"));
-    let running = before_sandbox("[[limits]]\nname = \"spend\"\nusd = \"0.0007/day\"\n").await;
+    let running = before_sandbox("[[limits]]\nname = \"spend\"\nusd = \"0.00007/day\"\n").await;
     let spent = call(&running, RAW, "").await.err().expect("a refusal");
     assert_eq!(
         (spent.status, &spent.json()["err_code"]),

@@ -114,11 +114,20 @@ impl Order<'_> {
     /// What of it concerns sessions alone.
     #[must_use]
     pub fn of_sessions(&self) -> Self {
+        self.only(|charge| matches!(charge.rule.kind, Kind::Sessions { .. }))
+    }
+
+    /// What of it is an amount of something, without slots: what somebody asks for who runs.
+    #[must_use]
+    pub fn of_amounts(&self) -> Self {
+        self.only(|charge| !charge.rule.kind.is_slot() && charge.amount > 0)
+    }
+
+    fn only(&self, is_kept: impl Fn(&Charge) -> bool) -> Self {
         let (mut groups, mut charges) = (SmallVec::new(), SmallVec::new());
         for (group, own) in self.parts() {
-            let is_session = |charge: &&Charge| matches!(charge.rule.kind, Kind::Sessions { .. });
             let before = charges.len();
-            charges.extend(own.iter().filter(is_session).copied());
+            charges.extend(own.iter().filter(|charge| is_kept(charge)).copied());
             if charges.len() > before {
                 let count = u8::try_from(charges.len() - before).unwrap_or(u8::MAX);
                 groups.push(Group { charges: count, ..group.clone() });

@@ -44,6 +44,11 @@ impl KeyRing {
         alike.iter().find(|key| key.hash.as_bytes().ct_eq(hash.as_bytes()).into())
     }
 
+    /// Whether there is a key of that id.
+    pub(crate) fn has(&self, id: &str) -> bool {
+        self.0.values().flatten().any(|key| key.holder().id() == id)
+    }
+
     /// The first of the keys of a user.
     pub(crate) fn of_user(&self, user: &str) -> Option<&Holder> {
         let holders = self.0.values().flatten().map(Key::holder);

@@ -2,7 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tollgate_core::{Admission, Amounts, Decision, Demand, Policy, Refusal, ReservationId, Usage};
+use tollgate_core::{
+    Admission, Amounts, Attributes, Decision, Demand, Now, Order, Policy, Refusal, ReservationId,
+    Usage,
+};
 
 use crate::{
     Cause, Receipt, Refused, Store, StoreError,
@@ -81,17 +84,28 @@ impl<S: Store + 'static> Permit<S> {
 
     /// What asking for more was refused with, under the policy that it was admitted under.
     pub fn refused(&self, refusal: Refusal) -> Refused {
-        let standing = refusal.standings.iter().find(|standing| standing.limit == refusal.limit);
-        // Its own share is held too, and the rest is what others may give back.
-        let is_held = standing.is_some_and(|standing| standing.held > self.held_of(&refusal));
-        let cause = if is_held { Cause::Reserved } else { Cause::Limit };
-        let (policy, now) = (Arc::clone(&self.policy), self.inner.clock.now());
-        Refused { refusal, policy, now, cause }
+        refused(refusal, Arc::clone(&self.policy), &self.demand, self.inner.clock.now())
     }
 
-    /// What it holds itself of the limit that refused it.
-    fn held_of(&self, refusal: &Refusal) -> u64 {
-        self.policy.limit(refusal.limit).map_or(0, |limit| self.demand.of(limit.unit))
+    /// Why it could not have more if it were of this caller under this policy; nothing where it
+    /// could. Takes nothing: limits that were changed since it was admitted are asked this way.
+    pub fn checking(
+        &self,
+        policy: Arc<Policy>,
+        who: Attributes,
+        more: Amounts,
+    ) -> impl Future<Output = Result<Option<Refused>, StoreError>> + Send + use<S> {
+        let (inner, demand) = (Arc::clone(&self.inner), self.demand);
+        async move {
+            let now = inner.clock.now();
+            let of = Arc::clone(&policy);
+            let order = of.order(ReservationId(0), &who, &more, now, now.time).of_amounts();
+            match inner.store.check(&Order { report: true, ..order }, now).await? {
+                Decision::Refuse(refusal) => Ok(Some(refused(refusal, policy, &demand, now))),
+                // Nobody waits with a permit.
+                Decision::Admit(_) | Decision::Wait(_) => Ok(None),
+            }
+        }
     }
 
     /// Takes note of what was granted beside what it had.
@@ -170,6 +184,16 @@ impl<S: Store + 'static> Permit<S> {
         self.ended = true;
         Inner::end(&self.inner, self.id, how, std::mem::take(&mut self.stay));
     }
+}
+
+/// A refusal of more than what is held.
+fn refused(refusal: Refusal, policy: Arc<Policy>, held: &Demand, now: Now) -> Refused {
+    let standing = refusal.standings.iter().find(|standing| standing.limit == refusal.limit);
+    let own = policy.limit(refusal.limit).map_or(0, |limit| held.of(limit.unit));
+    // Its own share is held too, and the rest is what others may give back.
+    let is_held = standing.is_some_and(|standing| standing.held > own);
+    let cause = if is_held { Cause::Reserved } else { Cause::Limit };
+    Refused { refusal, policy, now, cause }
 }
 
 impl<S: Store + 'static> Drop for Permit<S> {

@@ -8,7 +8,8 @@ use std::{pin::Pin, sync::Arc, time::Duration};
 use compact_str::CompactString;
 use tollgate::{AnyStore, Permit, Present, Refused, StoreError};
 use tollgate_core::{
-    Amounts, Decision, Now, Refusal, Usage, policy::settings::Dialect, quota::Announced,
+    Amounts, Attributes, Decision, Now, Policy, Refusal, Usage, policy::settings::Dialect,
+    quota::Announced,
 };
 use tollgate_meter::{Basis, Counts, Ending, Lesson, Metered};
 
@@ -34,6 +35,10 @@ pub(super) struct Ticket(Option<Box<Held>>);
 
 /// What a ticket asks for more with.
 pub(super) type Asking = Pin<Box<dyn Future<Output = Result<Decision, StoreError>> + Send>>;
+
+/// What a ticket asks with whether it could have more.
+pub(super) type Checking =
+    Pin<Box<dyn Future<Output = Result<Option<Refused>, StoreError>> + Send>>;
 
 #[derive(Debug)]
 struct Held {
@@ -100,6 +105,11 @@ impl Ticket {
     /// Asks for more beside what it has.
     pub(super) fn asking(&self, more: Amounts) -> Asking {
         Box::pin(self.permit().asking(more))
+    }
+
+    /// Whether it could have more under a policy that holds now.
+    pub(super) fn checking(&self, policy: Arc<Policy>, who: Attributes, more: Amounts) -> Checking {
+        Box::pin(self.permit().checking(policy, who, more))
     }
 
     /// Takes note of what was granted beside what it had.

@@ -161,14 +161,28 @@ impl Snapshot {
         if let Some(tier) = tier {
             who.set(Attribute::Tier, tier.clone());
         }
-        let mut grants = self.overrides.of(who, policy, Moment::of(wall));
-        let key = who.value(&Attribute::Key).and_then(|id| self.key(id));
-        // Of several for one limit the first holds, so what was overridden comes first.
-        grants.extend(key.iter().flat_map(|key| key.budgets.iter().cloned()));
+        let mut grants = self.own(who, policy, wall);
         self.dials.turn(who, policy, &mut grants);
         if !grants.is_empty() {
             who.set_grants(Grants::new(grants));
         }
+    }
+
+    /// The amounts of single limits that are a caller's own, whatever is dialed down.
+    pub(crate) fn own(&self, who: &Attributes, policy: &Arc<Policy>, wall: Time) -> Vec<Grant> {
+        let mut grants = self.overrides.of(who, policy, Moment::of(wall));
+        let key = who.value(&Attribute::Key).and_then(|id| self.key(id));
+        // Of several for one limit the first holds, so what was overridden comes first.
+        grants.extend(key.iter().flat_map(|key| key.budgets.iter().cloned()));
+        grants
+    }
+
+    /// Whether the key of that id may still be used.
+    ///
+    /// # Errors
+    /// Why not.
+    pub(crate) fn still_works(&self, id: &str, wall: Time) -> Result<(), Unauthorized> {
+        self.key(id).ok_or(Unauthorized::UnknownKey)?.works(Moment::of(wall))
     }
 
     /// A key of that user's, if there is one that works.

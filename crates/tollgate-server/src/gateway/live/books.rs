@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use tollgate::Refused;
 use tollgate_core::{Amounts, Attributes, Decision, NanoUsd, Refusal};
 use tollgate_meter::{Ending, Price, deepgram::Live};
 
@@ -11,18 +12,21 @@ use super::{
         metered::BROKEN,
         outcome::Outcome,
         room::cost,
-        slices::{MAX_PAUSES, PAUSE, Room, comes_back_soon},
-        ticket::{Asking, Ticket},
+        slices::{MAX_PAUSES, PAUSE, comes_back_soon},
+        ticket::{Asking, Checking, Ticket},
     },
     Admitted,
+    ending::Why,
+    terms::{Changed, Terms},
 };
 use crate::{prices::Rate, refusal::CutShort};
 
 /// The books of one session. Dropped, they are closed as they stand.
 #[derive(Debug)]
 pub(super) struct Books {
-    who: Attributes,
     rate: Rate,
+    /// Nothing of a session that is settled from the beginning.
+    terms: Option<Terms>,
     kept: Mutex<Kept>,
 }
 
@@ -39,67 +43,100 @@ struct Kept {
 const SLICE_MILLIS: u64 = 30_000;
 
 impl Books {
-    pub(super) fn new(meter: Live, admitted: Admitted, who: &Attributes) -> Self {
+    pub(super) fn new(meter: Live, admitted: Admitted, terms: Terms) -> Self {
         let Admitted { ticket, plan, rate } = admitted;
         let kept = Kept { meter, ticket: Some(ticket), reserved: plan.millis };
-        Self { who: who.clone(), rate, kept: Mutex::new(kept) }
+        Self { rate, terms: Some(terms), kept: Mutex::new(kept) }
     }
 
     /// Those of a session that is settled.
     #[cfg(test)]
     pub(super) fn settled(meter: Live) -> Self {
         let kept = Kept { meter, ticket: None, reserved: 0 };
-        Self { who: Attributes::new(), rate: Rate::Free, kept: Mutex::new(kept) }
+        Self { rate: Rate::Free, terms: None, kept: Mutex::new(kept) }
     }
 
     /// Sees to it that a piece of audio is reserved before it passes. What others have reserved
     /// and may give back, and what a rate refills soon, is waited for.
-    pub(super) async fn cover(&self, audio: &[u8]) -> Room {
+    ///
+    /// # Errors
+    /// Why the session ends, where there is no more for it or it may have none.
+    pub(super) async fn cover(&self, audio: &[u8]) -> Result<(), Why> {
         let (mut most, mut pauses) = (SLICE_MILLIS, 0);
-        loop {
-            let Some((more, asking)) = self.asking(audio, most) else { return Room::Enough };
-            match asking.await {
-                Ok(Decision::Admit(_)) => self.extend(&more),
-                Ok(Decision::Refuse(_)) if most > 0 => most = 0,
-                Ok(Decision::Refuse(refusal)) => {
-                    if let Some(cut) = self.refused(refusal, pauses) {
-                        return Room::Spent(cut);
-                    }
+        while let Some(more) = self.lacks(audio, most) {
+            let refused = self.more(&more).await?;
+            match refused {
+                None => {}
+                Some(_) if most > 0 => most = 0,
+                Some(refused) if pauses < MAX_PAUSES && comes_back_soon(&refused) => {
                     pauses += 1;
                     tokio::time::sleep(PAUSE).await;
                 }
-                // No store lets a slice wait.
-                Ok(Decision::Wait(_)) => {}
-                Err(error) => return Room::Unknown(error),
+                Some(refused) => return Err(self.spent(&refused)),
             }
         }
+        Ok(())
     }
 
-    /// What is said where there is no room; nothing where that may change soon.
-    fn refused(&self, refusal: Refusal, pauses: u32) -> Option<CutShort> {
-        let kept = self.kept.lock();
-        let ticket = kept.ticket.as_ref()?;
-        let refused = ticket.refused(refusal);
-        if pauses < MAX_PAUSES && comes_back_soon(&refused) {
-            return None;
+    /// Asks for more, by what holds now and by what held when it began; why there is not.
+    async fn more(&self, more: &Amounts) -> Result<Option<Refused>, Why> {
+        let terms = self.terms.as_ref().map(Terms::changed);
+        if let Some(changed) = terms.transpose().map_err(Why::unauthorized)?.flatten()
+            && let Some(checking) = self.checking(changed, more)
+        {
+            let refused = checking.await.map_err(|error| Why::unknown(&error))?;
+            if refused.is_some() {
+                return Ok(refused);
+            }
         }
+        let Some(asking) = self.asking(more) else { return Ok(None) };
+        match asking.await {
+            Ok(Decision::Admit(_)) => {
+                self.extend(more);
+                Ok(None)
+            }
+            Ok(Decision::Refuse(refusal)) => Ok(self.refused(refusal)),
+            // No store lets a slice wait.
+            Ok(Decision::Wait(_)) => Ok(None),
+            Err(error) => Err(Why::unknown(&error)),
+        }
+    }
+
+    /// Why it ends where there is no room.
+    fn spent(&self, refused: &Refused) -> Why {
+        let kept = self.kept.lock();
         let used = Duration::from_millis(kept.meter.metered(Ending::Cut).counts.millis);
         let heard = format!("{} seconds of audio", used.as_secs_f64());
-        let cut = CutShort::new(&refused, &self.who, &heard);
-        ticket.note_cut(&cut);
-        Some(cut)
+        let nobody = Attributes::new();
+        let who = self.terms.as_ref().map_or(&nobody, Terms::who);
+        let cut = CutShort::new(refused, who, &heard);
+        kept.ticket.iter().for_each(|ticket| ticket.note_cut(&cut));
+        Why::spent(&cut)
     }
 
-    /// Asks for what this piece needs beside what is reserved, or for this much if that is
-    /// more; nothing where enough is reserved.
-    fn asking(&self, audio: &[u8], most: u64) -> Option<(Amounts, Asking)> {
+    /// What this piece needs beside what is reserved, or this much if that is more; nothing
+    /// where enough is reserved, or all is settled.
+    fn lacks(&self, audio: &[u8], most: u64) -> Option<Amounts> {
         let mut kept = self.kept.lock();
         let lacks = kept.meter.needs(audio).saturating_sub(kept.reserved);
-        let ticket = kept.ticket.as_ref().filter(|_| lacks > 0)?;
+        if lacks == 0 || kept.ticket.is_none() {
+            return None;
+        }
         let millis = lacks.max(most);
         let cost = difference(self.rate.price(), kept.reserved, millis);
-        let more = Amounts { millis, cost, ..Amounts::default() };
-        Some((more, ticket.asking(more)))
+        Some(Amounts { millis, cost, ..Amounts::default() })
+    }
+
+    fn asking(&self, more: &Amounts) -> Option<Asking> {
+        Some(self.kept.lock().ticket.as_ref()?.asking(*more))
+    }
+
+    fn checking(&self, Changed { policy, who }: Changed, more: &Amounts) -> Option<Checking> {
+        Some(self.kept.lock().ticket.as_ref()?.checking(policy, who, *more))
+    }
+
+    fn refused(&self, refusal: Refusal) -> Option<Refused> {
+        Some(self.kept.lock().ticket.as_ref()?.refused(refusal))
     }
 
     fn extend(&self, more: &Amounts) {

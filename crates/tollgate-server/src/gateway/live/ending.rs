@@ -9,6 +9,7 @@ use tokio_tungstenite::tungstenite::{
 use tollgate::StoreError;
 
 use crate::{
+    identity::Unauthorized,
     net::websocket::MAX_MESSAGE_BYTES,
     refusal::{CutShort, Failure, Form, What},
 };
@@ -44,6 +45,11 @@ impl Why {
     /// Nobody can say whether there is.
     pub(super) fn unknown(error: &StoreError) -> Self {
         Self::Told(Told::of(&Failure::from(error), CloseCode::Error))
+    }
+
+    /// Its caller may not go on.
+    pub(super) fn unauthorized(why: Unauthorized) -> Self {
+        Self::Told(Told::of(&Failure::from(why), CloseCode::Policy))
     }
 
     /// Its caller sends nothing.

@@ -6,13 +6,14 @@
 //! provider tells what it heard, the caller gets the rest of its transcript, and then why.
 //!
 //! `call` is the handshake on both sides, `session` carries messages, `books` is what it has
-//! reserved and used, `ending` why it ends, `farewell` how.
+//! reserved and used, `terms` whether it may go on, `ending` why it ends, `farewell` how.
 
 mod books;
 mod call;
 mod ending;
 mod farewell;
 mod session;
+mod terms;
 
 use http::{Response, StatusCode, response::Parts};
 
@@ -30,6 +31,7 @@ use crate::{
 };
 use books::Books;
 use session::Session;
+use terms::Terms;
 
 pub(super) use call::Call;
 
@@ -66,7 +68,7 @@ impl Call {
         head.status = StatusCode::SWITCHING_PROTOCOLS;
         let server = &exchange.live.settings.server;
         let session = Session {
-            books: Books::new(self.meter(), admitted, &exchange.who),
+            books: Books::new(self.meter(), admitted, Terms::new(exchange)),
             idle: server.body_idle_timeout,
             silence: exchange.provider.silence(),
         };

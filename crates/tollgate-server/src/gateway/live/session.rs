@@ -11,7 +11,7 @@ use futures_util::{
 };
 use tokio_tungstenite::tungstenite::{self, Message, protocol::Role};
 
-use super::{super::slices::Room, books::Books, ending::Why, farewell};
+use super::{books::Books, ending::Why, farewell};
 use crate::net::{
     Drain, Line,
     websocket::{self, WebSocket},
@@ -74,10 +74,9 @@ impl Session {
             }
             match &message {
                 Message::Binary(audio) => match self.books.cover(audio).await {
-                    Room::Enough if self.books.send(audio) => {}
-                    Room::Enough => continue,
-                    Room::Spent(cut) => return Why::spent(&cut),
-                    Room::Unknown(error) => return Why::unknown(&error),
+                    Ok(()) if self.books.send(audio) => {}
+                    Ok(()) => continue,
+                    Err(why) => return why,
                 },
                 Message::Text(text) => self.books.say(text),
                 _ => {}

@@ -2,7 +2,7 @@
 //! however their answers end.
 
 use bytes::Bytes;
-use http::Request;
+use http::{Request, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use tempfile::TempDir;
 use tollgate::{
@@ -63,6 +63,7 @@ impl Books {
     /// Asks, reads so far, and returns when nothing is left of it.
     pub(super) async fn ask(&self, request: Request<Full<Bytes>>, reads: Reads) {
         let mut answer = self.running.begin(request).await;
+        assert_eq!(answer.status(), StatusCode::OK);
         match reads {
             Reads::All => drop(answer.into_body().collect().await),
             Reads::Begin => {

@@ -21,12 +21,12 @@ const ONE_EACH: &str =
 const COST: u64 = 7 * 1_000 + 5 * 2_000;
 
 impl Running {
-    fn by(&self) -> By {
+    pub(super) fn by(&self) -> By {
         By { who: "test".to_owned(), at: Moment::of(self.clock.now().wall) }
     }
 
     /// Makes a key; its id and its text.
-    fn key(&self, terms: Terms, expires_in: Option<Duration>) -> (String, String) {
+    pub(super) fn key(&self, terms: Terms, expires_in: Option<Duration>) -> (String, String) {
         let by = self.by();
         let expires = expires_in.map(|length| by.at.after(length));
         let made = self

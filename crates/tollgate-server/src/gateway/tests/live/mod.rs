@@ -5,10 +5,12 @@
 mod caller;
 mod endings;
 mod hostile;
+mod places;
 mod priced;
 mod provider;
 mod refusals;
 mod sessions;
+mod terms;
 
 use std::sync::Arc;
 

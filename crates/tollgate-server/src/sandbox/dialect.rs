@@ -130,7 +130,7 @@ fn of_place(path: &str) -> &'static dyn Dialect {
         &Anthropic
     } else if path.starts_with("/model/") {
         &Bedrock
-    } else if path == "/v1/listen" {
+    } else if path == "/v1/listen" || path == "/v2/listen" {
         &Deepgram
     } else if path.starts_with("/v1beta/") || gemini::model_and_method(path).is_some() {
         &Gemini

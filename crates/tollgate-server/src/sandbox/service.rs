@@ -81,8 +81,11 @@ impl Sandbox {
         // What follows is the sandbox's own time; reading the body was its sender's.
         let arrived = self.clock.now().time;
         let (dialect, path) = dialect::of_path(head.uri.path());
-        if path == live::PATH && websocket::is_asked(&head) {
-            return self.switch(dialect, &head, arrived, &draw).await;
+        if let Some(version) = live::Version::of(path)
+            && websocket::is_asked(&head)
+        {
+            let head = (&head, version);
+            return self.switch(dialect, head, arrived, &draw).await;
         }
         let outcome = match &body {
             Ok(body) => {
@@ -141,12 +144,12 @@ impl Sandbox {
     async fn switch(
         &self,
         dialect: &dyn Dialect,
-        head: &Parts,
+        (head, version): (&Parts, live::Version),
         arrived: Time,
         draw: &Draw<'_>,
     ) -> Response<SandboxBody> {
         let mut standings = None;
-        let agreed = self.live(head, draw, &mut standings).await;
+        let agreed = self.live((head, version), draw, &mut standings).await;
         let (reply, agreed) = match agreed {
             Ok(agreed) => (Ok(Reply::json(Bytes::new())), Some(agreed)),
             Err(failure) => (Err(failure), None),
@@ -163,14 +166,14 @@ impl Sandbox {
 
     async fn live(
         &self,
-        head: &Parts,
+        (head, version): (&Parts, live::Version),
         draw: &Draw<'_>,
         standings: &mut Option<Standings>,
     ) -> Result<(Handshake, Tunnel), Failure> {
         let handshake = Handshake::offered(&head.headers)
             .map_err(|error| Failure::invalid(error.to_string(), None))?;
         let plan = self.plan(&head.headers, draw).await?;
-        let asked = live::Asked::of(head.uri.query().unwrap_or_default())?;
+        let asked = live::Asked::of(version, head.uri.query().unwrap_or_default())?;
         self.take(&asked.model, 0, standings)?;
         Ok((handshake, asked.session(&self.id(draw), &plan)))
     }

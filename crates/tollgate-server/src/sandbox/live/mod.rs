@@ -18,12 +18,19 @@ use crate::net::Tunnel;
 use session::Session;
 use transcript::Transcript;
 
-/// Where it is.
-pub(super) const PATH: &str = "/v1/listen";
+/// Which messages it says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Version {
+    /// Results, and a summary at the end.
+    One,
+    /// Turns, and no summary.
+    Two,
+}
 
 /// What a query asks for.
 #[derive(Debug, Clone)]
 pub(super) struct Asked {
+    version: Version,
     pub(super) model: String,
     interim: bool,
     channels: u64,
@@ -32,9 +39,20 @@ pub(super) struct Asked {
     rate: Option<u64>,
 }
 
+impl Version {
+    /// That of a path, if it is where sessions are.
+    pub(super) fn of(path: &str) -> Option<Self> {
+        match path {
+            "/v1/listen" => Some(Self::One),
+            "/v2/listen" => Some(Self::Two),
+            _ => None,
+        }
+    }
+}
+
 impl Asked {
     /// Reads it.
-    pub(super) fn of(query: &str) -> Result<Self, Failure> {
+    pub(super) fn of(version: Version, query: &str) -> Result<Self, Failure> {
         let is_set = |name| parameter(query, name).is_some_and(|flag| flag == "true");
         let number = |name| parameter(query, name)?.parse::<u64>().ok().filter(|it| *it > 0);
         let channels = number("channels").unwrap_or(1).min(MAX_CHANNELS);
@@ -46,6 +64,7 @@ impl Asked {
         };
         let samples = sample.zip(number("sample_rate"));
         Ok(Self {
+            version,
             model: named(parameter(query, "model"))?,
             interim: is_set("interim_results"),
             channels,

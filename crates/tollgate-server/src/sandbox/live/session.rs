@@ -51,6 +51,9 @@ const BROKEN: &str = "Deepgram did not send any data to the client within the ti
 impl Session {
     pub(super) async fn run(mut self, line: Line) {
         let mut socket = websocket::speaking(line, Role::Server).await;
+        if say(&mut socket, self.transcript.greeting().into_iter().collect()).await.is_none() {
+            return;
+        }
         loop {
             let next = match tokio::time::timeout(PATIENCE, socket.next()).await {
                 Err(_) => Next::Close(CloseCode::Error, SILENT),
@@ -136,11 +139,14 @@ async fn close(mut socket: WebSocket, why: Option<(CloseCode, &'static str)>) {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::Asked, *};
+    use super::{
+        super::{Asked, Version},
+        *,
+    };
 
     #[tokio::test(start_paused = true)]
     async fn one_that_stalls_is_over_once_its_caller_is_gone() {
-        let asked = Asked::of("model=m").unwrap_or_else(|_| panic!("a query"));
+        let asked = Asked::of(Version::One, "model=m").unwrap_or_else(|_| panic!("a query"));
         let transcript = Transcript::new(asked, String::new());
         let session = Session { transcript, report: Report::Exact, fault: Some(Fault::Stall) };
         let (near, far) = tokio::io::duplex(1024);

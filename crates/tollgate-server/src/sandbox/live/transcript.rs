@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::{
     super::{answer::with, audio::Millis, content, plan::Report},
-    Asked,
+    Asked, Version,
 };
 
 /// What was heard, and how much of it was told.
@@ -18,6 +18,8 @@ pub(super) struct Transcript {
     /// Up to where it was told for good, and at all.
     told: u64,
     shown: u64,
+    /// Turns that were told.
+    turns: u64,
 }
 
 /// What is told for good, and what meanwhile.
@@ -39,7 +41,13 @@ enum Cause {
 
 impl Transcript {
     pub(super) const fn new(asked: Asked, id: String) -> Self {
-        Self { asked, id, rate: None, bytes: 0, told: 0, shown: 0 }
+        Self { asked, id, rate: None, bytes: 0, told: 0, shown: 0, turns: 0 }
+    }
+
+    /// What it says before it has heard anything.
+    pub(super) fn greeting(&self) -> Option<String> {
+        let greeting = json!({"type": "Connected", "request_id": self.id, "sequence_id": 0});
+        (self.asked.version == Version::Two).then(|| greeting.to_string())
     }
 
     /// Hears a piece; what it says to it.
@@ -68,6 +76,9 @@ impl Transcript {
 
     /// The summary, where it is told.
     pub(super) fn metadata(&self, report: Report) -> Option<String> {
+        if self.asked.version == Version::Two {
+            return None;
+        }
         let duration = match report {
             Report::Exact => Millis(self.millis()).seconds(),
             Report::Lie => json!(-1),
@@ -92,13 +103,28 @@ impl Transcript {
         if cause != Cause::Interim {
             self.told = end;
         }
+        if self.asked.version == Version::Two {
+            return vec![self.turn((start, end), cause)];
+        }
         let channels = if self.asked.by_channel { self.asked.channels } else { 1 };
         (0..channels).map(|channel| self.result((start, end), (channel, channels), cause)).collect()
     }
 
+    /// What was said in a turn, each of which is told once.
+    fn turn(&mut self, (start, end): (u64, u64), cause: Cause) -> String {
+        self.turns += 1;
+        let event = if cause == Cause::Interim { "Update" } else { "EndOfTurn" };
+        let turn = json!({
+            "type": "TurnInfo", "request_id": self.id, "sequence_id": self.turns,
+            "event": event, "turn_index": self.turns - 1,
+            "audio_window_start": Millis(start).seconds(),
+            "audio_window_end": Millis(end).seconds(),
+            "transcript": text(start, end), "words": [], "end_of_turn_confidence": 0.99,
+        });
+        turn.to_string()
+    }
+
     fn result(&self, (start, end): (u64, u64), channel: (u64, u64), cause: Cause) -> String {
-        let words = ((end - start).saturating_mul(WORDS_PER_SECOND) / 1000).min(MAX_WORDS);
-        let text = content::text(usize::try_from(words).unwrap_or(0));
         let model = &self.asked.model;
         let is_final = cause != Cause::Interim;
         let result = json!({
@@ -106,7 +132,7 @@ impl Transcript {
             "start": Millis(start).seconds(), "duration": Millis(end - start).seconds(),
             "is_final": is_final, "speech_final": is_final,
             "channel": {"alternatives": [
-                {"transcript": text.trim(), "confidence": 0.99, "words": []},
+                {"transcript": text(start, end), "confidence": 0.99, "words": []},
             ]},
             "metadata": {
                 "request_id": self.id, "model_uuid": self.id,
@@ -117,13 +143,19 @@ impl Transcript {
     }
 }
 
+/// What is said from here to there.
+fn text(start: u64, end: u64) -> String {
+    let words = ((end - start).saturating_mul(WORDS_PER_SECOND) / 1000).min(MAX_WORDS);
+    content::text(usize::try_from(words).unwrap_or(0)).trim().to_owned()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn a_message_is_short_however_long_its_audio_is_said_to_be() {
-        let asked = Asked::of("model=m&encoding=mulaw&sample_rate=1");
+        let asked = Asked::of(Version::One, "model=m&encoding=mulaw&sample_rate=1");
         let asked = asked.unwrap_or_else(|_| panic!("a query"));
         let mut transcript = Transcript::new(asked, String::new());
         let said = transcript.hear(&vec![0; 1 << 20]);

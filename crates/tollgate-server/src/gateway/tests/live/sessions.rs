@@ -128,6 +128,32 @@ async fn the_provider_gets_its_own_key_and_nothing_of_the_callers_handshake() {
 }
 
 #[tokio::test]
+async fn a_session_of_turns_is_charged_by_what_was_sent() {
+    let price = "[prices.models.\"streaming/flux-general-en\"]\ninput = 0\nminute = \"0.0048\"\n";
+    let running = before_sandbox(&format!("{}{price}", seconds(1_000))).await;
+    let query = RAW.replace("nova-3", "flux-general-en");
+    let head = format!("GET /up/v2/listen?{query} HTTP/1.1\r\nhost: a\r\n{HANDSHAKE}\r\n");
+    let mut caller = send(&running, &head).await.expect("a session");
+    assert_eq!(caller.hear().await["type"], "Connected");
+    for _ in 0..7 {
+        caller.speak(SECOND / 2).await;
+    }
+    let turn = caller.until("TurnInfo").await;
+    assert_eq!(
+        (&turn["audio_window_start"], &turn["audio_window_end"]),
+        (&0.0.into(), &3.0.into())
+    );
+    caller.finish().await;
+    let said = caller.rest().await;
+    assert_eq!((said.kinds(), said.code()), (vec!["TurnInfo"], Some(1000)));
+    // It tells no sum, so its bytes are charged: 80,000 nano-dollars a second.
+    assert_eq!(settled(&running).await, heard(3_500));
+    let unpriced = send(&running, &head.replace("flux-general-en", "flux-other")).await;
+    let refused = unpriced.err().expect("a refusal");
+    assert_eq!(refused.status, http::StatusCode::FORBIDDEN);
+}
+
+#[tokio::test]
 async fn how_long_a_session_lasts_says_nothing_of_its_provider() {
     let slow = "breaker = { slow_rate = 0.5, slow_after = \"10s\", min_calls = 1 }\n";
     let policy = format!("{}{slow}{LIMITS}", up(sandbox().await));

@@ -76,17 +76,8 @@ fn of_system(stats: &Value) {
         text(&totals["requests"]),
         text(&totals["cost_usd"]),
     ));
-    let cache = &stats["cache"];
-    if ["hits", "shared", "similar", "misses"].iter().any(|count| cache[count] != 0) {
-        output::line(format_args!(
-            "cache: {} hits, {} shared, {} similar, {} misses ({:.1} % found); saved ${}",
-            text(&cache["hits"]),
-            text(&cache["shared"]),
-            text(&cache["similar"]),
-            text(&cache["misses"]),
-            cache["hit_rate"].as_f64().unwrap_or_default() * 100.0,
-            text(&cache["saved_usd"]),
-        ));
+    if let Some(line) = of_cache(&stats["cache"]) {
+        output::line(line);
     }
     let limits = stats["limits"].as_array().map(Vec::as_slice).unwrap_or_default();
     if !limits.is_empty() {
@@ -103,6 +94,20 @@ fn of_system(stats: &Value) {
     }
 }
 
+/// What the cache answered and what that saved; nothing where nobody asked it.
+fn of_cache(cache: &Value) -> Option<String> {
+    let counts = ["hits", "shared", "similar", "misses"];
+    let is_used = counts.iter().any(|count| cache[count] != 0);
+    is_used.then(|| {
+        let [hits, shared, similar, misses] = counts.map(|count| text(&cache[count]));
+        let found = cache["hit_rate"].as_f64().unwrap_or_default() * 100.0;
+        let saved = text(&cache["saved_usd"]);
+        format!(
+            "cache: {hits} hits, {shared} shared, {similar} similar, {misses} misses ({found:.1} % found); saved ${saved}"
+        )
+    })
+}
+
 fn of_accounts(accounts: &[Value]) -> comfy_table::Table {
     let mut table = table(&["limit", "unit", "allows", "left", "more at"]);
     for account in accounts {
@@ -116,4 +121,27 @@ fn of_accounts(accounts: &[Value]) -> comfy_table::Table {
         ]);
     }
     numbers(table, 2)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_the_cache_saved_is_told_in_dollars() {
+        let cache = |hits: u64| {
+            json!({
+                "hits": hits, "shared": 0, "similar": 0, "misses": 0,
+                "hit_rate": 0.6666, "saved_usd": "0.000034",
+            })
+        };
+        let told = of_cache(&cache(2)).expect("it was asked");
+        assert_eq!(
+            told,
+            "cache: 2 hits, 0 shared, 0 similar, 0 misses (66.7 % found); saved $0.000034"
+        );
+        assert_eq!(of_cache(&cache(0)), None, "nobody asked it");
+    }
 }

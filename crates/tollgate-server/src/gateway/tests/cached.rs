@@ -76,6 +76,26 @@ async fn an_answer_is_given_again_as_one_request_that_costs_nothing() {
 }
 
 #[tokio::test]
+async fn what_was_saved_is_in_the_statistics_to_the_nano_dollar() {
+    let provider = Provider::json(COMPLETION).await;
+    let running = before(&provider, "").await;
+    let told = async || {
+        let request = Request::get("/v1/stats").body(Full::default()).expect("a request");
+        let stats = running.send(request).await.json();
+        let of = |member: &str| stats["cache"][member].clone();
+        (of("hits"), of("misses"), of("saved_usd"), stats["totals"]["cost_usd"].clone())
+    };
+    running.chat(CHAT).await;
+    let cost = "0.000017";
+    assert_eq!(told().await, (0.into(), 1.into(), "0".into(), cost.into()));
+    for (hits, saved) in [(1, "0.000017"), (2, "0.000034"), (3, "0.000051")] {
+        assert_was(&running.chat(CHAT).await, "hit", COMPLETION);
+        let expected = (hits.into(), 1.into(), saved.into(), cost.into());
+        assert_eq!(told().await, expected, "what is given again costs nothing");
+    }
+}
+
+#[tokio::test]
 async fn a_spent_budget_does_not_stand_before_what_costs_nothing() {
     let provider = Provider::json(COMPLETION).await;
     let running = before(&provider, "[[limits]]\nname = \"d\"\nusd = \"0.00022/day\"\n").await;

@@ -68,7 +68,7 @@ pub(crate) fn is_asked(head: &Parts) -> bool {
 }
 
 /// Takes the headers of a handshake away.
-pub(crate) fn strip(headers: &mut HeaderMap) {
+fn strip(headers: &mut HeaderMap) {
     for name in &OF_HANDSHAKES {
         headers.remove(name);
     }

@@ -49,7 +49,6 @@ impl Call {
         let offered = Handshake::offered(headers)
             .map_err(|error| Failure::new(What::InvalidRequest, error.to_string()))?;
         let scheme = take_key(headers);
-        websocket::strip(headers);
         Ok(Some(Self { offered, ours: Handshake::fresh(), scheme, target }))
     }
 

@@ -67,6 +67,7 @@ pub(crate) struct Finished<'a> {
 #[derive(Debug)]
 struct LimitCounts {
     refused: Count,
+    waited: Count,
     shadowed: Count,
     /// By the threshold that was reached.
     warned: Labels<Count>,
@@ -177,8 +178,9 @@ impl Metrics {
         self.crowd.waits(user)
     }
 
-    /// Counts how long a request waited, whatever came of it.
-    pub(crate) fn waited(&self, waited: Duration) {
+    /// Counts how long a request waited for a limit, whatever came of it.
+    pub(crate) fn waited(&self, policy: &Policy, limit: LimitId, waited: Duration) {
+        self.by_limit.with(name(policy, limit), |limit| limit.waited.add(1));
         self.queued.observe(waited);
     }
 
@@ -203,8 +205,9 @@ impl Metrics {
 
 impl Default for LimitCounts {
     fn default() -> Self {
-        let (refused, shadowed) = (Count::default(), Count::default());
-        Self { refused, shadowed, warned: Labels::at_most(MAX_WARNED) }
+        let none = Count::default;
+        let warned = Labels::at_most(MAX_WARNED);
+        Self { refused: none(), waited: none(), shadowed: none(), warned }
     }
 }
 

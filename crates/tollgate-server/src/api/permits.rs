@@ -10,7 +10,7 @@ use axum::{
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::Serialize;
-use tollgate::{AnyStore, Cause, Entered, Store as _, StoreError, Verdict, new_id};
+use tollgate::{AnyStore, Cause, Entered, Refused, Store as _, StoreError, Verdict, new_id};
 use tollgate_core::{
     Admission, Attribute, Attributes, Demand, Now, Policy, ReservationId, Standing,
 };
@@ -126,29 +126,29 @@ impl Api {
         who: &Attributes,
     ) -> Result<(Duration, Admission), Response> {
         let metrics = &self.app.metrics;
+        let mut in_way = None;
         let verdict = match entering.await {
             Ok(Entered::Admit(permit)) => Ok(Verdict::Admit(permit)),
             Ok(Entered::Refuse(refused)) => Ok(Verdict::Refuse(refused)),
             Ok(Entered::Wait(waiting)) => {
                 let _counted = metrics.waiting(who.value(&Attribute::User));
+                in_way = Some(waiting.limit());
                 waiting.turn().await
             }
             Err(error) => Err(error),
         };
-        match verdict.map_err(|error| self.store_failed(error).into_response())? {
-            Verdict::Admit(permit) => {
-                let waited = permit.waited();
-                if !waited.is_zero() {
-                    metrics.waited(waited);
-                }
-                Ok((waited, permit.into_id().1))
-            }
-            Verdict::Refuse(refused) => {
-                if let Cause::TimedOut { waited } = refused.cause {
-                    metrics.waited(waited);
-                }
-                Err(self.refuse(&refused, who))
-            }
+        let verdict = verdict.map_err(|error| self.store_failed(error).into_response())?;
+        let waited = match &verdict {
+            Verdict::Admit(permit) => Some(permit.waited()),
+            Verdict::Refuse(Refused { cause: Cause::TimedOut { waited }, .. }) => Some(*waited),
+            Verdict::Refuse(_) => None,
+        };
+        if let (Some(limit), Some(waited)) = (in_way, waited) {
+            metrics.waited(&self.app.gate.policy(), limit, waited);
+        }
+        match verdict {
+            Verdict::Admit(permit) => Ok((permit.waited(), permit.into_id().1)),
+            Verdict::Refuse(refused) => Err(self.refuse(&refused, who)),
         }
     }
 }

@@ -263,13 +263,15 @@ impl Exchange {
     }
 
     async fn wait(&self, waiting: Waiting<AnyStore>) -> Result<Verdict<AnyStore>, StoreError> {
-        let _counted = self.app.metrics.waiting(self.who.value(&Attribute::User));
+        let metrics = &self.app.metrics;
+        let _counted = metrics.waiting(self.who.value(&Attribute::User));
+        let (policy, limit) = (&self.live.policy, waiting.limit());
         let turn: Deciding<'_, Verdict<AnyStore>> = Box::pin(waiting.turn());
         let verdict = turn.await;
         match &verdict {
-            Ok(Verdict::Admit(permit)) => self.app.metrics.waited(permit.waited()),
+            Ok(Verdict::Admit(permit)) => metrics.waited(policy, limit, permit.waited()),
             Ok(Verdict::Refuse(Refused { cause: Cause::TimedOut { waited }, .. })) => {
-                self.app.metrics.waited(*waited);
+                metrics.waited(policy, limit, *waited);
             }
             _ => {}
         }

@@ -113,6 +113,7 @@ fn every_metric_has_its_fixed_name() {
     metrics.admitted(&policy, &[b]);
     metrics.refused(&policy, &refusal(a, &[b]), "too_many_requests");
     metrics.turned_away("model_unpriced");
+    metrics.waited(&policy, b, Duration::from_secs(2));
     metrics.store_failed("closed");
     finish(&metrics, "openai", "gpt-4o", &USAGE);
     let running = metrics.running(Some("alice"));
@@ -123,6 +124,7 @@ fn every_metric_has_its_fixed_name() {
         r#"tollgate_decisions_total{decision="admitted",limit=""} 1"#,
         r#"tollgate_decisions_total{decision="refused",limit="a"} 1"#,
         r#"tollgate_decisions_total{decision="shadowed",limit="b"} 2"#,
+        r#"tollgate_decisions_total{decision="waited",limit="b"} 1"#,
         r#"tollgate_overload_total{reason="too_many_requests"} 1"#,
         r#"tollgate_overload_total{reason="model_unpriced"} 1"#,
         "tollgate_concurrent_requests 1",

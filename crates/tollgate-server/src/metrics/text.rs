@@ -96,6 +96,7 @@ impl Metrics {
         }
         for (name, counts) in self.by_limit.all() {
             reading.decisions.push((decision("refused", &name), counts.refused.value()));
+            reading.decisions.push((decision("waited", &name), counts.waited.value()));
             reading.decisions.push((decision("shadowed", &name), counts.shadowed.value()));
             for (threshold, count) in counts.warned.all() {
                 let labels = [label("limit", &name), label("threshold", &threshold)];

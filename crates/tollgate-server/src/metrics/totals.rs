@@ -42,6 +42,9 @@ pub(crate) struct LimitTotals {
     pub(crate) limit: String,
     /// Requests that it refused.
     pub(crate) refused: u64,
+    /// Requests that waited for it, whatever came of them.
+    #[serde(default)]
+    pub(crate) waited: u64,
     /// Requests that it would have refused, were it not in shadow mode.
     pub(crate) shadowed: u64,
     /// Thresholds that its budgets reached.
@@ -95,6 +98,7 @@ impl Metrics {
         all.map(|(limit, counts)| LimitTotals {
             limit: limit.into(),
             refused: counts.refused.value(),
+            waited: counts.waited.value(),
             shadowed: counts.shadowed.value(),
             warned: counts.warned.all().iter().map(|(_, count)| count.value()).sum(),
         })

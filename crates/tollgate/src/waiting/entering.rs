@@ -103,6 +103,7 @@ impl<S: Store + 'static> Inner<S> {
             Err(NoPlace { limit, cause }) => refused(Refusal { limit, ..refusal }, cause),
             Ok(guest) => {
                 let (inner, who) = (Arc::clone(self), (who, order.demand));
+                let guest = (guest, refusal.limit);
                 Ok(Entered::Wait(Waiting::new(inner, guest, who, (now, deadline), hear)))
             }
         }

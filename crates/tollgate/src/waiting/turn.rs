@@ -50,6 +50,8 @@ pub struct Patience {
 pub struct Waiting<S: Store + 'static> {
     inner: Arc<Inner<S>>,
     guest: GuestId,
+    /// What was in its way when it came.
+    limit: LimitId,
     who: Arc<Attributes>,
     demand: Demand,
     entered: Now,
@@ -89,12 +91,18 @@ impl Patience {
 impl<S: Store + 'static> Waiting<S> {
     pub(super) fn new(
         inner: Arc<Inner<S>>,
-        guest: GuestId,
+        (guest, limit): (GuestId, LimitId),
         (who, demand): (Arc<Attributes>, Demand),
         (entered, deadline): (Now, Time),
         told: oneshot::Receiver<Told<S>>,
     ) -> Self {
-        Self { inner, guest, who, demand, entered, deadline, told, is_over: false, coming: None }
+        let (is_over, coming) = (false, None);
+        Self { inner, guest, limit, who, demand, entered, deadline, told, is_over, coming }
+    }
+
+    /// The limit that was in its way when it came: of several, the one that is so the longest.
+    pub const fn limit(&self) -> LimitId {
+        self.limit
     }
 
     /// Its turn, or why it does not come. Nothing is charged before.

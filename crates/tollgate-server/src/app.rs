@@ -9,7 +9,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use tollgate::{AnyStore, Clock, Tollgate};
+use tollgate::{AnyStore, Clock, Memory, Tollgate};
 use tollgate_core::{
     Now,
     policy::{Config, settings::StoreKind},
@@ -96,7 +96,17 @@ impl App {
         config: Config,
         store: AnyStore,
         clock: Clock,
+        addresses: (SocketAddr, SocketAddr),
+    ) -> anyhow::Result<Self> {
+        Self::made(config, store, clock, addresses, None)
+    }
+
+    fn made(
+        config: Config,
+        store: AnyStore,
+        clock: Clock,
         (listen, admin_listen): (SocketAddr, SocketAddr),
+        simulated: Option<u64>,
     ) -> anyhow::Result<Self> {
         let hold = config.settings.store.hold_timeout;
         let sessions = Sessions::new(CookieKey::of(&config.settings)?);
@@ -105,7 +115,10 @@ impl App {
         let ledger = (at.kind == StoreKind::Embedded).then_some(at.path.as_path());
         let cache =
             Cache::open(&config.settings.cache, config.settings.stale(), ledger, clock.now())?;
-        let (policy, live) = Live::new(config, None, &clock)?;
+        let (policy, mut live) = Live::new(config, None, &clock)?;
+        if let Some(seed) = simulated {
+            live.providers.simulate(&live.settings.sandbox, seed);
+        }
         let accounts = roster.accounts();
         let started = clock.now();
         let gate = Tollgate::new(policy, store, clock, hold);
@@ -119,7 +132,7 @@ impl App {
             roster,
             accounts,
             warnings: Warnings::default(),
-            chance: Chance::default(),
+            chance: simulated.map_or_else(Chance::default, Chance::seeded),
             lessons: Lessons::default(),
             cache,
             reloads: Reloads::default(),
@@ -132,6 +145,17 @@ impl App {
         learned::resume(&app, started);
         app.force_circuits();
         Ok(app)
+    }
+
+    /// A process whose providers are all simulated, each with limits of its own, and whose numbers
+    /// are in memory: it sends nothing anywhere and keeps nothing. The seed decides its chances.
+    ///
+    /// # Errors
+    /// When the policy has something that cannot be made ready.
+    pub(crate) fn simulated(mut config: Config, clock: Clock, seed: u64) -> anyhow::Result<Self> {
+        config.settings.store.kind = StoreKind::Memory;
+        let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
+        Self::made(config, Memory::default().into(), clock, (nowhere, nowhere), Some(seed))
     }
 
     /// Sees to it that what operators have forced is in force.

@@ -77,6 +77,14 @@ impl Locations {
 /// # Errors
 /// Everything that is wrong with it, as far as it can be found in one go.
 pub(crate) fn load(locations: &Locations) -> Result<Config, Vec<PolicyError>> {
+    sources(locations)?.load()
+}
+
+/// Reads what the policy is made from, as it is now.
+///
+/// # Errors
+/// What cannot be read.
+pub(crate) fn sources(locations: &Locations) -> Result<Sources, Vec<PolicyError>> {
     let environment = locations.variables()?;
     let file = match locations.policy(&environment) {
         Some(path) => {
@@ -85,7 +93,7 @@ pub(crate) fn load(locations: &Locations) -> Result<Config, Vec<PolicyError>> {
         }
         None => None,
     };
-    Sources { preset: locations.args.preset.clone(), file, environment, profile: None }.load()
+    Ok(Sources { preset: locations.args.preset.clone(), file, environment, profile: None })
 }
 
 /// Errors and warnings as people read them, with the offending text underlined.

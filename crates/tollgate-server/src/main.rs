@@ -34,6 +34,7 @@ mod roster;
 mod sandbox;
 mod server;
 mod sessions;
+mod simulate;
 mod warnings;
 
 #[cfg(feature = "mimalloc")]

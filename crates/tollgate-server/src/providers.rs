@@ -99,6 +99,17 @@ impl Providers {
         Ok(providers)
     }
 
+    /// Has all of them simulated from here on, each by models of its own; applications stay what
+    /// they are.
+    pub(crate) fn simulate(&mut self, settings: &SandboxSettings, seed: u64) {
+        for provider in self.by_name.values_mut().filter_map(Arc::get_mut) {
+            if provider.dialect != Dialect::Http {
+                let sandbox = Sandbox::new(settings.clone(), seed, self.watch.clock.clone());
+                provider.reach = Reach::Sandbox(settings.clone(), Arc::new(sandbox));
+            }
+        }
+    }
+
     /// The provider that a path leads to, and what is left of the path for it.
     pub(crate) fn route<'a>(&self, path_and_query: &'a str) -> Option<(&Arc<Provider>, &'a str)> {
         let within = path_and_query.strip_prefix('/').unwrap_or(path_and_query);
@@ -197,9 +208,10 @@ impl Provider {
         if self.is_sandbox() { sandbox_dialect(path) } else { self.dialect }
     }
 
-    /// Whether it is the simulated model of this process, which costs nothing.
-    pub(crate) const fn is_sandbox(&self) -> bool {
-        matches!(self.reach, Reach::Sandbox(..))
+    /// Whether it is the provider of simulated models, which cost nothing; others may be
+    /// simulated too, and are priced as what they stand for.
+    pub(crate) fn is_sandbox(&self) -> bool {
+        self.name == SANDBOX
     }
 }
 

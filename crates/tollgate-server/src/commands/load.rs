@@ -11,8 +11,8 @@ use tollgate::Clock;
 use super::table::{judged, numbers, table};
 use crate::{
     load::{
-        Address, Client, Crowd, Header, Latencies, Outcome, Payload, Report, Run, Share, Tally,
-        Target, Think, Threshold, Until, bar, parse_method, parse_name, parse_span,
+        Address, Begin, Client, Crowd, Header, Latencies, Outcome, Payload, Report, Run, Share,
+        Tally, Target, Think, Threshold, Until, bar, parse_method, parse_name, parse_span,
     },
     output,
 };
@@ -36,9 +36,13 @@ pub(crate) struct LoadArgs {
     /// How long they ask, instead of how often; what was begun is waited for
     #[arg(long = "for", id = "duration", value_name = "TIME", value_parser = parse_some_time)]
     duration: Option<Duration>,
-    /// How long each thinks between an answer and the next request: 2s, or 0s..5s by dice
+    /// How long each thinks between an answer and the next request: 2s, or by dice 0s..5s or
+    /// 30s±10s
     #[arg(long, value_name = "TIME", default_value = "0s")]
     think: Think,
+    /// Let each begin somewhere in its first time to think, instead of all at once
+    #[arg(long)]
+    apart: bool,
     /// What decides the dice
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
@@ -116,8 +120,9 @@ async fn load(args: &LoadArgs) -> anyhow::Result<Report> {
         let (client, request) = (client.clone(), target.request(user));
         async move { client.send(request).await }
     };
+    let begin = if args.apart { Begin::Apart } else { Begin::Together };
     let crowd =
-        Crowd { users: args.users, until: args.until(), think: args.think, seed: args.seed };
+        Crowd { users: args.users, begin, until: args.until(), think: args.think, seed: args.seed };
 
     let bar = progress_bar(args.users, crowd.until);
     let (sender, outcomes) = mpsc::channel(CHANNEL);

@@ -13,6 +13,7 @@ pub(crate) mod replay;
 mod roster;
 pub(crate) mod sandbox;
 pub(crate) mod serve;
+pub(crate) mod simulate;
 pub(crate) mod stats;
 pub(crate) mod status;
 mod table;

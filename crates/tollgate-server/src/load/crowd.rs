@@ -15,19 +15,26 @@ use tokio::{
     task::JoinSet,
 };
 
-use super::{
-    outcome::Outcome,
-    think::{Dice, Think},
-};
+use super::think::{Dice, Think};
 
-/// So many users, all of whom begin at once.
+/// So many users.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Crowd {
     pub(crate) users: u32,
+    pub(crate) begin: Begin,
     pub(crate) until: Until,
     pub(crate) think: Think,
     /// What decides how long they think.
     pub(crate) seed: u64,
+}
+
+/// When the users begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Begin {
+    /// All at once.
+    Together,
+    /// Each somewhere in its first time to think, as people who were at it before.
+    Apart,
 }
 
 /// When a user has asked enough.
@@ -49,27 +56,28 @@ pub(crate) struct Played {
 }
 
 /// What the users share.
-struct Shared<S> {
+struct Shared<S, O> {
     crowd: Crowd,
     send: S,
     begun: AtomicU64,
     /// Becomes true when nothing new is to begin.
     over: watch::Receiver<bool>,
-    outcomes: mpsc::Sender<Outcome>,
+    outcomes: mpsc::Sender<O>,
 }
 
 impl Crowd {
     /// Lets every user ask by `send`, which is told the user's number from 1 on, and tells
     /// every outcome to `outcomes`. When `stop` ends, what is running is dropped.
-    pub(crate) async fn play<S, F>(
+    pub(crate) async fn play<S, F, O>(
         self,
         send: S,
-        outcomes: mpsc::Sender<Outcome>,
+        outcomes: mpsc::Sender<O>,
         stop: impl Future<Output = ()>,
     ) -> Played
     where
         S: Fn(u32) -> F + Send + Sync + 'static,
-        F: Future<Output = Outcome> + Send + 'static,
+        F: Future<Output = O> + Send + 'static,
+        O: Send + 'static,
     {
         let (end, over) = watch::channel(false);
         let shared =
@@ -99,15 +107,22 @@ impl Crowd {
     }
 }
 
-impl<S, F> Shared<S>
+impl<S, F, O> Shared<S, O>
 where
     S: Fn(u32) -> F,
-    F: Future<Output = Outcome>,
+    F: Future<Output = O>,
 {
     async fn user(self: Arc<Self>, user: u32) {
         let mut dice = Dice::new(self.crowd.seed, user);
         let mut over = self.over.clone();
         let mut asked = 0;
+        if self.crowd.begin == Begin::Apart {
+            let first = self.crowd.think.part(&mut dice);
+            tokio::select! {
+                () = tokio::time::sleep(first) => {}
+                _ = over.wait_for(|over| *over) => return,
+            }
+        }
         while !*over.borrow() && self.crowd.until.allows(asked) {
             self.begun.fetch_add(1, Ordering::Relaxed);
             let outcome = (self.send)(user).await;

@@ -19,9 +19,9 @@ mod think;
 
 pub(crate) use chart::bar;
 pub(crate) use client::Client;
-pub(crate) use crowd::{Crowd, Until};
+pub(crate) use crowd::{Begin, Crowd, Until};
 pub(crate) use outcome::Outcome;
-pub(crate) use report::{Latencies, Report, Run, Share, Threshold};
-pub(crate) use tally::Tally;
+pub(crate) use report::{Latencies, Report, Run, Share, Threshold, percent};
+pub(crate) use tally::{Latency, Tally};
 pub(crate) use target::{Address, Header, Payload, Target, parse_method, parse_name};
-pub(crate) use think::{Think, parse_span};
+pub(crate) use think::{Dice, Think, parse_span};

@@ -99,7 +99,8 @@ impl Report {
 }
 
 impl Latencies {
-    fn of(latency: &Latency) -> Option<Self> {
+    /// Those that were recorded; nothing where nothing was.
+    pub(crate) fn of(latency: &Latency) -> Option<Self> {
         let recorded = latency.recorded()?;
         let at = |quantile| recorded.value_at_quantile(quantile);
         Some(Self {
@@ -137,6 +138,7 @@ impl FromStr for Threshold {
     }
 }
 
-fn percent(part: u64, whole: u64) -> f64 {
+/// A part of a whole in percent; nothing of nothing is none.
+pub(crate) fn percent(part: u64, whole: u64) -> f64 {
     if whole == 0 { 0.0 } else { 100.0 * part as f64 / whole as f64 }
 }

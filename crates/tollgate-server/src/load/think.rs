@@ -1,12 +1,12 @@
 //! How long a user thinks between an answer and the next request.
 
-use std::{str::FromStr, time::Duration};
+use std::{fmt, str::FromStr, time::Duration};
 
 use jiff::fmt::friendly::SpanParser;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
-/// A time, or two between which each user's dice decide: `2s`, `0s..5s`.
+/// A time, or two between which each user's dice decide: `2s`, `0s..5s`, `30s±10s`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Think {
     least: Duration,
@@ -28,14 +28,41 @@ impl Think {
         }
         dice.0.random_range(self.least..=self.most)
     }
+
+    /// A part of the next time to think: what is left of it for somebody who is met thinking.
+    pub(crate) fn part(self, dice: &mut Dice) -> Duration {
+        let whole = self.next(dice);
+        dice.0.random_range(Duration::ZERO..=whole)
+    }
+
+    /// The longest.
+    pub(crate) const fn most(self) -> Duration {
+        self.most
+    }
 }
 
 impl Dice {
     /// Those of the user of that number: the same seed gives the same times.
     pub(crate) fn new(seed: u64, user: u32) -> Self {
+        Self::of_stream(seed, user.into())
+    }
+
+    /// Those of anything else that has a number.
+    pub(crate) fn of_stream(seed: u64, stream: u64) -> Self {
         let mut dice = ChaCha8Rng::seed_from_u64(seed);
-        dice.set_stream(user.into());
+        dice.set_stream(stream);
         Self(dice)
+    }
+}
+
+impl fmt::Display for Think {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (least, most) = (self.least.as_secs_f64(), self.most.as_secs_f64());
+        if self.least == self.most {
+            write!(f, "{least} s")
+        } else {
+            write!(f, "{least} s to {most} s")
+        }
     }
 }
 
@@ -43,6 +70,15 @@ impl FromStr for Think {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
+        if let Some((middle, around)) = text.split_once('±').or_else(|| text.split_once("+-")) {
+            let (middle, around) = (parse_span(middle)?, parse_span(around)?);
+            let least = middle.checked_sub(around);
+            let least = least.ok_or_else(|| "nobody thinks for less than no time".to_owned())?;
+            if middle + around > LONGEST {
+                return Err("it is longer than a day".to_owned());
+            }
+            return Ok(Self { least, most: middle + around });
+        }
         let (least, most) = text.split_once("..").unwrap_or((text, text));
         let think = Self { least: parse_span(least)?, most: parse_span(most)? };
         if think.least > think.most {

@@ -122,7 +122,7 @@ async fn read(response: Response<Incoming>) -> Result<Ending, Loss> {
 }
 
 /// The limit that refused the request, if the answer is a refusal of the gateway's.
-pub(super) fn refusing_limit(status: StatusCode, headers: &HeaderMap) -> Option<String> {
+pub(crate) fn refusing_limit(status: StatusCode, headers: &HeaderMap) -> Option<String> {
     let decision = text(headers, "x-tollgate-decision");
     let limit = text(headers, "x-tollgate-limit");
     let refused = match decision {

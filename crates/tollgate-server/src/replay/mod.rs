@@ -25,15 +25,17 @@ mod tally;
 mod tests;
 mod trace;
 
-pub(crate) use client::Client;
+pub(crate) use client::{Client, refusing_limit};
 pub(crate) use compare::Comparison;
 pub(crate) use deal::Dealer;
 pub(crate) use gateway::{Status, Totals};
 pub(crate) use log::Log;
 pub(crate) use outcome::Outcome;
 pub(crate) use player::{Pace, Player};
-pub(crate) use price::Prices;
+pub(crate) use price::{Prices, Tokens};
 pub(crate) use report::Report;
-pub(crate) use request::{Identity, Requests};
+pub(crate) use request::{
+    BYTES_PER_TOKEN, INPUT_TOKENS, Identity, OUTPUT_TOKENS, Requests, SENTENCE, USER, user_name,
+};
 pub(crate) use tally::Tally;
 pub(crate) use trace::Trace;

@@ -31,16 +31,21 @@ pub(crate) struct Requests {
 #[error("`{0}` is no place to send requests to: write it like http://127.0.0.1:8787/sandbox/v1")]
 pub(crate) struct BadUrl(String);
 
-const USER: HeaderName = HeaderName::from_static("x-tollgate-user");
-const INPUT_TOKENS: HeaderName = HeaderName::from_static("x-sandbox-input-tokens");
-const OUTPUT_TOKENS: HeaderName = HeaderName::from_static("x-sandbox-output-tokens");
+/// Who asks, where the policy trusts that.
+pub(crate) const USER: HeaderName = HeaderName::from_static("x-tollgate-user");
+/// What the sandbox is to say of the prompt.
+pub(crate) const INPUT_TOKENS: HeaderName = HeaderName::from_static("x-sandbox-input-tokens");
+/// How much the sandbox is to make.
+pub(crate) const OUTPUT_TOKENS: HeaderName = HeaderName::from_static("x-sandbox-output-tokens");
 
 /// Bytes of prompt for every token, as real text has in the mean.
-const BYTES_PER_TOKEN: usize = 4;
+pub(crate) const BYTES_PER_TOKEN: usize = 4;
 /// Where no `max_tokens` is given it is a multiple of this, as people write it: more than is used.
 const MAX_TOKENS_STEP: u32 = 256;
 
-const SENTENCE: &[u8] = b"Please sum up what the notes say about the harbour and its tides. ";
+/// What prompts are made of.
+pub(crate) const SENTENCE: &[u8] =
+    b"Please sum up what the notes say about the harbour and its tides. ";
 
 impl Requests {
     /// Requests to the OpenAI-style API at `base`, for rows of at most `longest` input tokens.
@@ -142,7 +147,7 @@ impl Identity {
 }
 
 /// The name of the user of that number.
-pub(super) fn user_name(user: u32) -> String {
+pub(crate) fn user_name(user: u32) -> String {
     format!("user-{user:04}")
 }
 

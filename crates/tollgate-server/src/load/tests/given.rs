@@ -90,7 +90,10 @@ fn times_are_read_as_people_write_them() {
     for bad in ["", "5", "-1s", "soon", "25h"] {
         assert!(parse_span(bad).is_err(), "{bad}");
     }
-    for bad in ["5s..1s", "1s..", "..", "1s...2s"] {
+    for around in ["30s±10s", "30s +- 10s"] {
+        assert_eq!(around.parse::<Think>(), "20s..40s".parse(), "{around}");
+    }
+    for bad in ["5s..1s", "1s..", "..", "1s...2s", "1s±2s", "1s±", "23h±2h"] {
         assert!(bad.parse::<Think>().is_err(), "{bad}");
     }
 }

@@ -20,7 +20,7 @@ use super::super::{
 const OK: Outcome = Outcome { ending: Ending::Answered(200), took: Duration::ZERO };
 
 fn crowd(users: u32, until: Until, think: &str) -> Crowd {
-    Crowd { users, until, think: think.parse().unwrap(), seed: 0 }
+    Crowd { users, begin: Begin::Together, until, think: think.parse().unwrap(), seed: 0 }
 }
 
 /// How it ended, and how many outcomes it told.
@@ -65,6 +65,23 @@ async fn users_think_between_requests_until_the_time_has_passed() {
     let until = Until::Passed(Duration::from_millis(3_500));
     let (played, told) = play(crowd(3, until, "1s"), async |_| OK, future::pending()).await;
     assert_eq!((played, told), (Played { begun: 12, interrupted: false }, 12));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_begins_apart_begins_within_the_first_time_to_think() {
+    let begun = Arc::new(parking_lot::Mutex::new(Vec::new()));
+    let (told, clock) =
+        (Arc::clone(&begun), tollgate::Clock::of_runtime(tollgate_core::Time::ZERO));
+    let send = move |_| {
+        told.lock().push(clock.now().time.as_nanos() / 1_000_000_000);
+        future::ready(OK)
+    };
+    let apart = Crowd { begin: Begin::Apart, ..crowd(20, Until::Requests(1), "10s") };
+    play(apart, send, future::pending()).await;
+    let begun = begun.lock().clone();
+    assert_eq!(begun.len(), 20);
+    assert!(begun.iter().all(|second| *second <= 10), "{begun:?}");
+    assert!(begun.iter().any(|second| *second != begun[0]), "{begun:?}");
 }
 
 #[tokio::test(start_paused = true)]

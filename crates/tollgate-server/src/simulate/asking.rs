@@ -28,7 +28,7 @@ pub(super) struct Asking {
     path: String,
     /// Text enough for the longest prompt.
     filler: String,
-    /// Bytes of it that no vocabulary counts as fewer tokens than so many.
+    /// So many bytes of it, and how many tokens they are at least.
     bytes_per: (usize, u64),
 }
 
@@ -45,6 +45,9 @@ pub(super) struct Ask {
 
 /// The simulated model, where a policy names no other.
 const MODEL: &str = "sandbox";
+
+/// Words of one letter, each of them a token.
+const LETTERS: &str = " a b c d e f g h i j k l m n o p q r s t u v w x y z";
 
 const LATENCY_MS: HeaderName = HeaderName::from_static("x-sandbox-latency-ms");
 const ANTHROPIC_VERSION: HeaderName = HeaderName::from_static("anthropic-version");
@@ -76,15 +79,15 @@ impl Asking {
             || vec![model],
             |it| it.models.iter().map(|one| one.model.model.as_str()).collect(),
         );
-        let bytes_per = sparsest(&models);
-        let repeated = longest.div_ceil(bytes_per.1) as usize * bytes_per.0 / SENTENCE.len() + 1;
+        let (text, bytes_per) = words(&models);
+        let repeated = longest.div_ceil(bytes_per.1) as usize * bytes_per.0 / text.len() + 1;
         Ok(Self {
             model: if named.is_some() { model.to_owned() } else { format!("{provider}/{model}") },
             first: first.map(|first| format!("{}/{}", first.model.provider, first.model.model)),
             name: model.to_owned(),
             dialect,
             path,
-            filler: String::from_utf8_lossy(SENTENCE).repeat(repeated),
+            filler: text.repeat(repeated),
             bytes_per,
         })
     }
@@ -187,12 +190,16 @@ fn path(provider: &str, dialect: Dialect, model: &str) -> Option<String> {
     })
 }
 
-/// So many bytes of the filler, and how many tokens they are to the vocabulary that counts the
-/// fewest; without one, as real text has in the mean.
-fn sparsest(models: &[&str]) -> (usize, u64) {
-    let text = String::from_utf8_lossy(SENTENCE);
-    let counted = models.iter().filter_map(|model| Some(Tokenizer::of_model(model)?.count(&text)));
-    // The first of a text may be one of its own.
-    let fewest = counted.min().map(|tokens| (SENTENCE.len(), tokens.saturating_sub(1).max(1)));
-    fewest.unwrap_or((BYTES_PER_TOKEN, 1))
+/// What prompts are made of: a text, and so many bytes of it with how many tokens they are at
+/// least. Vocabularies count the shortest words that there are, so that few bytes are counted;
+/// what is taken by its bytes is text as it is written in the mean.
+fn words(models: &[&str]) -> (String, (usize, u64)) {
+    let tokenizers: Vec<_> = models.iter().map(|model| Tokenizer::of_model(model)).collect();
+    if tokenizers.iter().any(Option::is_none) {
+        return (String::from_utf8_lossy(SENTENCE).into_owned(), (BYTES_PER_TOKEN, 1));
+    }
+    let counted = tokenizers.into_iter().flatten().map(|tokenizer| tokenizer.count(LETTERS));
+    // The first word of a text may be one of its own.
+    let fewest = counted.min().unwrap_or(1).saturating_sub(1).max(1);
+    (LETTERS.to_owned(), (LETTERS.len(), fewest))
 }

@@ -82,8 +82,9 @@ pub(super) fn run(
     variation: Variation,
     mut watch: impl FnMut(&Outcome),
 ) -> anyhow::Result<Row> {
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build()?;
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    // What is done aside is done in its order.
+    let runtime = runtime.enable_time().start_paused(true).max_blocking_threads(1).build()?;
     runtime.block_on(async {
         let world = World::new(config, scene, variation)?;
         let mut beside = world.beside();

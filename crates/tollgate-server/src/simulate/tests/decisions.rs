@@ -43,7 +43,7 @@ fn who_waits_is_served_at_the_instant_that_there_is_room() {
 
 #[test]
 fn the_same_seed_gives_the_same_and_another_one_something_else() {
-    let policy = "[sandbox]\nerror_rate = 0.05\n[[limits]]\nname = \"few\"\nrequests = \"20/minute\"\nqueue = { size = 3, timeout = \"4s\" }\n";
+    let policy = "[sandbox]\nerror_rate = 0.05\n[models.any]\nmodels = [{ model = \"sandbox/a\", weight = 2 }, { model = \"sandbox/b\", weight = 1 }]\n[[limits]]\nname = \"few\"\nrequests = \"20/minute\"\nqueue = { size = 3, timeout = \"4s\" }\n";
     let scene = users("5s±3s", "60", 120 * SECOND);
     let (row, outcomes) = play(policy, &scene, 6, Variation::Whole);
     let (again, same) = play(policy, &scene, 6, Variation::Whole);

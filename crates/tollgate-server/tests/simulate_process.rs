@@ -36,7 +36,7 @@ fn people_get_a_table_and_a_sentence() {
         "neither",
         "2 users are served well: 0 % throttled",
         "Raise `a-few` (6 requests per minute) first",
-        "without any limit they would take at most:",
+        "what is never in their way allows:",
         "- a request sends 50 tokens and lets 10 be made",
     ] {
         assert!(said.contains(told), "no `{told}` in\n{said}");

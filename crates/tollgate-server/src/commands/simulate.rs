@@ -214,7 +214,7 @@ fn tell(report: &Report, page: Option<&std::path::Path>) {
     if served.row_count() > 0 {
         output::line(format_args!("\n{served}"));
     }
-    output::line(format_args!("\nwithout any limit they would take at most:\n{}", needs(report)));
+    output::line(format_args!("\nwhat is never in their way allows:\n{}", needs(report)));
     let recommendation = &report.recommendation;
     output::line(format_args!(
         "\n{}",

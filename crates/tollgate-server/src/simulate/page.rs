@@ -192,7 +192,7 @@ fn served(page: &mut String, report: &Report) {
 }
 
 fn needs(page: &mut String, report: &Report) {
-    page.push_str("<h2>What they would take without any limit</h2>\n<table>\n");
+    page.push_str("<h2>Limits that are never in their way</h2>\n<table>\n");
     const HEADER: [&str; 5] = ["users", "requests/min", "tokens/min", "at once", "instances"];
     cells(page, "th", HEADER.map(str::to_owned));
     for needs in &report.needs {

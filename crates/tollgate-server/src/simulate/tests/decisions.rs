@@ -23,6 +23,17 @@ fn ends(policy: &str, millis: &[u64]) -> Vec<(&'static str, u128, u128)> {
 }
 
 #[test]
+fn sizes_are_read_as_people_write_them() {
+    let size = |text: &str| text.parse::<Size>().map(|Size(it)| (it.input, it.output));
+    assert_eq!(size("6000"), Ok((5_000, 1_000)), "one of six is made");
+    assert_eq!(size("2000 + 500"), Ok((2_000, 500)));
+    assert_eq!(size("1"), Ok((1, 0)));
+    for bad in ["", "0", "0+5", "+", "5+", "-1", "many", "1000001", "1+1000001"] {
+        assert!(size(bad).is_err(), "{bad}");
+    }
+}
+
+#[test]
 fn a_trace_meets_a_limit_as_it_came() {
     let policy = "[[limits]]\nname = \"few\"\nrequests = \"2/minute\"\n";
     let [zero, one, two, late] =

@@ -307,16 +307,12 @@ fn share(part: u64, whole: u64) -> String {
 fn needs(report: &Report) -> Table {
     let mut table = table(&["users", "requests/min", "tokens/min", "at once", "instances"]);
     for needs in &report.needs {
-        let instances = match (needs.instances_least, needs.instances_most) {
-            (least, most) if least == most => least.to_string(),
-            (least, most) => format!("{least} to {most}"),
-        };
         table.add_row([
             needs.users.to_string(),
             needs.requests_per_minute.to_string(),
             needs.tokens_per_minute.to_string(),
             needs.at_once.to_string(),
-            format!("{instances} of {}", needs.at_once_each),
+            needs.instances(),
         ]);
     }
     numbers(table, 0)

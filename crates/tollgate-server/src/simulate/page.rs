@@ -204,10 +204,7 @@ fn needs(page: &mut String, report: &Report) {
                 needs.requests_per_minute.to_string(),
                 needs.tokens_per_minute.to_string(),
                 needs.at_once.to_string(),
-                format!(
-                    "{} to {} of {}",
-                    needs.instances_least, needs.instances_most, needs.at_once_each
-                ),
+                needs.instances(),
             ],
         );
     }

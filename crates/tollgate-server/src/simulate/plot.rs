@@ -18,7 +18,7 @@ const WIDTH: f64 = 720.0;
 const HEIGHT: f64 = 260.0;
 const LEFT: f64 = 56.0;
 const RIGHT: f64 = 16.0;
-const TOP: f64 = 16.0;
+const TOP: f64 = 26.0;
 const BOTTOM: f64 = 40.0;
 /// About how many marks an axis has.
 const MARKS: f64 = 5.0;
@@ -59,7 +59,8 @@ pub(super) fn lines(lines: &[Line<'_>], unit: &str, levels: &[f64]) -> String {
             format_args!(r#"<line class="level" x1="{from}" x2="{to}" y1="{y:.1}" y2="{y:.1}"/>"#),
         );
     }
-    for (nth, line) in lines.iter().enumerate() {
+    // The first is what matters most, so nothing is drawn over it.
+    for (nth, line) in lines.iter().enumerate().rev() {
         let places = line.points.iter().map(|(x, y)| (frame.x(*x), frame.y(*y)));
         let path: Vec<String> = places.map(|(x, y)| format!("{x:.1},{y:.1}")).collect();
         put(
@@ -173,7 +174,7 @@ impl Frame {
             );
             text(svg, (LEFT - 6.0, y + 4.0), "end", &format!("{}", rounded(mark)));
         }
-        text(svg, (LEFT - 6.0, TOP - 5.0), "end", unit);
+        text(svg, (4.0, 12.0), "start", unit);
     }
 }
 

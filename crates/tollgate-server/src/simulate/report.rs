@@ -77,6 +77,16 @@ impl Report {
 }
 
 impl Needs {
+    /// How many instances of what size, as people say it.
+    pub(crate) fn instances(&self) -> String {
+        let Self { instances_least: least, instances_most: most, at_once_each: each, .. } = self;
+        if least == most {
+            format!("{least} of {each}")
+        } else {
+            format!("{least} to {most} of {each}")
+        }
+    }
+
     fn of(row: &Row, at_once_each: u64) -> Self {
         let instances = |at_once: u64| at_once.div_ceil(at_once_each.max(1)).max(1);
         let least = instances(row.at_once);

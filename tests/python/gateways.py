@@ -77,6 +77,12 @@ per = ["user"]
 usd = "0.0003/day"
 
 [[limits]]
+name = "hardly-any-money"
+when = {{ team = "hardly-any-money" }}
+per = ["user"]
+usd = "0.00005/day"
+
+[[limits]]
 name = "some-money"
 when = {{ team = "some-money" }}
 per = ["user"]

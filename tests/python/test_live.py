@@ -106,7 +106,8 @@ def test_refusals_are_raised_before_the_session_begins(connect):
     status, told, headers = raised(connect, team="one-an-hour", user="often")
     assert (status, told["err_code"]) == (429, "TOO_MANY_REQUESTS")
     assert headers["X-Tollgate-Limit"] == "one-an-hour"
-    status, told, headers = raised(connect, team="little-money")
+    # Less than one second of audio costs.
+    status, told, headers = raised(connect, team="hardly-any-money")
     assert (status, told["err_code"]) == (402, "ASR_PAYMENT_REQUIRED")
     assert told["err_msg"].startswith("Budget exhausted") and "Retry-After" not in headers
     status, told, _ = raised(connect, model="no-model-with-a-price", team="little-money")

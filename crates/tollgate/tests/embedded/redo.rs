@@ -9,7 +9,7 @@ use std::{
 
 use proptest::prelude::*;
 use tollgate::{
-    Clock, Embedded, Store as _,
+    Clock, Embedded, Store as _, StoreError,
     core::{Attribute, Demand, NanoUsd, ReservationId, Standing, Time, Unit},
     store::embedded::{
         Dimension, EmbeddedBounds, Export, Resolution, SpendOrder, SpendQuery, audit, reconcile,
@@ -301,4 +301,41 @@ async fn what_was_let_go_counts_without_the_redo_file() {
             assert!(CAP - left >= let_go, "{left} is left of {CAP} after {let_go}");
         }
     }
+}
+
+#[tokio::test]
+async fn what_was_left_stays_where_there_is_no_room_for_it() {
+    let world = money();
+    let open = world.open(NOON);
+    settle(&world, &open, 0..300).await;
+    open.store.kept().await.expect("a disk");
+    let crashed = world.crashed();
+
+    let full = EmbeddedBounds { max_bytes: Some(4_096), ..EmbeddedBounds::default() };
+    let opened = Embedded::open(&crashed.path(), full, |_| Clock::set_at(NOON));
+    let (store, clock) = opened.expect("what has no budget runs on");
+    let (who, now) = (who("ann"), clock.now());
+    let order = crashed.policy.order(ReservationId(900), &who, &DEMAND, now, now.time);
+    let refused = store.reserve(&order, now).await;
+    assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
+    drop(store);
+
+    let again = crashed.open(NOON);
+    assert_eq!(again.store.restored().entries, 600, "there is room now");
+}
+
+#[test]
+fn another_version_of_the_file_stops_the_start_and_says_so() {
+    let world = money();
+    drop(world.open(NOON));
+    let mut frame = [0; 40];
+    // Its rows are none; the format, and the first frames after a ledger without entries.
+    frame[8..16].copy_from_slice(&99_u64.to_le_bytes());
+    frame[16..24].copy_from_slice(&1_u64.to_le_bytes());
+    let sum = crc32fast::hash(&frame[8..]);
+    frame[4..8].copy_from_slice(&sum.to_le_bytes());
+    std::fs::write(redo(&world.path()), frame).expect("a file");
+    let error = world.try_open(NOON).err().expect("an error").to_string();
+    assert!(error.contains("format 99") && error.contains("tollgate.db-redo"), "{error}");
+    assert!(audit(&world.path()).is_ok(), "who reads is told, and reads on");
 }

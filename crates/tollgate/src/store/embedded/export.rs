@@ -79,7 +79,7 @@ impl Export {
     /// # Errors
     /// When there is no such ledger or it can't be read.
     pub fn open(path: &Path, from: Option<Time>, to: Option<Time>) -> Result<Self, LedgerError> {
-        redo::bring_in(path)?;
+        redo::bring_in(path);
         let connection = schema::open_to_read(path, None)?;
         let ends = "SELECT coalesce(min(seq), 1), coalesce(max(seq), 0) FROM entries";
         let read = |row: &Row<'_>| Ok((entry::unsigned(row, 0)?, entry::unsigned(row, 1)?));

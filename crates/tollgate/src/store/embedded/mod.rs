@@ -25,6 +25,7 @@ mod grants;
 mod group;
 mod join;
 mod ledger;
+mod lock;
 mod log;
 mod lost;
 mod mirror;
@@ -66,9 +67,10 @@ pub use spend::{
 };
 
 use self::{
+    lock::lock,
     lost::Lost,
     queue::Queue,
-    redo::Redo,
+    redo::{Recovered, Redo},
     replay::Replay,
     row::{LimitRow, Row},
     rules::RuleNumbers,
@@ -155,7 +157,7 @@ impl Embedded {
         bounds: EmbeddedBounds,
         clock: impl FnOnce(Time) -> Clock,
     ) -> Result<(Self, Clock), LedgerError> {
-        Self::open_locked(path, lock(path)?, bounds, clock, Replay::read)
+        Self::open_locked(path, lock::wait(path)?, bounds, clock, Replay::read)
     }
 
     /// Opens a ledger that nobody else writes; `read` reads what it remembers.
@@ -168,7 +170,7 @@ impl Embedded {
     ) -> Result<(Self, Clock), LedgerError> {
         let connection = schema::open(path, &bounds)?;
         let mut replay = read(&connection, path, bounds.vfs)?;
-        let (connection, known) = redo::recover(connection, path, &mut replay)?;
+        let Recovered { connection, known, failed } = redo::recover(connection, path, &mut replay)?;
         let clock = clock(replay.latest);
         let mut now = clock.now();
         now.time = now.time.max(replay.latest);
@@ -179,7 +181,10 @@ impl Embedded {
         let rules = RuleNumbers::of(&replay.rules);
         let last = (replay.seq, replay.latest);
         let queue = Arc::new(Queue::new(last, bounds.max_grants, rules));
-        Lost::write_all(lost, &queue);
+        match &failed {
+            Some(error) => queue.fail(&error.to_string()),
+            None => Lost::write_all(lost, &queue),
+        }
         let ledger = Ledger { queue: Arc::clone(&queue) };
         let mut restored = Restored {
             entries: replay.seq,
@@ -212,7 +217,7 @@ impl Embedded {
                 bounds.retention,
             )
             .map_err(|error| LedgerError::from_sqlite(path, &error))?,
-            redo: Redo::begin(path, known),
+            redo: if failed.is_some() { Redo::left(path, known) } else { Redo::begin(path, known) },
             group: Group::after(replay.seq, bounds.groups_per_commit),
             committed: replay.seq,
             replay_from: replay.from,
@@ -275,25 +280,6 @@ impl Drop for Embedded {
         {
             tracing::error!(path = %self.path.display(), "the ledger's writer has panicked");
         }
-    }
-}
-
-/// Makes sure that no other process writes this ledger, as long as the file is held.
-fn lock(path: &Path) -> Result<File, LedgerError> {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".lock");
-    let lock = File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(&name)
-        .map_err(|error| LedgerError::unusable(path, &error))?;
-    match lock.try_lock() {
-        Ok(()) => Ok(lock),
-        Err(std::fs::TryLockError::WouldBlock) => {
-            Err(LedgerError::InUse { path: path.to_path_buf() })
-        }
-        Err(std::fs::TryLockError::Error(error)) => Err(LedgerError::unusable(path, &error)),
     }
 }
 

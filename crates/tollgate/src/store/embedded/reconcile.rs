@@ -82,7 +82,7 @@ pub fn reconcile(
     if !path.exists() {
         return Err(LedgerError::Missing { path: path.to_path_buf() });
     }
-    redo::bring_in(path)?;
+    redo::bring_in(path);
     let mut held = lock(path)?;
     // An older file is brought up to date, so that it can be audited.
     drop(schema::open(path, &EmbeddedBounds::default())?);

@@ -71,6 +71,9 @@ impl Writer {
     pub(super) fn run(mut self) {
         let queue = Arc::clone(&self.queue);
         let _ended = FailOnDrop(&queue);
+        if queue.has_failed() {
+            return;
+        }
         give_way();
         let mut pass: Option<Pass> = None;
         let mut last_steps = LAST_STEPS;

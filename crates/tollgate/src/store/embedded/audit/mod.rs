@@ -120,9 +120,9 @@ impl Balance {
 /// # Errors
 /// When there is no such ledger or it can't be read.
 pub fn audit(path: &Path) -> Result<Audit, LedgerError> {
-    redo::bring_in(path)?;
     let connection = schema::open_to_read(path, None)?;
     check_pages(&connection, path)?;
+    redo::bring_in(path);
     let read = || -> rusqlite::Result<Audit> {
         // One transaction, so that a process that writes meanwhile does not disturb it.
         connection.execute_batch("BEGIN")?;

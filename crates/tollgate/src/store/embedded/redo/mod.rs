@@ -24,7 +24,7 @@ use std::{
 
 use bytes::{Buf as _, BufMut as _};
 
-pub(super) use recover::{bring_in, recover};
+pub(super) use recover::{Recovered, bring_in, recover};
 
 use super::rows::{ROOM, Rows};
 
@@ -39,11 +39,14 @@ pub(super) struct Redo {
     epoch: u64,
     /// Where the next frame goes.
     end: u64,
+    /// Whether anything was written, or might have been, since the last transaction.
+    is_begun: bool,
 }
 
 /// What a frame says before its rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Head {
+    format: u64,
     epoch: u64,
     /// The last entry before its rows, and the last of them.
     after: u64,
@@ -53,7 +56,10 @@ struct Head {
 /// Bytes of a frame before its rows: their length, the checksum of all that follows it, the head.
 const HEAD: usize = ROOM;
 
-/// What is read of a file at most; the writer commits long before there is as much.
+/// How rows are written: what another version has left is not taken for something else.
+const FORMAT: u64 = 1;
+
+/// What a file has at most; the writer commits instead of writing more.
 const MAX_BYTES: u64 = 1 << 28;
 
 /// Where the redo file of a ledger is.
@@ -67,16 +73,24 @@ impl Redo {
     /// Begins the file of a ledger that knows of the frames of that number and all before.
     pub(super) fn begin(ledger: &Path, known: u64) -> Self {
         let path = path_of(ledger);
-        let file = File::options().create(true).truncate(true).write(true).open(&path);
-        let file = file.inspect_err(|error| not_used(&path, error)).ok();
-        Self { path, file, epoch: known + 1, end: 0 }
+        let file = create(&path, ledger).inspect_err(|error| not_used(&path, error)).ok();
+        Self { path, file, epoch: known + 1, end: 0, is_begun: false }
+    }
+
+    /// Leaves the file as it is, since what it has can't be written to the ledger now.
+    pub(super) fn left(ledger: &Path, known: u64) -> Self {
+        Self { path: path_of(ledger), file: None, epoch: known + 1, end: 0, is_begun: false }
     }
 
     /// Writes rows that follow the entry `after`, the last of which is `last`; whether they
     /// outlast this process now. Otherwise they have to be committed.
     pub(super) fn append(&mut self, rows: &mut Rows, (after, last): (u64, u64)) -> bool {
         let Some(file) = &self.file else { return false };
-        let frame = frame(rows, Head { epoch: self.epoch, after, last });
+        let frame = frame(rows, Head { format: FORMAT, epoch: self.epoch, after, last });
+        if self.end + frame.len() as u64 > MAX_BYTES {
+            return false;
+        }
+        self.is_begun = true;
         if let Err(error) = file.write_all_at(frame, self.end) {
             not_used(&self.path, &error);
             self.file = None;
@@ -89,13 +103,13 @@ impl Redo {
     /// The number of the frames that there are, if there are any: the ledger has to learn it
     /// with their rows.
     pub(super) fn epoch(&self) -> Option<u64> {
-        (self.end > 0).then_some(self.epoch)
+        self.is_begun.then_some(self.epoch)
     }
 
     /// Begins anew, since all that was written is in the ledger.
     pub(super) const fn restart(&mut self) {
-        if self.end > 0 {
-            (self.epoch, self.end) = (self.epoch + 1, 0);
+        if self.is_begun {
+            (self.epoch, self.end, self.is_begun) = (self.epoch + 1, 0, false);
         }
     }
 
@@ -103,6 +117,15 @@ impl Redo {
     pub(super) fn remove(&self) {
         remove(&self.path);
     }
+}
+
+/// A new file, that may be read by whom the ledger may.
+fn create(path: &Path, ledger: &Path) -> io::Result<File> {
+    let file = File::options().create(true).truncate(true).write(true).open(path)?;
+    if file.metadata()?.is_file() {
+        file.set_permissions(fs::metadata(ledger)?.permissions())?;
+    }
+    Ok(file)
 }
 
 fn not_used(path: &Path, error: &io::Error) {
@@ -124,6 +147,7 @@ fn frame(rows: &mut Rows, head: Head) -> &[u8] {
     let frame = rows.with_room();
     let length = (frame.len() - HEAD) as u32;
     let mut said = &mut frame[8..HEAD];
+    said.put_u64_le(head.format);
     said.put_u64_le(head.epoch);
     said.put_u64_le(head.after);
     said.put_u64_le(head.last);
@@ -143,25 +167,28 @@ fn read_frame<'a>(bytes: &mut &'a [u8]) -> Option<(Head, &'a [u8])> {
         return None;
     }
     *bytes = rest;
-    let head =
-        Head { epoch: start.get_u64_le(), after: start.get_u64_le(), last: start.get_u64_le() };
+    let [format, epoch, after, last] = [(); 4].map(|()| start.get_u64_le());
+    let head = Head { format, epoch, after, last };
     Some((head, rows))
 }
 
 /// Everything that was written after the transaction that a ledger knows as its last, and after
-/// its last entry; and the last entry of that.
-fn read_all(mut bytes: &[u8], (known, mut last): (u64, u64)) -> (Rows, u64) {
+/// its last entry; and the last entry of that. A tear ends it; what is whole and can't be read is
+/// another version's, which is an error.
+fn read_all(mut bytes: &[u8], (known, mut last): (u64, u64)) -> Result<(Rows, u64), String> {
     let mut all = Rows::default();
     while let Some((head, rows)) = read_frame(&mut bytes) {
-        let follows = Head { epoch: known.saturating_add(1), after: last, last: head.last };
-        let Some(mut rows) = Rows::read(rows).filter(|_| head == follows && head.last >= last)
-        else {
+        let Head { format, epoch, after, last: next } = head;
+        if (epoch, after) != (known.saturating_add(1), last) || next < last {
             break;
-        };
-        all.append(&mut rows);
-        last = head.last;
+        }
+        let rows = Rows::read(rows).filter(|_| format == FORMAT).ok_or_else(|| {
+            format!("another version of tollgate has left rows there (format {format}, this one reads {FORMAT}): start that version once, or remove the file and what it has")
+        });
+        all.append(&mut rows?);
+        last = next;
     }
-    (all, last)
+    Ok((all, last))
 }
 
 #[cfg(test)]

@@ -22,7 +22,10 @@ pub(super) struct Rows {
 }
 
 /// Bytes before the first row.
-pub(super) const ROOM: usize = 32;
+pub(super) const ROOM: usize = 40;
+
+/// Bytes of memory that are kept for the next rows.
+const MOST_KEPT: usize = 4 << 20;
 
 /// Bytes of a row's length.
 const LENGTH: usize = 4;
@@ -53,6 +56,8 @@ impl Rows {
 
     pub(super) fn clear(&mut self) {
         self.bytes.clear();
+        // What a disk that was slow for a while made of it is not kept for ever.
+        self.bytes.shrink_to(MOST_KEPT);
         self.count = 0;
     }
 
@@ -107,7 +112,9 @@ impl Rows {
 
     /// Says that one row of the ledger tells a reservation and its end, which are here and there.
     pub(super) fn join(&mut self, begun: usize, ended: usize) {
-        codec::mark_begun(&mut self.bytes[begun + LENGTH..], ended as u32);
+        // So far into a group that there is no telling: they stay two.
+        let Ok(end) = u32::try_from(ended) else { return };
+        codec::mark_begun(&mut self.bytes[begun + LENGTH..], end);
         codec::mark_ended(&mut self.bytes[ended + LENGTH..]);
     }
 }

@@ -241,7 +241,7 @@ impl SpendQuery {
 /// # Errors
 /// When there is no such ledger or it can't be read.
 pub fn spend(path: &Path, query: &SpendQuery) -> Result<Vec<SpendRow>, LedgerError> {
-    redo::bring_in(path)?;
+    redo::bring_in(path);
     let connection = schema::open_to_read(path, None)?;
     ask(&connection, query).map_err(|error| LedgerError::from_sqlite(path, &error))
 }

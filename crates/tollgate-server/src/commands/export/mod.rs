@@ -32,7 +32,8 @@ enum What {
     Ledger(LedgerArgs),
 }
 
-/// The file is only read, and may be in use by a server.
+/// The file may be in use by a server. It is only read; what a crash has left in its redo file is
+/// written to it first.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = COLUMNS)]
 struct LedgerArgs {

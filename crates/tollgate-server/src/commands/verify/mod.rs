@@ -14,7 +14,8 @@ use crate::output;
 
 /// Checks a ledger row by row: nothing missing, nothing above its limit, every sum even.
 ///
-/// The ledger is only read, and may be in use. With --reconcile or --usage, what a crash left
+/// The ledger may be in use. It is only read; what a crash has left in its redo file is written
+/// to it first. With --reconcile or --usage, what a crash left
 /// unresolved, and counts as used until then, is resolved: rows are added to the ledger, which
 /// no server may have open, and the sums are shown as they were before and after.
 #[derive(Debug, clap::Args)]

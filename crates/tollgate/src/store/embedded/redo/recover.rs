@@ -47,9 +47,9 @@ pub(in crate::store::embedded) fn recover(
         .map_err(|reason| LedgerError::unusable(&path_of(path), &reason))?;
     let (count, after) = (rows.len(), replay.seq);
 
-    let known_to_all = (mem::take(&mut replay.rules), replay.mirror());
+    let remembered = (mem::take(&mut replay.rules), replay.mirror());
     let mut tables =
-        Tables::new(connection, known_to_all, (after, replay.latest), None).map_err(failed)?;
+        Tables::new(connection, remembered, (after, replay.latest), None).map_err(failed)?;
     // Even where nothing could be read: what comes now must not be taken for what was before.
     let due = Due { redo: Some(known + 1), ..Due::default() };
     let written = tables.write(&mut rows, &due, last);

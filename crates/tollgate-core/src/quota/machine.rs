@@ -239,5 +239,5 @@ impl Quota {
     }
 }
 
-/// How long those are waited for that are remembered together, while nothing is announced.
+/// How long those are waited for of which nothing is heard, while nothing is announced.
 const PATIENCE: Duration = Duration::from_secs(60);

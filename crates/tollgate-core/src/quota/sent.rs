@@ -30,6 +30,9 @@ struct Entry {
     at: Time,
     several: bool,
     amounts: Each,
+    /// How many of its requests are on their way.
+    awaited: u32,
+    /// When the last of those was answered that are not.
     answered: Option<Time>,
     /// What its answer told to be left, and until when.
     told: [Option<(u64, Time)>; UNITS.len()],
@@ -43,8 +46,11 @@ impl Log {
     /// With what another process has sent until so long ago, and did not see counted.
     pub(super) fn resume(grace: Duration, unseen: Each, away: Duration, now: Time) -> Self {
         let at = now.before(away.min(grace));
-        let (id, several, answered, told) = (0, true, None, [None; UNITS.len()]);
-        let entry = Entry { id, at, several, amounts: unseen, answered, told };
+        let told = [None; UNITS.len()];
+        // Nobody tells this process of their answers.
+        let awaited = u32::MAX;
+        let entry =
+            Entry { id: 0, at, several: true, amounts: unseen, awaited, answered: None, told };
         let entries = if unseen == [0; UNITS.len()] { [].into() } else { [entry].into() };
         Self { grace, entries }
     }
@@ -63,14 +69,16 @@ impl Log {
         {
             let sum = |unit: usize| last.amounts[unit].saturating_add(sent.amounts[unit]);
             let amounts = std::array::from_fn(sum);
-            let (id, at) = (sent.id, sent.at);
-            let told = [None; UNITS.len()];
-            *last = Entry { id, at, several: true, amounts, answered: None, told };
+            (last.id, last.at, last.several, last.amounts) = (sent.id, sent.at, true, amounts);
+            last.awaited = last.awaited.saturating_add(1);
+            // What one of them told is not about the others.
+            last.told = [None; UNITS.len()];
             return;
         }
         let told = [None; UNITS.len()];
         let (id, at, amounts) = (sent.id, sent.at, sent.amounts);
-        self.entries.push_back(Entry { id, at, several: false, amounts, answered: None, told });
+        let (several, awaited, answered) = (false, 1, None);
+        self.entries.push_back(Entry { id, at, several, amounts, awaited, answered, told });
     }
 
     /// Of what is taken together, its amounts alone are taken out.
@@ -81,6 +89,7 @@ impl Log {
                 for (amount, less) in entry.amounts.iter_mut().zip(&sent.amounts) {
                     *amount = amount.saturating_sub(*less);
                 }
+                entry.awaited = entry.awaited.saturating_sub(1);
             }
             Some(entry) if entry.id == sent.id => {
                 self.entries.remove(place);
@@ -91,11 +100,12 @@ impl Log {
 
     pub(super) fn answer(&mut self, id: u64, told: [Option<(u64, Time)>; UNITS.len()], now: Time) {
         let place = self.entries.partition_point(|entry| entry.id < id);
-        if let Some(entry) =
-            self.entries.get_mut(place).filter(|entry| entry.id == id && !entry.several)
-        {
+        let Some(entry) = self.entries.get_mut(place) else { return };
+        if entry.several {
+            entry.awaited = entry.awaited.saturating_sub(1);
             entry.answered = Some(now);
-            entry.told = told;
+        } else if entry.id == id {
+            (entry.awaited, entry.answered, entry.told) = (0, Some(now), told);
         }
     }
 
@@ -135,12 +145,11 @@ impl Log {
         }
     }
 
-    /// When the oldest request was sent whose answer may tell numbers yet. Which of those that
-    /// are taken together were answered is not known, so they are waited for no longer than this.
+    /// When the oldest request was sent whose answer may tell numbers yet. Of those that another
+    /// process sent nothing is heard, so what is taken together is waited for no longer than this.
     pub(super) fn oldest_unanswered(&self, patience: Duration, now: Time) -> Option<Time> {
-        let is_awaited = |entry: &&Entry| match entry.several {
-            true => entry.at.after(patience) > now,
-            false => entry.answered.is_none(),
+        let is_awaited = |entry: &&Entry| {
+            entry.awaited > 0 && !(entry.several && entry.at.after(patience) <= now)
         };
         self.entries.iter().find(is_awaited).map(|entry| entry.at)
     }
@@ -158,6 +167,7 @@ impl Entry {
     /// When the provider has surely counted it.
     fn counted_by(&self, grace: Duration) -> Time {
         let arrived = self.at.after(grace);
-        self.answered.map_or(arrived, |answered| answered.min(arrived))
+        let answered = self.answered.filter(|_| self.awaited == 0);
+        answered.map_or(arrived, |answered| answered.min(arrived))
     }
 }

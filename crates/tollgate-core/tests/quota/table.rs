@@ -307,6 +307,23 @@ fn while_nothing_is_announced_only_that_is_remembered_which_an_answer_may_not_co
 }
 
 #[test]
+fn what_is_taken_together_is_forgotten_once_all_of_it_was_answered() {
+    let mut quota = Quota::new(QuotaSettings::default());
+    let slow = quota.send(&demand(0), at(0)).expect("nothing is known");
+    let several: Vec<Sent> =
+        (1..5_000).map(|ms| quota.send(&demand(0), at(ms)).expect("nothing is known")).collect();
+    quota.answered(slow, &Announced::default(), at(5_000));
+    for (nth, sent) in several.into_iter().enumerate() {
+        assert!(quota.remembered() > 0, "before answer {nth}");
+        match nth % 7 {
+            1 => quota.unsent(sent),
+            _ => quota.answered(sent, &Announced::default(), at(5_000)),
+        }
+    }
+    assert_eq!(quota.remembered(), 0);
+}
+
+#[test]
 fn other_settings_keep_what_is_known_and_what_the_numbers_have_shown() {
     let with = |refill| QuotaSettings { refill, ..QuotaSettings::default() };
     let mut quota = Quota::new(with(Refill::Learned));

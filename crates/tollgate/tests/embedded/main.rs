@@ -11,5 +11,6 @@ mod redo;
 mod refused;
 mod restart;
 mod retention;
+mod short;
 mod spend;
 mod world;

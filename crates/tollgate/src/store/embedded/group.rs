@@ -12,7 +12,7 @@ use super::{
     rules::Rules,
     schema::{EntryKind, WHOLE, integer},
     spend::{Roll, Spent},
-    tables::Mark,
+    tables::{Mark, unreadable},
 };
 use crate::store::memory::End;
 
@@ -90,6 +90,7 @@ impl<'a> Group<'a> {
                 self.entry(EntryKind::Renew, seq, (id, first), now, nothing, Some(expires))
             }
             Row::End(end) if end.is_joined => Ok(()),
+            Row::End(end) if end.is_short => Err(unreadable()),
             Row::End(end) => self.end(&end, charges),
             Row::EndSession { seq, cell, limit, session, now } => {
                 let charges = format!("[[{cell},{}]]", limit.0.cast_signed());
@@ -127,11 +128,16 @@ impl<'a> Group<'a> {
         (charges, who): (Charges<'_>, &[u8]),
         end: Option<&Full<'_>>,
     ) -> rusqlite::Result<()> {
-        self.charges(end.map_or(charges, |end| end.charges), end.is_some());
-        let end = end.and_then(|end| match &end.row {
-            Row::End(end) => Some(end),
+        let end = end.and_then(|full| match &full.row {
+            Row::End(end) => Some((end, full.charges)),
             _ => None,
         });
+        match end {
+            None => self.charges(charges, false),
+            Some((end, _)) if end.is_short => self.used(charges, end)?,
+            Some((_, charges)) => self.charges(charges, true),
+        }
+        let end = end.map(|(end, _)| end);
         *self.latest = (*self.latest).max(end.map_or(row.now.time, |end| end.now.time));
         let kind = if end.is_none() { EntryKind::Reserve as i64 } else { WHOLE };
         let who = Names::read(who);
@@ -307,6 +313,20 @@ impl<'a> Group<'a> {
             [u64::from(cell), rule.cast_unsigned(), held, used]
         });
         charges::write(&mut self.text, numbers, if ended { 4 } else { 3 });
+    }
+
+    /// The same for charges as they were reserved, with what an end used of each.
+    fn used(&mut self, charges: Charges<'_>, end: &EndRow) -> rusqlite::Result<()> {
+        self.text.clear();
+        let mut is_known = true;
+        let numbers = charges.map(|RowCharge { cell, rule, held, .. }| {
+            let unit = self.rules.charge(rule).map(|charge| charge.unit);
+            is_known &= unit.is_some();
+            let used = unit.map_or(0, |unit| end.how.used((unit, held), &end.receipt.usage));
+            [u64::from(cell), rule.cast_unsigned(), held, used]
+        });
+        charges::write(&mut self.text, numbers, 4);
+        if is_known { Ok(()) } else { Err(unreadable()) }
     }
 
     fn other(&self, sql: &str) -> rusqlite::Result<CachedStatement<'_>> {

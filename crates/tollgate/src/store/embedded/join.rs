@@ -16,6 +16,11 @@ use crate::store::memory::End;
 /// block ends in it, and whoever reads from the middle of a ledger need not go back further.
 pub(super) const BLOCK: u64 = 4_096;
 
+/// Whether the row of a reservation may tell such an end too, by the numbers of both.
+pub(super) const fn may_join((begun, ended): (u64, u64), how: End) -> bool {
+    matches!(how, End::Settle | End::Estimate) && begun / BLOCK == ended / BLOCK
+}
+
 /// Joins what belongs together, group after group.
 #[derive(Debug, Default)]
 pub(super) struct Joiner {
@@ -54,8 +59,7 @@ impl Joiner {
             }
             Row::End(end) => {
                 let (begun, seq) = self.begun.remove(&end.id)?;
-                let is_settled = matches!(end.how, End::Settle | End::Estimate);
-                (is_settled && seq / BLOCK == end.seq / BLOCK).then_some(begun)
+                may_join((seq, end.seq), end.how).then_some(begun)
             }
             _ => None,
         }

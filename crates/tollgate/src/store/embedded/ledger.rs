@@ -6,12 +6,13 @@ use smallvec::SmallVec;
 
 use super::{
     grants::Ask,
+    join,
     queue::{Pending, Queue},
     row::{EndRow, Reserve, Row, RowCharge},
 };
 use crate::{
     Receipt, StoreError,
-    store::memory::{Holds, Journal, Record},
+    store::memory::{End, Holds, Journal, Record},
 };
 use tollgate_core::{Amounts, Attributes, Charge, ReservationId, Time};
 
@@ -53,14 +54,16 @@ impl Pending {
                 let (seq, now) = (self.number(), tollgate_core::Now::at(self.latest));
                 self.add(&Row::Renew { seq, id, now, expires });
             }
-            Record::End { id, now, how, usage, overrun, held } => {
-                let (seq, charges) = (self.number(), self.hold(held));
+            Record::End { id, now, how, usage, overrun, held, told_by } => {
+                let seq = self.number();
+                let is_short = self.may_be_short(told_by, how, seq);
+                let charges = if is_short { SmallVec::new() } else { self.hold(held) };
                 if *overrun != Amounts::default() {
                     // The row that tells the overrun.
                     self.number();
                 }
                 let receipt = Receipt { usage: *usage, overrun: *overrun };
-                let row = EndRow { seq, id, now, how, receipt, is_joined: false };
+                let row = EndRow { seq, id, now, how, receipt, is_short, is_joined: false };
                 self.entry(&Row::End(row), &charges, (None, now.time));
             }
             Record::EndSession { cell, limit, session, now } => {
@@ -81,6 +84,11 @@ impl Pending {
                 }
             }
         }
+    }
+
+    /// Whether an end will be joined with the row of its reservation, which tells its charges.
+    fn may_be_short(&self, told_by: u64, how: End, seq: u64) -> bool {
+        told_by > self.taken && join::may_join((told_by, seq), how)
     }
 
     /// Asks for what must be granted beside a hold.

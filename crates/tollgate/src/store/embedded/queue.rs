@@ -41,7 +41,7 @@ pub(super) struct Pending {
     /// The state of an account that is written down, one after the other.
     pub(super) state: Vec<u8>,
     /// The last entry of the batch that was taken last.
-    taken: u64,
+    pub(super) taken: u64,
     is_asleep: bool,
     is_urgent: bool,
     is_closed: bool,

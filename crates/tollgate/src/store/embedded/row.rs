@@ -77,7 +77,8 @@ pub(super) struct Reserve {
     pub(super) is_lost: bool,
 }
 
-/// An end; its charges are the same as were reserved, each with what was used.
+/// An end; its charges are the same as were reserved, each with what was used, or none where
+/// it is short.
 #[derive(Debug, Clone)]
 pub(super) struct EndRow {
     pub(super) seq: u64,
@@ -85,6 +86,9 @@ pub(super) struct EndRow {
     pub(super) now: Now,
     pub(super) how: End,
     pub(super) receipt: Receipt,
+    /// Whether its reservation is in the same group, and how much was used of each charge
+    /// follows from that and from the usage.
+    pub(super) is_short: bool,
     /// Whether its reservation's row of the ledger tells it.
     pub(super) is_joined: bool,
 }

@@ -101,6 +101,6 @@ impl Tables {
 }
 
 /// What there is no other way to say of rows that are not as they were made.
-fn unreadable() -> rusqlite::Error {
+pub(super) fn unreadable() -> rusqlite::Error {
     wrong(0, "a row that waits to be written can't be read".to_owned())
 }

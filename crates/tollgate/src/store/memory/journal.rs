@@ -82,6 +82,9 @@ pub enum Record<'a> {
         overrun: &'a Amounts,
         /// What had been held where, with what is charged now.
         held: Holds<'a>,
+        /// The number of the record that made it, if that is all that was told of it and its id
+        /// may not be asked for again; 0 otherwise.
+        told_by: u64,
     },
     /// A session ended before its time.
     EndSession {

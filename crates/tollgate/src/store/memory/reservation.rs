@@ -26,6 +26,8 @@ pub(super) struct Reservation {
     pub(super) keep: bool,
     /// Whether it expired: its slots are free and what it held counts as used.
     pub(super) expired: bool,
+    /// The number of the journal's record that tells all of it; 0 where several do.
+    pub(super) told_by: u64,
 }
 
 /// Where a cell is, as long as its number is still the one it had.
@@ -138,10 +140,18 @@ impl Shares<'_> {
 
     #[inline]
     fn whole(&self, charge: &Charge) -> u64 {
-        match (self.how, charge.unit) {
-            (End::Void, _) => 0,
-            (End::Expire, _) | (_, Unit::Requests) => charge.amount,
-            (End::Settle | End::Estimate, unit) => self.usage.of(unit),
+        self.how.used((charge.unit, charge.amount), self.usage)
+    }
+}
+
+impl End {
+    /// What is used of so much that was held of a unit.
+    #[inline]
+    pub(crate) fn used(self, (unit, held): (Unit, u64), usage: &Usage) -> u64 {
+        match (self, unit) {
+            (Self::Void, _) => 0,
+            (Self::Expire, _) | (_, Unit::Requests) => held,
+            (Self::Settle | Self::Estimate, unit) => usage.of(unit),
         }
     }
 }

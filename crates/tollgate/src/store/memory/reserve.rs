@@ -134,6 +134,7 @@ impl<J: Journal> Memory<J> {
         }
         let held = Holds { cells: &reservation.cells, charges: &[], added: &added, shares: None };
         self.journal.record(Record::Extend { id, now, more, held });
+        reservation.told_by = 0;
         reservation.demand = reservation.demand.plus(more);
         reservation.added.extend(added);
         let shadowed = obstacles.shadowed;
@@ -172,7 +173,7 @@ impl<J: Journal> Memory<J> {
             }
         }
         let Reservation { cells, charges, .. } = &*reservation;
-        self.journal.record(Record::Reserve {
+        reservation.told_by = self.journal.record(Record::Reserve {
             id: order.id,
             now,
             expires: order.expires,

@@ -238,8 +238,18 @@ impl<J: Journal> Memory<J> {
         }
         let hash = self.hash_id(id);
         self.next_expiry.fetch_min(expires.as_nanos(), Ordering::Relaxed);
-        let reservation =
-            Reservation { id, expires, demand, at, cells, charges, added, keep, expired };
+        let reservation = Reservation {
+            id,
+            expires,
+            demand,
+            at,
+            cells,
+            charges,
+            added,
+            keep,
+            expired,
+            told_by: 0,
+        };
         let mut shard = self.reservations_of(hash).lock();
         shard.insert(Box::new(reservation), hash, &|id| self.hash_id(id));
     }

@@ -70,6 +70,7 @@ impl<J: Journal> Memory<J> {
         reservation.expires = expires;
         self.next_expiry.fetch_min(expires.as_nanos(), Ordering::Relaxed);
         self.journal.record(Record::Renew { id, expires });
+        reservation.told_by = 0;
         Ok(())
     }
 
@@ -132,6 +133,7 @@ impl<J: Journal> Memory<J> {
         let receipt = Receipt { usage: reservation.demand, overrun: Amounts::default() };
         self.end_holds(reservation, End::Expire, &receipt, now);
         reservation.expired = true;
+        reservation.told_by = 0;
         reservation.expires = now.time.after(LATE);
     }
 
@@ -139,6 +141,7 @@ impl<J: Journal> Memory<J> {
         let mut locked = self.lock_cells(reservation);
         let now = locked.no_earlier(now);
         let Reservation { id, at, ref cells, ref charges, ref added, expired, .. } = *reservation;
+        let told_by = if reservation.keep { 0 } else { reservation.told_by };
         let shares = reservation.share_out(how, &receipt.usage);
         let ending = |nth, charge: &Charge, at| Ending {
             held: charge.amount,
@@ -170,7 +173,7 @@ impl<J: Journal> Memory<J> {
         }
         let held = Holds { cells, charges, added, shares: Some(&shares) };
         let Receipt { usage, overrun } = receipt;
-        self.journal.record(Record::End { id, now, how, usage, overrun, held });
+        self.journal.record(Record::End { id, now, how, usage, overrun, held, told_by });
     }
 
     /// Forgets idle cells of a few shards, and goes on with the next ones the next time.

@@ -65,9 +65,12 @@ enum Stand {
     Expired,
 }
 
-/// Rows as a store would record them, with numbers from this one on, each for itself: nothing ends
-/// or changes that has not begun.
-fn record(events: &[(u8, Event)], first: u64) -> Vec<Rows> {
+/// A row, what it holds, and who made it.
+type Made = (Row<'static>, Option<RowCharge>, Option<Attributes>);
+
+/// Rows as a store would record them, with numbers from this one on: nothing ends or changes that
+/// has not begun.
+fn record(events: &[(u8, Event)], first: u64) -> Vec<Made> {
     let mut all = Vec::new();
     let mut stands = [Stand::Free; 6];
     let mut seq = first;
@@ -81,10 +84,8 @@ fn record(events: &[(u8, Event)], first: u64) -> Vec<Rows> {
         let who = Attributes::new().with(Attribute::User, user);
         let now = Now::at(START.after(20 * MINUTE * nth as u32));
         let row = row(*event, (seq, ReservationId(u128::from(*id))), now, used);
-        let who = matches!(row, Row::Reserve(_)).then_some(&who);
-        let mut rows = Rows::default();
-        rows.add(&row, if has_charge { std::slice::from_ref(&charge) } else { &[] }, who);
-        all.push(rows);
+        let who = matches!(row, Row::Reserve(_)).then_some(who);
+        all.push((row, has_charge.then_some(charge), who));
         seq += if used > 10 { 2 } else { 1 };
     }
     all
@@ -119,7 +120,7 @@ fn row(event: Event, (seq, id): (u64, ReservationId), now: Now, used: u64) -> Ro
         Event::End { how, .. } => {
             let overrun = Amounts { cost: NanoUsd(used.saturating_sub(10)), ..Amounts::default() };
             let receipt = Receipt { usage: amounts, overrun };
-            Row::End(EndRow { seq, id, now, how, receipt, is_joined: false })
+            Row::End(EndRow { seq, id, now, how, receipt, is_short: false, is_joined: false })
         }
         Event::EndSession => Row::EndSession { seq, cell: 1, limit: LimitId(7), session: "s", now },
     }
@@ -138,7 +139,7 @@ fn written(events: &[(u8, Event)], first: u64, groups: &[usize]) -> Connection {
     write(connection, record(events, first), first, groups)
 }
 
-fn write(connection: Connection, rows: Vec<Rows>, first: u64, groups: &[usize]) -> Connection {
+fn write(connection: Connection, rows: Vec<Made>, first: u64, groups: &[usize]) -> Connection {
     connection.execute("INSERT INTO cells VALUES (1, 7, '')", []).expect("an account");
     let mut rules = Rules::default();
     rules.add(&connection, (RULE, charge(0))).expect("a rule");
@@ -149,11 +150,34 @@ fn write(connection: Connection, rows: Vec<Rows>, first: u64, groups: &[usize]) 
     let mut sizes = groups.iter().copied().cycle();
     while rows.peek().is_some() {
         let mut group = Rows::default();
+        let mut told = HashMap::new();
         let size = sizes.next().unwrap_or(1).max(1);
-        rows.by_ref().take(size).for_each(|mut row| group.append(&mut row));
+        for (mut row, charge, who) in rows.by_ref().take(size) {
+            shorten(&mut row, &mut told);
+            let is_short = matches!(&row, Row::End(end) if end.is_short);
+            let charge = charge.filter(|_| !is_short);
+            group.add(&row, charge.as_slice(), who.as_ref());
+        }
         tables.write(&mut group, &Due::default(), 0).expect("written");
     }
     tables.connection
+}
+
+/// Makes an end short, as a store does whose group has all that was told of its reservation.
+fn shorten(row: &mut Row<'_>, told: &mut HashMap<ReservationId, u64>) {
+    match row {
+        Row::Reserve(Reserve { id, seq, keep: false, is_lost: false, .. }) => {
+            told.insert(*id, *seq);
+        }
+        Row::End(end) => {
+            let begun = told.remove(&end.id);
+            end.is_short = begun.is_some_and(|begun| may_join((begun, end.seq), end.how));
+        }
+        Row::Reserve(Reserve { id, .. }) | Row::Extend { id, .. } | Row::Renew { id, .. } => {
+            told.remove(id);
+        }
+        _ => {}
+    }
 }
 
 fn entries(ledger: &Connection) -> Vec<Entry> {

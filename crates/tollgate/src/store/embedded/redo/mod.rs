@@ -57,7 +57,7 @@ struct Head {
 const HEAD: usize = ROOM;
 
 /// How rows are written: what another version has left is not taken for something else.
-const FORMAT: u64 = 1;
+const FORMAT: u64 = 2;
 
 /// What a file has at most; the writer commits instead of writing more.
 const MAX_BYTES: u64 = 1 << 28;

@@ -50,6 +50,9 @@ mod tag {
 /// The bit of an end's second byte that says that its reservation's row tells it.
 const JOINED: u8 = 0x80;
 
+/// The one that says that its charges are those of its reservation.
+const SHORT: u8 = 0x40;
+
 impl Iterator for Charges<'_> {
     type Item = RowCharge;
 
@@ -82,7 +85,7 @@ pub(super) fn write(
         }
         Row::End(row) => {
             bytes.put_u8(tag::END);
-            bytes.put_u8(row.how as u8);
+            bytes.put_u8(row.how as u8 | if row.is_short { SHORT } else { 0 });
             write_whose(bytes, row.seq, row.id, row.now);
             write_amounts(bytes, &row.receipt.usage);
             write_amounts(bytes, &row.receipt.overrun);
@@ -168,10 +171,11 @@ pub(super) fn read(mut bytes: &[u8]) -> Option<Full<'_>> {
         tag::END => {
             let marks = rest.try_get_u8().ok()?;
             let mut all = [End::Settle, End::Estimate, End::Void, End::Expire].into_iter();
-            let how = all.find(|known| *known as u8 == marks & !JOINED)?;
+            let how = all.find(|known| *known as u8 == marks & !(JOINED | SHORT))?;
             let (seq, id, now) = read_whose(rest)?;
             let receipt = Receipt { usage: read_amounts(rest)?, overrun: read_amounts(rest)? };
-            Row::End(EndRow { seq, id, now, how, receipt, is_joined: marks & JOINED != 0 })
+            let (is_short, is_joined) = (marks & SHORT != 0, marks & JOINED != 0);
+            Row::End(EndRow { seq, id, now, how, receipt, is_short, is_joined })
         }
         tag::EXTEND => {
             let (seq, id, now) = read_whose(rest)?;

@@ -53,16 +53,16 @@ fn row() -> impl Strategy<Value = Row<'static>> {
     let how = prop::sample::select(vec![End::Settle, End::Estimate, End::Void, End::Expire]);
     let whose = move || (any::<u64>(), id(), now());
     let reserve = (whose(), now(), amounts(), any::<[bool; 2]>());
-    let end = (whose(), how, amounts(), amounts());
+    let end = (whose(), how, amounts(), amounts(), any::<bool>());
     let limit = (any::<u64>(), any::<[String; 3]>());
     let key = || prop::sample::select(KEYS.to_vec());
     prop_oneof![
         4 => reserve.prop_map(|((seq, id, now), expires, demand, [keep, is_lost])| {
             Row::Reserve(Reserve { seq, id, now, expires: expires.time, demand, keep, is_lost })
         }),
-        4 => end.prop_map(|((seq, id, now), how, usage, overrun)| {
+        4 => end.prop_map(|((seq, id, now), how, usage, overrun, is_short)| {
             let receipt = Receipt { usage, overrun };
-            Row::End(EndRow { seq, id, now, how, receipt, is_joined: false })
+            Row::End(EndRow { seq, id, now, how, receipt, is_short, is_joined: false })
         }),
         1 => (whose(), amounts())
             .prop_map(|((seq, id, now), more)| Row::Extend { seq, id, now, more }),

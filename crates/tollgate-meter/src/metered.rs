@@ -96,7 +96,7 @@ impl Counts {
             requests: 1,
             input_tokens: self.input_tokens,
             output_tokens: self.output_tokens,
-            cost: price.map_or(NanoUsd(0), |price| price.cost(self)),
+            cost: price.map_or(NanoUsd(0), |price| price.of_request(self)),
             millis: self.millis,
         }
     }

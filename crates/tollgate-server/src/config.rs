@@ -20,6 +20,9 @@ pub(crate) struct PolicyArgs {
     /// A policy that comes with the program [env: TOLLGATE_PRESET]
     #[arg(long, value_name = "NAME")]
     pub(crate) preset: Option<String>,
+    /// The profile of the policy [env: TOLLGATE_ENV]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) profile: Option<String>,
 }
 
 /// Where the parts of a policy are.
@@ -93,7 +96,8 @@ pub(crate) fn sources(locations: &Locations) -> Result<Sources, Vec<PolicyError>
         }
         None => None,
     };
-    Ok(Sources { preset: locations.args.preset.clone(), file, environment, profile: None })
+    let PolicyArgs { preset, profile, .. } = locations.args.clone();
+    Ok(Sources { preset, file, environment, profile })
 }
 
 /// Errors and warnings as people read them, with the offending text underlined.
@@ -136,7 +140,7 @@ mod tests {
     fn locations(folder: &Path, policy: Option<&str>, variables: &[(&str, &str)]) -> Locations {
         let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
         Locations {
-            args: PolicyArgs { policy: policy.map(PathBuf::from), preset: None },
+            args: PolicyArgs { policy: policy.map(PathBuf::from), ..PolicyArgs::default() },
             folder: folder.to_owned(),
             environment: variables.iter().map(own).collect(),
         }

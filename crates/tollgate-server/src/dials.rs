@@ -11,7 +11,7 @@ use arc_swap::ArcSwap;
 use tollgate_core::{
     Attribute, Attributes, Dialed, Grant, LimitId, Policy, Time,
     dial::{Budget, Dial, History},
-    policy::{Limit, Tighten},
+    policy::{Limit, Pattern, Tighten},
 };
 
 use crate::{api::accounts, app::App, providers::Providers};
@@ -92,8 +92,8 @@ pub(crate) async fn look(app: &App) {
 fn history(providers: &Providers, limit: &Limit, now: Time) -> History {
     let conditions = limit.when.conditions().iter();
     let named = conditions.filter(|(attribute, _)| *attribute == Attribute::Provider);
-    let named: Vec<_> = named.flat_map(|(_, patterns)| patterns.iter()).collect();
-    let is_meant = |name: &str| named.is_empty() || named.iter().any(|it| it.matches(name));
+    let named: Vec<_> = named.map(|(_, patterns)| patterns).collect();
+    let is_meant = |name: &str| named.iter().all(|patterns| Pattern::allow(patterns, name));
     let meant = providers.all().filter(|provider| is_meant(&provider.name));
     meant.map(|provider| provider.guard.history(now)).fold(History::default(), |sum, one| History {
         calls: sum.calls + one.calls,

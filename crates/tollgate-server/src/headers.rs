@@ -84,6 +84,11 @@ pub(crate) const ATTEMPTS: HeaderName = HeaderName::from_static("x-tollgate-atte
 /// The header that tells how many tokens are held for what a provider may read beside the body.
 pub(crate) const OPEN_INPUT: HeaderName = HeaderName::from_static("x-tollgate-open-input");
 
+/// The header that tells when a task should end, RFC 3339 with milliseconds.
+pub(crate) const SOFT_DEADLINE: HeaderName = HeaderName::from_static("x-tollgate-soft-deadline");
+/// The header that tells when it is cut.
+pub(crate) const HARD_DEADLINE: HeaderName = HeaderName::from_static("x-tollgate-hard-deadline");
+
 /// The header that tells how long a request waited for its turn, in milliseconds.
 pub(crate) const WAITED_MS: HeaderName = HeaderName::from_static("x-tollgate-waited-ms");
 

@@ -5,6 +5,7 @@
 
 use std::sync::{Arc, LazyLock};
 
+use compact_str::CompactString;
 use http::{HeaderMap, HeaderName, header::AUTHORIZATION};
 use memchr::memmem::Finder;
 use tollgate_core::{Attribute, Attributes, Time};
@@ -83,7 +84,7 @@ const SIGNATURE: &str = "AWS4-HMAC-SHA256 ";
 /// The longest value of an identity header that is believed, in bytes.
 const MAX_VALUE_BYTES: usize = 256;
 
-static TRUSTED: [(HeaderName, Attribute); 7] = [
+static TRUSTED: [(HeaderName, Attribute); 8] = [
     (HeaderName::from_static("x-tollgate-user"), Attribute::User),
     (HeaderName::from_static("x-tollgate-session"), Attribute::Session),
     (HeaderName::from_static("x-tollgate-team"), Attribute::Team),
@@ -91,7 +92,11 @@ static TRUSTED: [(HeaderName, Attribute); 7] = [
     (HeaderName::from_static("x-tollgate-tag"), Attribute::Tag),
     (HeaderName::from_static("x-tollgate-task"), Attribute::Task),
     (HeaderName::from_static("x-tollgate-priority"), Attribute::Priority),
+    (HeaderName::from_static("x-tollgate-job"), JOB),
 ];
+
+/// Which piece of work a request belongs to.
+const JOB: Attribute = Attribute::Own(CompactString::const_new("job"));
 
 /// Finds out who asks, without a word about whether it may.
 ///

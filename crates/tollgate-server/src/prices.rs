@@ -5,7 +5,10 @@ use std::{collections::HashMap, num::NonZeroU64, sync::Arc};
 use foldhash::fast::RandomState;
 use tollgate_core::{
     Attribute, Attributes, Demand, Now, Policy, ReservationId, Time, Unit,
-    policy::settings::{self, ModelPrice, PricePerCall, PricePerMillion, PricePerMinute, Unpriced},
+    policy::{
+        Pattern,
+        settings::{self, ModelPrice, PricePerCall, PricePerMillion, PricePerMinute, Unpriced},
+    },
 };
 use tollgate_meter::{Fees, PaidTools, Price, PriceTable, Tool};
 
@@ -44,7 +47,9 @@ impl Prices {
                     Tool::Kept => its.kept_tools,
                 });
                 let seconds = its.minute.map(of_seconds);
-                Some(Arc::new(Price { fees, seconds, ..of_tokens(its.input, its.output) }))
+                let request = its.request.map_or(0, |PricePerCall(nanos)| nanos.0);
+                let tokens = of_tokens(its.input, its.output);
+                Some(Arc::new(Price { fees, seconds, request, ..tokens }))
             }
             Unpriced::Deny | Unpriced::Free | Unpriced::DenyWhenBudgeted => None,
         };
@@ -189,7 +194,7 @@ pub(crate) fn counts_a_model(policy: &Policy, who: &Attributes, units: &[Unit]) 
             && conditions.all(|(attribute, patterns)| {
                 let value = who.value(attribute);
                 *attribute == Attribute::Model
-                    || value.is_some_and(|value| patterns.iter().any(|it| it.matches(value)))
+                    || value.is_some_and(|value| Pattern::allow(patterns, value))
             })
     })
 }

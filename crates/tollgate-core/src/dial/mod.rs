@@ -86,15 +86,22 @@ impl Dial {
         u64::try_from(share).unwrap_or(amount).max(minimum).min(amount)
     }
 
+    /// The time for which a rate is, the longer the less is allowed; rounded up, and never for
+    /// ever.
+    fn of_pace(self, per: Duration) -> Duration {
+        let slower = per.as_nanos().saturating_mul(WHOLE.into());
+        let nanos = slower.div_ceil(self.0.max(STEP).into());
+        Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+    }
+
     /// So much of what a limit allows.
     #[must_use]
     pub fn of_measure(self, measure: &Measure, minimum: u64) -> Measure {
         let less = |amount: u64| self.of_amount(amount, minimum);
         match measure {
             Measure::Bucket { rate, per, burst } => {
-                // A bucket that is never refilled would never open again.
-                let rate = self.of_amount(*rate, 1);
-                Measure::Bucket { rate, per: *per, burst: less(*burst) }
+                // In longer time, since a rate may be one; never refilled, it would never open.
+                Measure::Bucket { rate: *rate, per: self.of_pace(*per), burst: less(*burst) }
             }
             Measure::Window { length, cap } => Measure::Window { length: *length, cap: less(*cap) },
             Measure::Period { calendar, cap } => {

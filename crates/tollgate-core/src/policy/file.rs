@@ -10,7 +10,7 @@ use super::{
     limits::{LaterRead, LimitEntry},
     settings::{
         Access, Cache, Estimates, Identity, Log, NamedModel, Prices, Provider, Sandbox, Server,
-        Session, Settings, StaticKey, Store,
+        Session, Settings, StaticKey, Store, Tasks,
     },
     values::Secret,
 };
@@ -25,7 +25,7 @@ pub(crate) struct File {
     /// Further environment variables, and what each sets.
     #[schemars(with = "BTreeMap<String, Declared>")]
     environment: Option<IgnoredAny>,
-    /// Overlays by name, one of which `TOLLGATE_ENV` chooses.
+    /// Overlays by name, one of which `--profile` or `TOLLGATE_ENV` chooses.
     #[schemars(with = "BTreeMap<String, Overlay>")]
     profile: Option<IgnoredAny>,
     /// The rules.
@@ -59,6 +59,8 @@ pub(crate) struct File {
     estimates: Estimates,
     /// Which answers are kept.
     cache: Cache,
+    /// How long background tasks may take.
+    tasks: Tasks,
     /// What is logged.
     log: Log,
 }
@@ -83,8 +85,9 @@ impl JsonSchema for Overlay {
 impl From<File> for Settings {
     fn from(file: File) -> Self {
         let File { server, store, identity, session, keys, api, admin, providers, .. } = file;
-        let File { models, sandbox, prices, estimates, cache, log, secret, .. } = file;
+        let File { models, sandbox, prices, estimates, cache, log, secret, tasks, .. } = file;
         let whom = Self { identity, session, secret, keys, api, admin, ..Self::default() };
-        Self { server, store, providers, models, sandbox, prices, estimates, cache, log, ..whom }
+        let rest = Self { sandbox, prices, estimates, cache, tasks, log, ..whom };
+        Self { server, store, providers, models, ..rest }
     }
 }

@@ -23,7 +23,8 @@ pub struct Sources {
     pub file: Option<(String, String)>,
     /// Environment variables.
     pub environment: Environment,
-    /// The profile to choose; `TOLLGATE_ENV` if not given.
+    /// The profile to choose; what `TOLLGATE_ENV` or a variable of the policy's names if not
+    /// given.
     pub profile: Option<String>,
 }
 
@@ -35,7 +36,7 @@ impl Sources {
     pub fn load(&self) -> Result<Config, Vec<PolicyError>> {
         let mut findings = Findings::default();
         let layers = self.layers().map_err(distinct)?;
-        let profile = self.profile.as_deref().or_else(|| self.environment.value("TOLLGATE_ENV"));
+        let profile = self.profile.as_deref().or_else(|| self.named_profile(&layers));
         let chosen = profile.and_then(|name| layers.profiles.get(name));
         if let (Some(name), None) = (profile, chosen) {
             missing_profile(name, &layers, &mut findings);
@@ -54,6 +55,13 @@ impl Sources {
             }),
             _ => Err(distinct(findings.errors)),
         }
+    }
+
+    /// The profile that the environment names: `TOLLGATE_ENV`, or a variable of the policy's.
+    fn named_profile(&self, layers: &Layers) -> Option<&str> {
+        let mut declared = layers.declared.iter().filter(|(_, (declared, _))| declared.profile);
+        let named = || declared.find_map(|(name, _)| self.environment.value(name));
+        self.environment.value("TOLLGATE_ENV").or_else(named)
     }
 
     /// The layers with a profile and the environment laid over them.

@@ -3,10 +3,12 @@
 /// The preset that serves where neither preset nor file is named.
 pub(crate) const DEFAULT: &str = "default";
 
-const PRESETS: [(&str, &str); 4] = [
+const PRESETS: [(&str, &str); 6] = [
     (DEFAULT, include_str!("../../../../policies/default.toml")),
     ("assistant", include_str!("../../../../policies/assistant.toml")),
     ("endpoint", include_str!("../../../../policies/endpoint.toml")),
+    ("pipeline", include_str!("../../../../policies/pipeline.toml")),
+    ("team", include_str!("../../../../policies/team.toml")),
     ("workshop", include_str!("../../../../policies/workshop.toml")),
 ];
 

@@ -59,9 +59,11 @@ fn a_service_that_fails_is_asked_less() {
 #[test]
 fn all_of_a_measure_is_dialed() {
     let half = Dial::of(&tighten(0.0, 0.9), &budget(500, DAY), WELL);
-    let bucket = |rate, burst| Measure::Bucket { rate, per: HOUR, burst };
-    assert_eq!(half.of_measure(&bucket(10, 5), 1), bucket(5, 3));
-    assert_eq!(half.of_measure(&bucket(1, 1), 0), bucket(1, 1), "it would never refill");
+    let bucket = |per, burst| Measure::Bucket { rate: 1, per, burst };
+    assert_eq!(half.of_measure(&bucket(HOUR, 5), 1), bucket(2 * HOUR, 3));
+    let none = Dial::of(&tighten(0.0, 0.9), &budget(0, DAY), WELL);
+    let slowest = bucket(1_000 * HOUR, 0);
+    assert_eq!(none.of_measure(&bucket(HOUR, 5), 0), slowest, "it is refilled all the same");
     let window = |cap| Measure::Window { length: HOUR, cap };
     assert_eq!(half.of_measure(&window(9), 1), window(5));
     assert_eq!(half.of_measure(&window(9), 7), window(7));

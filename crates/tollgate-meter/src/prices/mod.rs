@@ -25,6 +25,8 @@ pub struct Price {
     pub output_audio: Option<u64>,
     /// Seconds of audio.
     pub seconds: Option<u64>,
+    /// What each request costs beside what it uses, in nano-dollars.
+    pub request: u64,
     /// What calls of the provider's own tools cost, in nano-dollars each.
     pub fees: Fees,
     /// Prices of long requests, by rising threshold.
@@ -92,7 +94,12 @@ impl Price {
         self.max_input_tokens.filter(is_meant)
     }
 
-    /// What this usage costs.
+    /// What a request of this usage costs.
+    pub fn of_request(&self, counts: &Counts) -> NanoUsd {
+        NanoUsd(self.cost(counts).0.saturating_add(self.request))
+    }
+
+    /// What this usage costs by itself.
     pub fn cost(&self, counts: &Counts) -> NanoUsd {
         let prices = self.tokens_above(counts.input_tokens);
         let written = counts.cache_write_tokens;

@@ -183,6 +183,7 @@ impl FromStr for Row {
                 input_audio: number(8)?,
                 output_audio: number(9)?,
                 seconds: number(10)?,
+                request: 0,
                 max_input_tokens: number(11)?,
                 max_output_tokens: number(12)?,
                 fees,

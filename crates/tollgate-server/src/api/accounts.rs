@@ -5,7 +5,7 @@ use smallvec::{SmallVec, smallvec};
 use tollgate::{Store as _, StoreError};
 use tollgate_core::{
     Attribute, Attributes, Charge, Demand, Group, Now, Order, ReservationId, ScopeId, Standing,
-    policy::{Limit, Measure},
+    policy::{Limit, Measure, Pattern},
 };
 
 use crate::{app::App, live::Live};
@@ -67,7 +67,7 @@ pub(crate) fn active_sessions(common: &[Account<'_>]) -> Option<u64> {
 
 fn may_apply(limit: &Limit, who: &Attributes) -> bool {
     limit.when.conditions().iter().all(|(attribute, patterns)| match who.value(attribute) {
-        Some(value) => patterns.iter().any(|pattern| pattern.matches(value)),
+        Some(value) => Pattern::allow(patterns, value),
         None => !KNOWN.contains(attribute),
     })
 }

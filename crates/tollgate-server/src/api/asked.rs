@@ -125,7 +125,14 @@ impl Asked {
     /// where it does not say so itself.
     pub(super) fn demand(&self, rate: Option<&Rate>) -> Demand {
         let asked = self.demand.unwrap_or_default();
-        Demand { requests: asked.requests.map_or(1, |Count(n)| n), ..asked.demand(rate) }
+        let requests = asked.requests.map_or(1, |Count(n)| n);
+        let demand = asked.demand(rate);
+        if asked.usd.is_some() {
+            return Demand { requests, ..demand };
+        }
+        let each = rate.and_then(Rate::price).map_or(0, |price| price.request);
+        let NanoUsd(used) = demand.cost;
+        Demand { requests, cost: NanoUsd(used.saturating_add(each.saturating_mul(requests))), ..demand }
     }
 
     /// The price of the model that is asked for; nothing where none is named or the cost is

@@ -14,6 +14,7 @@ use parking_lot::Mutex;
 use tollgate::Present;
 use tollgate_core::{Amounts, Attributes, Demand, ReservationId, Time};
 
+use super::deadlines::Deadlines;
 use crate::prices::Rate;
 
 /// The permits of `/v1`.
@@ -33,6 +34,8 @@ pub(super) struct Held {
     pub(super) rate: Option<Rate>,
     /// When it expires unless it is renewed.
     pub(super) expires: Time,
+    /// How long the task may take that it is for.
+    pub(super) deadlines: Deadlines,
     /// What was answered when it was given.
     pub(super) answer: Bytes,
     /// It runs until it ends or expires.
@@ -48,6 +51,8 @@ pub(super) struct Known {
     pub(super) demand: Demand,
     /// What its tokens cost.
     pub(super) rate: Option<Rate>,
+    /// How long the task may take that it is for.
+    pub(super) deadlines: Deadlines,
     /// How it ended, if it did.
     pub(super) ended: Option<How>,
 }
@@ -122,6 +127,7 @@ impl HeldPermits {
             attributes: held.attributes.clone(),
             demand: held.demand,
             rate: held.rate.clone(),
+            deadlines: held.deadlines,
             ended: *ended,
         })
     }
@@ -216,6 +222,7 @@ mod tests {
             demand: Demand::ONE_REQUEST,
             rate: None,
             expires,
+            deadlines: Deadlines::default(),
             answer: Bytes::new(),
             running: None,
         }

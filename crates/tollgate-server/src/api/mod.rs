@@ -9,6 +9,7 @@ pub(crate) mod accounts;
 mod aliases;
 mod asked;
 mod cache;
+mod deadlines;
 mod health;
 mod held;
 mod input;

@@ -19,6 +19,7 @@ use uuid::Uuid;
 use super::{
     Api, Instant, Problem, Shared, admitted,
     asked::Asked,
+    deadlines::{Deadlines, DeadlinesShown},
     held::{Before, Held},
     input::Input,
     shown::LimitShown,
@@ -41,6 +42,8 @@ pub(super) struct Permit {
     waited_ms: u64,
     /// When it ends by itself unless it is renewed.
     expires_at: Instant,
+    #[serde(flatten)]
+    deadlines: DeadlinesShown,
     /// Where the limits that it is charged to stand now.
     limits: Vec<LimitShown>,
 }
@@ -84,12 +87,22 @@ pub(super) async fn create(
         }
         problem.into_response()
     })?;
-    let expires = now.time.after(api.app.gate.hold());
+    let (asked_at, hold) = (now, api.app.gate.hold());
+    let limits = |now: Now| Deadlines::of(&live.settings.tasks, &who, now);
+    let expires = limits(now).cap(now.time.after(hold));
     let mut order = live.policy.order(id, &who, &demand, now, expires);
     (order.report, order.keep) = (true, true);
     let entering = api.app.gate.enter_order(Arc::clone(&live.policy), order, asked.patience(), now);
     let (waited, admission) = api.granted(Box::pin(entering), &who).await?;
     let now = api.app.gate.clock().now();
+    let deadlines = limits(now);
+    let expires = if now.time == asked_at.time {
+        expires
+    } else {
+        // Its task begins when its turn has come.
+        let from_now = deadlines.cap(now.time.after(hold)).max(expires);
+        api.app.gate.store().renew(id, from_now, now).await.map_or(expires, |()| from_now)
+    };
     // Whoever is told yes may spend at once, so the hold must outlive a crash from here on.
     if let Err(error) = api.app.gate.store().durable().await {
         let _ = api.app.gate.store().void(id, now).await;
@@ -100,6 +113,7 @@ pub(super) async fn create(
         id: uuid(id),
         waited_ms: u64::try_from(waited.as_millis()).unwrap_or(u64::MAX),
         expires_at: Instant::new(expires, now),
+        deadlines: deadlines.shown(now),
         limits: LimitShown::all(&admission.standings, &live.policy, now),
     };
     let answer = Bytes::from(serde_json::to_vec(&permit).unwrap_or_default());
@@ -108,7 +122,9 @@ pub(super) async fn create(
     headers::set(response.headers_mut(), headers::REQUEST_ID, Some(uuid(id).to_string()));
     headers::tell_waited(response.headers_mut(), waited);
     let running = Some(api.app.metrics.running(who.value(&Attribute::User)));
-    let held = Held { fingerprint, attributes: who, demand, rate, expires, answer, running };
+    let attributes = who;
+    let held =
+        Held { fingerprint, attributes, demand, rate, expires, deadlines, answer, running };
     match api.held.insert(id, held, now.time) {
         Some(before) => again(before).map_err(IntoResponse::into_response),
         None => {

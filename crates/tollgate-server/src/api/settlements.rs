@@ -7,13 +7,14 @@ use axum::{
 };
 use serde::{Deserialize, Serialize};
 use tollgate::{Receipt, Store as _, StoreError};
-use tollgate_core::{Amounts, Demand, NanoUsd, ReservationId, Usage};
+use tollgate_core::{Amounts, Demand, NanoUsd, Now, ReservationId, Usage};
 use tollgate_meter::Counts;
 use uuid::Uuid;
 
 use super::{
     Api, Instant, Problem, Shared, admitted,
     asked::Amount,
+    deadlines::{Deadlines, DeadlinesShown},
     held::{How, Known},
     input::{Count, Dollars, Input, Millis, PermitId},
     uuid, would_refuse,
@@ -27,6 +28,8 @@ pub(super) struct Alive {
     /// When it ends by itself unless it is renewed; not told where it did not change.
     #[serde(skip_serializing_if = "Option::is_none")]
     expires_at: Option<Instant>,
+    #[serde(flatten)]
+    deadlines: DeadlinesShown,
 }
 
 /// A permit that has ended.
@@ -77,8 +80,9 @@ pub(super) async fn extend(
     PermitId(id): PermitId,
     Input(amount): Input<Amount>,
 ) -> Result<Json<Alive>, Response> {
-    let known = api.held.known(id);
-    alive(known.as_ref()).map_err(IntoResponse::into_response)?;
+    let (known, now) = (api.held.known(id), api.app.gate.clock().now());
+    alive(known.as_ref(), now).map_err(IntoResponse::into_response)?;
+    let deadlines = Known::deadlines(known.as_ref());
     let more = amount.demand(known.as_ref().and_then(|known| known.rate.as_ref()));
     if more == Amounts::default() {
         let nothing = Problem::invalid(
@@ -87,13 +91,12 @@ pub(super) async fn extend(
         return Err(nothing.into_response());
     }
     let live = api.app.live();
-    let now = api.app.gate.clock().now();
     let decided = api.app.gate.store().extend(id, &more, now).await;
     let decided = decided.map_err(|error| Problem::from(error).into_response())?;
     let who = known.map(|known| known.attributes).unwrap_or_default();
     admitted(decided, &live, now).map_err(|no| would_refuse(&no, &who))?;
     api.held.extended(id, &more);
-    Ok(Json(Alive { id: uuid(id), expires_at: None }))
+    Ok(Json(Alive { id: uuid(id), expires_at: None, deadlines: deadlines.shown(now) }))
 }
 
 /// Keeps a permit from expiring for another while.
@@ -109,12 +112,14 @@ pub(super) async fn renew(
     State(api): State<Shared>,
     PermitId(id): PermitId,
 ) -> Result<Json<Alive>, Problem> {
-    alive(api.held.known(id).as_ref())?;
-    let now = api.app.gate.clock().now();
-    let expires = now.time.after(api.app.gate.hold());
+    let (known, now) = (api.held.known(id), api.app.gate.clock().now());
+    alive(known.as_ref(), now)?;
+    let deadlines = Known::deadlines(known.as_ref());
+    let expires = deadlines.cap(now.time.after(api.app.gate.hold()));
     api.app.gate.store().renew(id, expires, now).await?;
     api.held.renewed(id, expires);
-    Ok(Json(Alive { id: uuid(id), expires_at: Some(Instant::new(expires, now)) }))
+    let expires_at = Some(Instant::new(expires, now));
+    Ok(Json(Alive { id: uuid(id), expires_at, deadlines: deadlines.shown(now) }))
 }
 
 /// Ends a permit with what was really used. Again, it changes nothing and answers the same.
@@ -189,11 +194,21 @@ pub(super) async fn void(
 
 /// # Errors
 /// When the permit is known to have ended.
-fn alive(known: Option<&Known>) -> Result<(), Problem> {
+fn alive(known: Option<&Known>, now: Now) -> Result<(), Problem> {
     match known.and_then(|known| known.ended) {
+        None if Known::deadlines(known).are_over(now) => Err(Problem::conflict(
+            "The hard time limit of this permit's task is over: settle it, and make a new one.",
+        )),
         None => Ok(()),
         Some(How::Settled) => Err(Problem::conflict("This permit was settled: make a new one.")),
         Some(How::Voided) => Err(Problem::conflict("This permit was voided: make a new one.")),
+    }
+}
+
+impl Known {
+    /// How long its task may take, as far as that is known.
+    fn deadlines(known: Option<&Self>) -> Deadlines {
+        known.map(|known| known.deadlines).unwrap_or_default()
     }
 }
 
@@ -217,7 +232,12 @@ impl Used {
         let says_tokens = self.input_tokens.or(self.output_tokens).is_some();
         let price = rate.and_then(Rate::price).filter(|_| says_tokens || self.seconds.is_some());
         let counts = Counts { millis, ..Counts::tokens(input_tokens, output_tokens) };
-        let implied = || price.map_or(demand.cost, |price| price.cost(&counts));
+        let implied = || {
+            price.map_or(demand.cost, |price| {
+                let each = price.request.saturating_mul(demand.requests);
+                NanoUsd(price.cost(&counts).0.saturating_add(each))
+            })
+        };
         let cost = self.usd.map_or_else(implied, |Dollars(usd)| usd);
         Usage { requests: demand.requests, input_tokens, output_tokens, cost, millis }
     }

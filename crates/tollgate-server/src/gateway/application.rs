@@ -49,6 +49,7 @@ pub(super) async fn answer(
         exchange.who.set(Attribute::Task, task.as_str());
     }
     exchange.who.set(Attribute::named("method"), incoming.head.method.as_str());
+    exchange.limits = TimeLimits::of(&exchange.live.settings.tasks, &exchange.who).on(route);
     // Where nobody says which requests begin sessions, all do.
     let usual =
         if provider.routes.all().is_empty() { SessionUse::Register } else { SessionUse::Touch };
@@ -81,7 +82,7 @@ async fn pass(
     ticket.guard(leave);
     let begun = visit.admitted(exchange, &ticket.permit().admission().standings);
     visit::strip_cookie(&mut head.headers);
-    let (limits, name) = (TimeLimits::of(route), route_name(exchange));
+    let (limits, name) = (exchange.limits, route_name(exchange));
     let sent = clock.now();
     let entry = exchange.entry.clone();
     let send = Arc::clone(&provider).send_telling(head, target, body, entry, |it| limits.tell(it));

@@ -294,9 +294,10 @@ impl Plan {
         }
     }
 
-    /// What its calls of the provider's own tools cost at most.
+    /// What it costs by itself, and its calls of the provider's own tools at most.
     fn fees(&self, price: Option<&Price>) -> NanoUsd {
-        price.map_or(NanoUsd(0), |price| price.fees.held(&self.calls))
+        let all = |price: &Price| price.fees.held(&self.calls).0.saturating_add(price.request);
+        NanoUsd(price.map_or(0, all))
     }
 
     /// Makes it fit what is left where it was refused, if there is a smaller way to begin.

@@ -12,8 +12,8 @@ use tollgate_core::{
 };
 
 use super::{
-    forward::Entry, found, live::Call, open::Spare, patience::patience, planner::Planner, query,
-    ticket::Ticket,
+    forward::Entry, found, limits::TimeLimits, live::Call, open::Spare, patience::patience,
+    planner::Planner, query, ticket::Ticket,
 };
 use crate::{
     app::App,
@@ -46,6 +46,8 @@ pub(super) struct Exchange {
     pub(super) entry: Entry,
     /// How long the caller is ready to wait.
     pub(super) patience: Patience,
+    /// How long it may take, where it is a task or its route says so.
+    pub(super) limits: TimeLimits,
     /// The reservation's id, once there is one.
     id: Option<ReservationId>,
     /// The provider that the request's path names.
@@ -140,6 +142,7 @@ impl Exchange {
             key: None,
             entry: Entry::default(),
             patience: Patience::POLICY,
+            limits: TimeLimits::default(),
             id: None,
         }
     }
@@ -160,6 +163,7 @@ impl Exchange {
         (self.who, self.key) = (who, key);
         self.patience = patience(&incoming.head.headers, self.arrived.wall);
         self.who.set(Attribute::Provider, self.provider.name.clone());
+        self.limits = TimeLimits::of(&self.live.settings.tasks, &self.who);
         self.entry = self.entry(&incoming.head.headers)?;
         let is_ours = |key: &str| identity::key_in(key).is_some();
         if in_query.is_some_and(|key| is_ours(&key) || !self.provider.passes_callers(&self.entry)) {
@@ -251,6 +255,7 @@ impl Exchange {
         match decided {
             Ok(Verdict::Admit(permit)) => {
                 self.id = Some(permit.id());
+                self.limits.begin(self.app.gate.clock().now());
                 Ok(Ticket::new(self, permit, model, rate))
             }
             Ok(Verdict::Refuse(refused)) => Err(Stop::Refused(Box::new(refused))),
@@ -297,6 +302,7 @@ impl Exchange {
             headers.insert(headers::OPEN_INPUT, self.spare.tokens.into());
         }
         headers::tell_waited(headers, permit.waited());
+        self.limits.mark(headers, now);
         let mut buffer = uuid::Uuid::encode_buffer();
         headers.insert(headers::REQUEST_ID, id_value(id_text(permit.id(), &mut buffer)));
     }

@@ -14,7 +14,7 @@ use http::{
 use http_body::{Frame, SizeHint};
 use tollgate_core::Time;
 
-use super::body::Sent;
+use super::{body::Sent, limits::Limited};
 use crate::{
     credentials::{Credentials, Key, Payload},
     net::{self, Body, Drain, Line, TooLong, Tunnel, UpstreamBody, UpstreamError},
@@ -28,6 +28,8 @@ use crate::{
 pub(super) enum ProviderBody {
     Remote(UpstreamBody),
     Sandbox(SandboxBody),
+    /// One of the others, which ends in time.
+    Limited(Box<Limited<Self>>),
 }
 
 /// What lets a request in, beside what the policy has for its provider.
@@ -194,6 +196,7 @@ impl http_body::Body for ProviderBody {
             Self::Sandbox(body) => {
                 Pin::new(body).poll_frame(cx).map_err(|error| UpstreamError::Cut(error.into()))
             }
+            Self::Limited(body) => Pin::new(&mut **body).poll_frame(cx).map_err(Limited::error),
         }
     }
 
@@ -201,6 +204,7 @@ impl http_body::Body for ProviderBody {
         match self {
             Self::Remote(body) => body.is_end_stream(),
             Self::Sandbox(body) => body.is_end_stream(),
+            Self::Limited(body) => body.is_end_stream(),
         }
     }
 
@@ -208,6 +212,7 @@ impl http_body::Body for ProviderBody {
         match self {
             Self::Remote(body) => body.size_hint(),
             Self::Sandbox(body) => body.size_hint(),
+            Self::Limited(body) => body.size_hint(),
         }
     }
 }

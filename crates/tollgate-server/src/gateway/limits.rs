@@ -1,4 +1,4 @@
-//! Limits of time: a request is told when it should end, and cut when it must.
+//! Limits of time: who asks is told when the work should end, and it is cut when it must.
 
 use std::{
     future::Future,
@@ -9,12 +9,20 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName, Response};
 use http_body::{Frame, SizeHint};
 use tokio::time::Sleep;
-use tollgate_core::policy::settings::Route;
+use tollgate_core::{
+    Attribute, Attributes, Now,
+    policy::settings::{Route, Tasks},
+};
 
-use crate::net::BoxError;
+use super::{exchange::Exchange, forward::ProviderBody};
+use crate::{
+    headers,
+    net::{BoxError, TooLong, UpstreamError},
+    refusal::rfc3339,
+};
 
 /// Seconds after which the work should end by itself.
 const SOFT: HeaderName = HeaderName::from_static("x-tollgate-soft-time-limit");
@@ -26,6 +34,8 @@ const HARD: HeaderName = HeaderName::from_static("x-tollgate-hard-time-limit");
 pub(super) struct TimeLimits {
     soft: Option<Duration>,
     hard: Option<Duration>,
+    /// When it was admitted.
+    begun: Option<Now>,
 }
 
 /// A request that was cut.
@@ -49,9 +59,39 @@ struct Clock {
 }
 
 impl TimeLimits {
-    pub(super) fn of(route: Option<&Route>) -> Self {
-        let soft = route.and_then(|route| route.soft_time_limit);
-        Self { soft, hard: route.and_then(|route| route.hard_time_limit) }
+    /// Those of a task, if it is one.
+    pub(super) fn of(tasks: &Tasks, who: &Attributes) -> Self {
+        let (soft, hard) = tasks.limits_of(who);
+        Self { soft, hard, begun: None }
+    }
+
+    /// Those of a route before these, where it has any.
+    pub(super) fn on(self, route: Option<&Route>) -> Self {
+        let own = route.map(|route| (route.soft_time_limit, route.hard_time_limit));
+        match own.filter(|(soft, hard)| soft.is_some() || hard.is_some()) {
+            Some((soft, hard)) => Self { soft, hard, ..self },
+            None => self,
+        }
+    }
+
+    /// It runs from now on, if it does not already.
+    pub(super) fn begin(&mut self, now: Now) {
+        self.begun.get_or_insert(now);
+    }
+
+    const fn are_none(&self) -> bool {
+        self.soft.is_none() && self.hard.is_none()
+    }
+
+    /// Tells the caller.
+    pub(super) fn mark(&self, headers: &mut HeaderMap, now: Now) {
+        let Some(begun) = self.begun else { return };
+        let limits =
+            [(headers::SOFT_DEADLINE, self.soft), (headers::HARD_DEADLINE, self.hard)];
+        for (name, limit) in limits {
+            let at = limit.and_then(|limit| rfc3339(begun.time.after(limit), now));
+            headers::set(headers, name, at);
+        }
     }
 
     /// Tells the application.
@@ -97,6 +137,44 @@ impl TimeLimits {
         let soft = self.soft.filter(|soft| *soft > elapsed).map(after);
         let hard = self.hard.map(|hard| (after(hard), hard));
         Limited { body, clock: Clock { soft, hard, route: route.into() } }
+    }
+}
+
+impl Exchange {
+    /// Waits for a provider's answer within the limits of time of its task, which hold for the
+    /// answer's body too.
+    ///
+    /// # Errors
+    /// When there is no answer, or none in time.
+    pub(super) async fn within(
+        &self,
+        answering: impl Future<Output = Result<Response<ProviderBody>, UpstreamError>>,
+    ) -> Result<Response<ProviderBody>, UpstreamError> {
+        let limits = self.limits;
+        if limits.are_none() {
+            return answering.await;
+        }
+        let clock = self.app.gate.clock();
+        let elapsed = || limits.begun.map_or(Duration::ZERO, |it| clock.now().time.since(it.time));
+        let task = self.who.value(&Attribute::Task).unwrap_or_default();
+        let answered = limits.hold(elapsed(), task, answering).await;
+        let response =
+            answered.map_err(|Cut(hard)| UpstreamError::Timeout(TooLong::Task(hard)))??;
+        let elapsed = elapsed();
+        Ok(response.map(|body| ProviderBody::Limited(Box::new(limits.limit(body, elapsed, task)))))
+    }
+}
+
+impl Limited<ProviderBody> {
+    /// What ended it, as what ends a provider's answers.
+    pub(super) fn error(error: BoxError) -> UpstreamError {
+        match error.downcast::<Cut>() {
+            Ok(cut) => UpstreamError::Timeout(TooLong::Task(cut.0)),
+            Err(error) => match error.downcast::<UpstreamError>() {
+                Ok(error) => *error,
+                Err(other) => UpstreamError::Cut(other),
+            },
+        }
     }
 }
 

@@ -79,7 +79,8 @@ async fn unmetered(exchange: &mut Exchange, incoming: Incoming) -> Result<Respon
     ticket.guard(pass);
     // A signature is good for minutes, and a turn may take longer to come.
     let entry = exchange.signed_entry(&whole).await;
-    let response = match Arc::clone(&provider).send(head, target, body, entry).await {
+    let sending = Arc::clone(&provider).send(head, target, body, entry);
+    let response = match exchange.within(Box::pin(sending)).await {
         Ok(response) => response,
         Err(error) => {
             ticket.ended(judged::of_error(&error).end);

@@ -92,7 +92,8 @@ impl Try<'_> {
         let sent = clock.now();
         let ask =
             |headers: &mut HeaderMap| self.asked.call.iter().for_each(|call| call.ask(headers));
-        let answered = provider.send_telling(head, uri, net::full(body), entry, ask).await;
+        let sending = provider.send_telling(head, uri, net::full(body), entry, ask);
+        let answered = self.exchange.within(Box::pin(sending)).await;
         let came = clock.now();
         let response = match answered {
             Ok(response) => response,

@@ -90,6 +90,8 @@ pub(super) fn settings(tree: &Node, settings: &Settings, findings: &mut Findings
         findings.errors.push(PolicyError::new(message).at(&at("sandbox", "limit_window")));
     }
     cache(settings, at, findings);
+    let tasks = (settings.tasks.soft_time_limit, settings.tasks.hard_time_limit);
+    routes::limits_of_time(tasks, tree.child("tasks").unwrap_or(tree), "tasks", findings);
     exposed(settings, &at("server", "listen"), &at("identity", "trust_headers"), findings);
 }
 

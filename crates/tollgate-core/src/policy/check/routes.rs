@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::policy::{
     PolicyError,
     limits::Findings,
-    settings::{Dialect, Provider, Route, SessionUse},
+    settings::{Dialect, Provider, SessionUse},
     tree::Node,
 };
 
@@ -31,7 +31,8 @@ pub(super) fn check(tree: &Node, name: &str, provider: &Provider, findings: &mut
     let nodes = node.child("routes").map(Node::list).unwrap_or_default();
     for (place, (route, node)) in routes.iter().zip(nodes).enumerate() {
         let told = format!("providers.{name}.routes.{}", place + 1);
-        limits_of_time(route, node, &told, findings);
+        let limits = (route.soft_time_limit, route.hard_time_limit);
+        limits_of_time(limits, node, &told, findings);
         if route.session == SessionUse::Register && !sessions {
             let message = format!("`{told}` begins sessions, and no limit counts them");
             let warning = PolicyError::warning(message).at(node.value_origin("session"));
@@ -46,9 +47,14 @@ pub(super) fn check(tree: &Node, name: &str, provider: &Provider, findings: &mut
     }
 }
 
-fn limits_of_time(route: &Route, node: &Node, told: &str, findings: &mut Findings) {
-    let limits =
-        [("soft_time_limit", route.soft_time_limit), ("hard_time_limit", route.hard_time_limit)];
+/// Notes limits of time, a soft and a hard one, that make no sense.
+pub(super) fn limits_of_time(
+    (soft, hard): (Option<Duration>, Option<Duration>),
+    node: &Node,
+    told: &str,
+    findings: &mut Findings,
+) {
+    let limits = [("soft_time_limit", soft), ("hard_time_limit", hard)];
     let mut wrong = |key: &str, why: &str| {
         let message = format!("`{told}.{key}`: {why}");
         findings.errors.push(PolicyError::new(message).at(node.value_origin(key)));
@@ -58,7 +64,7 @@ fn limits_of_time(route: &Route, node: &Node, told: &str, findings: &mut Finding
             wrong(key, "it would be over at once: write a time above 0");
         }
     }
-    if let (Some(soft), Some(hard)) = (route.soft_time_limit, route.hard_time_limit)
+    if let (Some(soft), Some(hard)) = (soft, hard)
         && soft >= hard
     {
         wrong("soft_time_limit", "it must be shorter than hard_time_limit, which cuts");

@@ -4,6 +4,7 @@
 //! [environment]
 //! RATE_LIMIT_PER_MINUTE = { set = "limits.user-minute.requests", as = "{}/minute" }
 //! RATE_LIMITING_ENABLED = { set = "limits.*.enabled" }
+//! MONTAGE_ENV = { profile = true }
 //! REDIS_HOST = { unused = "this version keeps its numbers in its own ledger" }
 //! ```
 
@@ -26,6 +27,9 @@ use crate::policy::{
 pub(crate) struct Declared {
     /// The value it sets, as `table.key` or `limits.NAME.key`; `*` stands for every name.
     pub(crate) set: Option<String>,
+    /// Whether it names the profile, where `TOLLGATE_ENV` does not.
+    #[serde(default)]
+    pub(crate) profile: bool,
     /// Why it sets nothing, where it is known and has no effect: whoever sets it is warned.
     pub(crate) unused: Option<String>,
     /// How the value is written, with `{}` for what the variable holds.
@@ -53,8 +57,8 @@ pub(crate) fn apply_declared(
     for (name, (declared, origin)) in declared {
         let variable = Origin::Variable(name.as_str().into());
         let value = environment.value(name);
-        match (&declared.set, &declared.unused) {
-            (Some(set), None) => {
+        match (&declared.set, declared.profile, &declared.unused) {
+            (Some(set), false, None) => {
                 let keys: Vec<&str> = set.split('.').collect();
                 let mut paths = Vec::new();
                 find(tree, &keys, &mut Vec::new(), &mut paths);
@@ -68,12 +72,14 @@ pub(crate) fn apply_declared(
                     tree.set(&path, given.clone(), &variable);
                 }
             }
-            (None, Some(why)) => {
+            // What it names was chosen before anything is set.
+            (None, true, None) => {}
+            (None, false, Some(why)) => {
                 let warning = || PolicyError::warning(format!("has no effect: {why}"));
                 findings.warnings.extend(value.map(|_| warning().at(&variable)));
             }
             _ => {
-                let message = "write either what it sets (`set`) or why it is `unused`";
+                let message = "write one of what it sets (`set`), `profile = true`, and why it is `unused`";
                 findings.errors.push(PolicyError::new(message).at(origin));
             }
         }

@@ -28,7 +28,7 @@ pub(crate) struct LimitEntry {
     #[serde(default = "yes")]
     pub(crate) enabled: bool,
     /// Attributes that a request must bear for it to apply, each with a text or a list of
-    /// texts, in which `*` stands for any run of characters.
+    /// texts, in which `*` stands for any run of characters; one with `!` before it is left out.
     #[serde(default)]
     pub(crate) when: BTreeMap<AttributeName, Texts>,
     /// Attributes for whose values it is kept apart; none keeps it for all together.
@@ -112,7 +112,10 @@ pub(crate) enum CountedBy {
 pub(crate) struct BucketForm {
     /// How much is refilled how often.
     pub(crate) rate: Rate,
-    /// How much it holds; by default as much as it is refilled with.
+    /// How much it holds, to which `burst` comes on top; if not given, `burst` is all.
+    pub(crate) tokens: Option<Decimal>,
+    /// How much it holds, or holds beside `tokens`; as much as it is refilled with if neither is
+    /// given.
     pub(crate) burst: Option<Decimal>,
     /// What it counts.
     #[serde(default = "requests")]

@@ -73,7 +73,7 @@ impl Said {
             }
             Self::Bucket(form) => {
                 let Rate { amount, every } = form.rate;
-                counted(form.unit, amount, every, CountedBy::Bucket, form.burst, zone)
+                bucket(form.unit, amount, every, (form.tokens, form.burst))
             }
             Self::Concurrency(cap) => Ok(Measure::Concurrency { cap: cap.count(Unit::Requests)? }),
             Self::Sessions(ShortOr::Short(max)) => sessions(*max, None),
@@ -104,26 +104,44 @@ fn counted(
     if burst.is_some() && by != CountedBy::Bucket {
         return Err("only a bucket has a burst: say kind = \"bucket\" or leave it out".to_owned());
     }
-    let count = amount.count(unit)?;
     match by {
-        CountedBy::Window => Ok(Measure::Window { length: length(every, "window")?, cap: count }),
+        CountedBy::Bucket => bucket(unit, amount, every, (None, burst)),
+        CountedBy::Window => {
+            Ok(Measure::Window { length: length(every, "window")?, cap: amount.count(unit)? })
+        }
         CountedBy::Period => {
             let period = every.period().ok_or_else(|| {
                 format!("`{every}` is no calendar period: write day, week, month or total, or kind = \"window\"")
             })?;
             Ok(Measure::Period {
                 calendar: Arc::new(Calendar::new(period, zone.clone())),
-                cap: count,
+                cap: amount.count(unit)?,
             })
         }
-        CountedBy::Bucket => {
-            if count == 0 {
-                return Err("a bucket that is never refilled is of no use: write a rate above 0, or concurrency = 0 to close".to_owned());
-            }
-            let burst = burst.map_or(Ok(count), |burst| burst.count(unit))?;
-            Ok(Measure::Bucket { rate: count, per: length(every, "bucket")?, burst })
-        }
     }
+}
+
+/// A bucket that holds so many tokens and a burst.
+fn bucket(
+    unit: Unit,
+    amount: Decimal,
+    every: Every,
+    (tokens, burst): (Option<Decimal>, Option<Decimal>),
+) -> Result<Measure, String> {
+    // What is no whole unit a second is one in more of them.
+    let (rate, times) = amount.count_in_parts(unit)?;
+    if rate == 0 {
+        return Err("a bucket that is never refilled is of no use: write a rate above 0, or concurrency = 0 to close".to_owned());
+    }
+    let per = length(every, "bucket")?
+        .checked_mul(times)
+        .ok_or_else(|| format!("a bucket is not refilled as slowly as {amount}/{every}"))?;
+    let held = [tokens, burst].into_iter().flatten().map(|it| it.count(unit));
+    let held = held.reduce(|one, other| Ok(one?.saturating_add(other?)));
+    let burst = held.unwrap_or_else(|| amount.count(unit).map_err(|_| {
+        format!("{amount} {unit} are no whole number: say how much the bucket holds with `burst`")
+    }))?;
+    Ok(Measure::Bucket { rate, per, burst })
 }
 
 fn length(every: Every, what: &str) -> Result<Duration, String> {

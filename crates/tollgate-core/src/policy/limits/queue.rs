@@ -171,7 +171,7 @@ impl JsonSchema for Urgency {
         json_schema!({
             "anyOf": [
                 { "type": "integer", "minimum": 0, "maximum": Priority::LEAST.level() },
-                { "type": "string", "pattern": "^(critical|high|normal|low|[0-9])$" },
+                { "type": "string", "pattern": "^(critical|high|normal|low|CRITICAL|HIGH|NORMAL|LOW|[0-9])$" },
             ],
         })
     }

@@ -16,6 +16,7 @@ mod route;
 mod sandbox;
 mod server;
 mod session;
+mod tasks;
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -39,6 +40,7 @@ pub use route::{Route, Routes, SessionUse};
 pub use sandbox::{LimitRefill, Outage, OutageFault, Sandbox};
 pub use server::{Alias, Log, LogFormat, LogLevel, Server, Store, StoreKind};
 pub use session::Session;
+pub use tasks::Tasks;
 
 /// All of a policy that is not a limit.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -78,6 +80,8 @@ pub struct Settings {
     pub estimates: Estimates,
     /// Which answers are kept.
     pub cache: Cache,
+    /// How long background tasks may take.
+    pub tasks: Tasks,
     /// What is logged.
     pub log: Log,
 }

@@ -46,6 +46,9 @@ pub struct Assumed {
     pub input: PricePerMillion,
     /// USD per million output tokens.
     pub output: PricePerMillion,
+    /// USD for each request that is answered, beside what it uses; nothing if not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<PricePerCall>,
     /// USD for each search of the web by a provider's own tool; nothing if not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub search: Option<PricePerCall>,

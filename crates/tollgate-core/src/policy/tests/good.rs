@@ -239,6 +239,7 @@ fn settings_are_read() {
     let assumed = Assumed {
         input: dollars(2_500_000_000),
         output: dollars(10_000_000_000),
+        request: None,
         search: None,
         file_search: None,
         code_interpreter: None,

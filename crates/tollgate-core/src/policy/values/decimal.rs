@@ -29,21 +29,52 @@ impl Decimal {
     /// # Errors
     /// A sentence, when the unit cannot hold it.
     pub(crate) fn count(self, unit: Unit) -> Result<u64, String> {
-        let (parts, smallest) = match unit {
-            Unit::Usd => (NANOS, "nano-dollars"),
-            Unit::Seconds => (MILLIS, "milliseconds"),
-            Unit::Requests | Unit::Tokens | Unit::InputTokens | Unit::OutputTokens => (1, "units"),
-        };
+        let (parts, smallest) = parts(unit);
         let size = NANOS / parts;
         let nanos = u64::from(self.nanos);
         if !nanos.is_multiple_of(size) {
             return Err(format!("{unit} are counted in whole {smallest}, and {self} is none"));
         }
         let count = self.whole.checked_mul(parts).and_then(|whole| whole.checked_add(nanos / size));
-        count
-            .filter(|count| *count <= MOST)
-            .ok_or_else(|| format!("{self} {unit} are more than can be counted"))
+        count.filter(|count| *count <= MOST).ok_or_else(|| self.too_much(unit))
     }
+
+    /// The same, where a part of a unit is a whole one in `times` as much: 0.25 are 1 in 4.
+    ///
+    /// # Errors
+    /// A sentence, when it is too much.
+    pub(crate) fn count_in_parts(self, unit: Unit) -> Result<(u64, u32), String> {
+        let size = u32::try_from(NANOS / parts(unit).0).unwrap_or(1);
+        let part = self.nanos % size;
+        if part == 0 {
+            return Ok((self.count(unit)?, 1));
+        }
+        let times = size / greatest_common_divisor(part, size);
+        let nanos = u128::from(self.whole) * u128::from(NANOS) + u128::from(self.nanos);
+        let count = u64::try_from(nanos * u128::from(times) / u128::from(size));
+        let count = count.ok().filter(|count| *count <= MOST);
+        count.map(|count| (count, times)).ok_or_else(|| self.too_much(unit))
+    }
+
+    fn too_much(self, unit: Unit) -> String {
+        format!("{self} {unit} are more than can be counted")
+    }
+}
+
+/// The parts in which a unit is counted, and what they are called.
+const fn parts(unit: Unit) -> (u64, &'static str) {
+    match unit {
+        Unit::Usd => (NANOS, "nano-dollars"),
+        Unit::Seconds => (MILLIS, "milliseconds"),
+        Unit::Requests | Unit::Tokens | Unit::InputTokens | Unit::OutputTokens => (1, "units"),
+    }
+}
+
+const fn greatest_common_divisor(mut a: u32, mut b: u32) -> u32 {
+    while b > 0 {
+        (a, b) = (b, a % b);
+    }
+    a
 }
 
 fn parse(text: &str) -> Option<Decimal> {

@@ -33,7 +33,7 @@ impl File {
         fs::write(self.path().join("policy.toml"), format!("{}{limits}", self.base))
             .expect("a file");
         Locations {
-            args: PolicyArgs { policy: Some("policy.toml".into()), preset: None },
+            args: PolicyArgs { policy: Some("policy.toml".into()), ..PolicyArgs::default() },
             folder: self.path().to_owned(),
             environment: Vec::new(),
         }
@@ -74,7 +74,7 @@ async fn a_bad_policy_keeps_the_old_one() {
     }
     fs::remove_file(file.path().join("policy.toml")).expect("a file");
     let gone = Locations {
-        args: PolicyArgs { policy: Some("policy.toml".into()), preset: None },
+        args: PolicyArgs { policy: Some("policy.toml".into()), ..PolicyArgs::default() },
         folder: file.path().to_owned(),
         environment: Vec::new(),
     };

@@ -1,6 +1,6 @@
 //! What goes wrong with an upstream, in one sentence each.
 
-use std::{error::Error, io};
+use std::{error::Error, io, time::Duration};
 
 use super::{
     connector::{Forbidden, Late},
@@ -49,6 +49,9 @@ pub(crate) enum TooLong {
     /// To go on with its answer.
     #[error("stopped in the middle of its answer")]
     Body,
+    /// To answer as a whole, by the limit of time of its task.
+    #[error("did not answer within the time limit of {} seconds", .0.as_secs_f64())]
+    Task(Duration),
 }
 
 impl UpstreamError {

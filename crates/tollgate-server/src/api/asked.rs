@@ -132,7 +132,11 @@ impl Asked {
         }
         let each = rate.and_then(Rate::price).map_or(0, |price| price.request);
         let NanoUsd(used) = demand.cost;
-        Demand { requests, cost: NanoUsd(used.saturating_add(each.saturating_mul(requests))), ..demand }
+        Demand {
+            requests,
+            cost: NanoUsd(used.saturating_add(each.saturating_mul(requests))),
+            ..demand
+        }
     }
 
     /// The price of the model that is asked for; nothing where none is named or the cost is

@@ -123,8 +123,7 @@ pub(super) async fn create(
     headers::tell_waited(response.headers_mut(), waited);
     let running = Some(api.app.metrics.running(who.value(&Attribute::User)));
     let attributes = who;
-    let held =
-        Held { fingerprint, attributes, demand, rate, expires, deadlines, answer, running };
+    let held = Held { fingerprint, attributes, demand, rate, expires, deadlines, answer, running };
     match api.held.insert(id, held, now.time) {
         Some(before) => again(before).map_err(IntoResponse::into_response),
         None => {

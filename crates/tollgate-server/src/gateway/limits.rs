@@ -86,8 +86,7 @@ impl TimeLimits {
     /// Tells the caller.
     pub(super) fn mark(&self, headers: &mut HeaderMap, now: Now) {
         let Some(begun) = self.begun else { return };
-        let limits =
-            [(headers::SOFT_DEADLINE, self.soft), (headers::HARD_DEADLINE, self.hard)];
+        let limits = [(headers::SOFT_DEADLINE, self.soft), (headers::HARD_DEADLINE, self.hard)];
         for (name, limit) in limits {
             let at = limit.and_then(|limit| rfc3339(begun.time.after(limit), now));
             headers::set(headers, name, at);

@@ -118,13 +118,20 @@ fn conditions(tree: &Node, settings: &Settings, findings: &mut Findings) {
             continue;
         };
         let known = known_providers(settings);
-        let unknown = |name: &&str| !name.contains('*') && !known.contains(name);
+        let unknown = |name: &&str| {
+            let its = name.strip_prefix('!').unwrap_or(name);
+            !its.contains('*') && !known.contains(&its)
+        };
         for name in
             when.text().into_iter().chain(when.list().iter().filter_map(Node::text)).filter(unknown)
         {
-            let message = format!(
-                "this policy has no provider `{name}`, so the limit never applies to the gateway's requests"
-            );
+            let left_out = name.strip_prefix('!');
+            let what = match left_out {
+                Some(_) => "and nothing is left out",
+                None => "so the limit never applies to the gateway's requests",
+            };
+            let name = left_out.unwrap_or(name);
+            let message = format!("this policy has no provider `{name}`, {what}");
             let warning = PolicyError::warning(message).at(&when.origin);
             findings.warnings.push(warning.help(suggestion(name, &known, "the providers are")));
         }

@@ -79,7 +79,8 @@ pub(crate) fn apply_declared(
                 findings.warnings.extend(value.map(|_| warning().at(&variable)));
             }
             _ => {
-                let message = "write one of what it sets (`set`), `profile = true`, and why it is `unused`";
+                let message =
+                    "write one of what it sets (`set`), `profile = true`, and why it is `unused`";
                 findings.errors.push(PolicyError::new(message).at(origin));
             }
         }

@@ -138,9 +138,12 @@ fn bucket(
         .ok_or_else(|| format!("a bucket is not refilled as slowly as {amount}/{every}"))?;
     let held = [tokens, burst].into_iter().flatten().map(|it| it.count(unit));
     let held = held.reduce(|one, other| Ok(one?.saturating_add(other?)));
-    let burst = held.unwrap_or_else(|| amount.count(unit).map_err(|_| {
+    let burst =
+        held.unwrap_or_else(|| {
+            amount.count(unit).map_err(|_| {
         format!("{amount} {unit} are no whole number: say how much the bucket holds with `burst`")
-    }))?;
+    })
+        })?;
     Ok(Measure::Bucket { rate, per, burst })
 }
 

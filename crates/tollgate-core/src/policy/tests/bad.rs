@@ -193,7 +193,7 @@ const NAMES: &[(&str, &str)] = &[
     ),
     (
         "[environment]\nA = { as = \"{}/minute\" }",
-        "2:5: write either what it sets (`set`) or why it is `unused`",
+        "2:5: write one of what it sets (`set`), `profile = true`, and why it is `unused`",
     ),
     (
         "[environment]\nA = \"limits.none.requests\"",

@@ -69,6 +69,14 @@ const LIMITS: &[(&str, &str)] = &[
         "bucket = { rate = \"1/month\" }",
         "4:10: `limits.x.bucket`: a bucket cannot last a month, since months differ: write 30d, or { amount = …, per = \"month\", kind = \"period\" } for the calendar's",
     ),
+    (
+        "bucket = { rate = \"0.5/s\" }",
+        "4:10: `limits.x.bucket`: 0.5 requests are no whole number: say how much the bucket holds with `burst`",
+    ),
+    (
+        "bucket = { rate = \"1/s\", tokens = 0.5 }",
+        "4:10: `limits.x.bucket`: requests are counted in whole units, and 0.5 is none",
+    ),
     ("bucket = \"1/s\"", "4:10: `limits.x.bucket`: expected a table, found the text `1/s`"),
     (
         "concurrency = \"5/minute\"",

@@ -119,6 +119,14 @@ fn every_form_of_a_limit_is_read() {
             "10 requests per second with a burst of 20 requests",
         ),
         (
+            r#"bucket = { rate = "0.33/second", tokens = 2, burst = 1 }"#,
+            "33 requests per 100 seconds with a burst of 3 requests",
+        ),
+        (
+            r#"bucket = { rate = "0.5/second", tokens = 2 }"#,
+            "1 requests per 2 seconds with a burst of 2 requests",
+        ),
+        (
             r#"bucket = { rate = "1/3s", unit = "tokens" }"#,
             "1 tokens per 3 seconds with a burst of 1 tokens",
         ),

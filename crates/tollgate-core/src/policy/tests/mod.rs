@@ -6,6 +6,7 @@ mod cache;
 mod good;
 mod grants;
 mod overlays;
+mod pipeline;
 mod presets;
 mod properties;
 mod protection;
@@ -13,6 +14,7 @@ mod providers;
 mod queues;
 mod sandbox;
 mod schema;
+mod team;
 mod warnings;
 
 use super::{Config, Environment, PolicyError, Sources};

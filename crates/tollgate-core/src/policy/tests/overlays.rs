@@ -228,3 +228,59 @@ fn an_unknown_preset_is_told() {
     let errors = told(&load.expect_err("no such preset"));
     assert_eq!(errors, ["there is no preset `asistant` (did you mean `assistant`?)"]);
 }
+
+#[test]
+fn a_variable_of_the_policys_own_chooses_the_profile_where_no_other_does() {
+    let text = format!("{BASE}[environment]\nSTAGE = {{ profile = true }}\n");
+    let chosen = |variables: &[(&str, &str)]| load_with(&text, variables).map(|it| it.profile);
+    let testing = ("NOT_HERE", "a key");
+    for (variables, profile) in [
+        (&[][..], None),
+        (&[("STAGE", "production")], Some("production")),
+        (&[("STAGE", "production"), ("TOLLGATE_ENV", "testing"), testing], Some("testing")),
+    ] {
+        let found = chosen(variables).expect("a good policy");
+        assert_eq!(found.as_deref(), profile, "{variables:?}");
+    }
+    let errors = chosen(&[("STAGE", "producton")]).expect_err("there is none");
+    assert!(told(&errors)[0].contains("did you mean `production`?"), "{errors:?}");
+}
+
+#[test]
+fn a_value_with_an_exclamation_mark_is_left_out() {
+    use crate::{Attribute, Attributes};
+    let text =
+        "[[limits]]\nname = \"a\"\nwhen = { model = [\"!gpt-4*\", \"!o3\"] }\nrequests = \"1/s\"\n";
+    let config = load(text).expect("a good policy");
+    let is_for = |who: &Attributes| config.policy.limits()[0].when.matches(who);
+    let of = |model: &str| Attributes::new().with(Attribute::Model, model);
+    assert!(is_for(&of("gpt-5")) && !is_for(&of("gpt-4o")) && !is_for(&of("o3")));
+    assert!(!is_for(&Attributes::new()), "who names no model is not meant");
+}
+
+#[test]
+fn tasks_have_limits_of_time_that_make_sense() {
+    let of = |text: &str| {
+        load(&format!("[tasks]\n{text}\n[[limits]]\nname = \"a\"\nrequests = \"1/s\"\n"))
+    };
+    let tasks =
+        of("soft_time_limit = \"5m\"\nhard_time_limit = \"6m\"").expect("good").settings.tasks;
+    let seconds = |limit: Option<std::time::Duration>| limit.map(|it| it.as_secs());
+    assert_eq!(
+        (seconds(tasks.soft_time_limit), seconds(tasks.hard_time_limit)),
+        (Some(300), Some(360))
+    );
+    for (text, expected) in [
+        (
+            "hard_time_limit = \"0s\"",
+            "2:19: `tasks.hard_time_limit`: it would be over at once: write a time above 0",
+        ),
+        (
+            "soft_time_limit = \"6m\"\nhard_time_limit = \"6m\"",
+            "2:19: `tasks.soft_time_limit`: it must be shorter than hard_time_limit, which cuts",
+        ),
+    ] {
+        let errors = of(text).expect_err(text);
+        assert!(told(&errors)[0].ends_with(expected), "{errors:?}");
+    }
+}

@@ -11,7 +11,7 @@ use crate::{
     queue::Overflow,
 };
 
-fn load(preset: &str, variables: &[(&str, &str)]) -> Result<Config, Vec<PolicyError>> {
+pub(super) fn load(preset: &str, variables: &[(&str, &str)]) -> Result<Config, Vec<PolicyError>> {
     let preset = Some(preset.to_owned());
     Sources { preset, environment: environment(variables), ..Sources::default() }.load()
 }
@@ -150,7 +150,7 @@ fn the_assistant_has_its_profiles() {
 }
 
 /// The queue before a limit, in short.
-fn queue(config: &Config, name: &str) -> (usize, u64, Overflow, u64) {
+pub(super) fn queue(config: &Config, name: &str) -> (usize, u64, Overflow, u64) {
     let mut limits = config.policy.limits().iter();
     let limit = limits.find(|limit| limit.name == name).expect(name);
     let rules = limit.queue.as_ref().expect("it has a queue").rules;

@@ -10,11 +10,17 @@ mod circuits;
 mod keys;
 #[path = "process/learned.rs"]
 mod learned;
+#[path = "process/pipeline.rs"]
+mod pipeline;
+#[path = "process/presets.rs"]
+mod presets;
 #[path = "process/privileges.rs"]
 mod privileges;
 mod process;
 #[path = "process/restarts.rs"]
 mod restarts;
+#[path = "process/team.rs"]
+mod team;
 #[path = "process/warnings.rs"]
 mod warnings;
 

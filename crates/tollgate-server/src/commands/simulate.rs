@@ -237,6 +237,8 @@ fn capacity(report: &Report) -> Table {
         "users",
         with,
         "requests/min",
+        "tokens/min",
+        "concurrency",
         "throttled",
         "waits",
         "p50, s",
@@ -252,10 +254,14 @@ fn capacity(report: &Report) -> Table {
             0 => row.verdict.name().to_owned(),
             failed => format!("{failed} failed"),
         };
+        let needs = report.needs.iter().find(|needs| needs.users == row.users);
+        let concurrency = needs.map(|needs| needs.limits.concurrency.to_string());
         table.add_row([
             row.users.to_string(),
             if compared { row.variation.name().to_owned() } else { String::new() },
             format!("{:.1}", row.requests_per_minute),
+            format!("{:.0}", row.tokens_per_minute),
+            concurrency.unwrap_or_default(),
             format!("{} %", percentage(row.throttled_percent)),
             format!("{} %", percentage(percent(row.waited, row.served))),
             seconds(|waits| waits.p50),
@@ -266,7 +272,7 @@ fn capacity(report: &Report) -> Table {
         ]);
     }
     let mut table = numbers(table, 0);
-    for left in [1, 9] {
+    for left in [1, 11] {
         if let Some(column) = table.column_mut(left) {
             column.set_cell_alignment(CellAlignment::Left);
         }
@@ -305,13 +311,25 @@ fn share(part: u64, whole: u64) -> String {
 
 /// What they would take where nothing is in their way.
 fn needs(report: &Report) -> Table {
-    let mut table = table(&["users", "requests/min", "tokens/min", "at once", "instances"]);
+    let mut table = table(&[
+        "users",
+        "requests/min",
+        "tokens/min",
+        "at once",
+        "set requests/min",
+        "tokens/min",
+        "concurrency",
+        "instances",
+    ]);
     for needs in &report.needs {
         table.add_row([
             needs.users.to_string(),
             needs.requests_per_minute.to_string(),
             needs.tokens_per_minute.to_string(),
             needs.at_once.to_string(),
+            needs.limits.requests_per_minute.to_string(),
+            needs.limits.tokens_per_minute.to_string(),
+            needs.limits.concurrency.to_string(),
             needs.instances(),
         ]);
     }

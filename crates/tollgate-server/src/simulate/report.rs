@@ -30,11 +30,21 @@ pub(crate) struct Needs {
     pub(crate) requests_per_minute: u64,
     pub(crate) tokens_per_minute: u64,
     pub(crate) at_once: u64,
+    /// Limits that leave a quarter of room above that, and a place for every user at once.
+    pub(crate) limits: Limits,
     /// Instances of which each serves so many requests at once: for the most there were at once,
     /// and for all users at once.
     pub(crate) instances_least: u64,
     pub(crate) instances_most: u64,
     pub(crate) at_once_each: u64,
+}
+
+/// Limits to set, each a round number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub(crate) struct Limits {
+    pub(crate) requests_per_minute: u64,
+    pub(crate) tokens_per_minute: u64,
+    pub(crate) concurrency: u64,
 }
 
 /// What to do.
@@ -95,11 +105,32 @@ impl Needs {
             requests_per_minute: row.peak_requests_per_minute,
             tokens_per_minute: row.peak_tokens_per_minute,
             at_once: row.at_once,
+            limits: Limits {
+                requests_per_minute: with_room(row.peak_requests_per_minute),
+                tokens_per_minute: with_room(row.peak_tokens_per_minute),
+                concurrency: with_room(row.at_once.max(row.users.into())),
+            },
             instances_least: least,
             instances_most: instances(row.users.into()).max(least),
             at_once_each,
         }
     }
+}
+
+/// A quarter more, up to the next round number: an even one up to 10, a multiple of five up to 50,
+/// one of ten up to 100, and so on with each digit.
+pub(super) fn with_room(number: u64) -> u64 {
+    let mut wanted = number.saturating_add(number.div_ceil(4)).max(1);
+    let mut scale = 1_u64;
+    while wanted > 100 {
+        (wanted, scale) = (wanted.div_ceil(10), scale * 10);
+    }
+    let step = match wanted {
+        ..=10 => 2,
+        11..=50 => 5,
+        _ => 10,
+    };
+    wanted.next_multiple_of(step).saturating_mul(scale)
 }
 
 impl Recommendation {

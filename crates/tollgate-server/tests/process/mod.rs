@@ -49,6 +49,13 @@ pub(crate) fn run(args: &[&str], input: &str) -> Ended {
     ended(command, input)
 }
 
+/// The same, with these variables in its environment.
+pub(crate) fn run_with(args: &[&str], environment: &[(&str, &str)]) -> Ended {
+    let mut command = command();
+    command.args(args).envs(environment.iter().copied());
+    ended(command, "")
+}
+
 /// Tries to serve in a folder, to its end.
 pub(crate) fn serve_in(folder: &Path, args: &[&str]) -> Ended {
     let mut command = command();

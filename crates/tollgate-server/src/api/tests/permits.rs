@@ -251,3 +251,50 @@ async fn a_managed_key_that_is_named_is_held_to_what_it_may() {
     let (error, message) = ask("").await.problem(401);
     assert!(error == "unauthorized" && message.contains("was revoked"), "{message}");
 }
+
+#[tokio::test]
+async fn a_task_is_told_when_it_should_end_and_its_permit_ends_when_it_must() {
+    let world = World::new(
+        r#"
+        store = { kind = "memory" }
+        tasks = { soft_time_limit = "300s", hard_time_limit = "360s" }
+        [[limits]]
+        name = "slots"
+        concurrency = 1
+    "#,
+    );
+    let task = r#"{"task": "analysis", "wait_ms": 0}"#;
+    let permit = world.post("/v1/permits", task).await.expect(201);
+    let told = |answer: &serde_json::Value| {
+        let text = |name: &str| answer[name].as_str().map(|it| it[11..19].to_owned());
+        (text("soft_deadline_at"), text("hard_deadline_at"), answer["should_end"].as_bool())
+    };
+    let (soft, hard) = (Some("12:05:00".to_owned()), Some("12:06:00".to_owned()));
+    assert_eq!(told(&permit), (soft.clone(), hard.clone(), Some(false)));
+    assert_eq!(permit["expires_at"], "2026-11-23T12:06:00.000Z");
+    let path = format!("/v1/permits/{}", permit["id"].as_str().unwrap());
+    let nano = Duration::from_nanos(1);
+    world.advance(Duration::from_secs(300) - nano);
+    let renewed = world.post(&format!("{path}/renew"), "").await.expect(200);
+    assert_eq!(told(&renewed), (soft.clone(), hard.clone(), Some(false)));
+    world.advance(nano);
+    let renewed = world.post(&format!("{path}/renew"), "").await.expect(200);
+    assert_eq!(told(&renewed), (soft.clone(), hard.clone(), Some(true)), "it should end now");
+    assert_eq!(renewed["expires_at"], "2026-11-23T12:06:00.000Z", "whoever renews it");
+    let more = world.post(&format!("{path}/extend"), r#"{"usd": "1"}"#).await.expect(200);
+    assert_eq!(told(&more), (soft, hard, Some(true)));
+    world.advance(Duration::from_secs(60) - nano);
+    world.post("/v1/permits", task).await.problem(503);
+    world.advance(nano);
+    let (_, message) = world.post(&format!("{path}/renew"), "").await.problem(409);
+    assert!(message.contains("hard time limit"), "{message}");
+    world.app.gate.expire().await.unwrap();
+    world.post("/v1/permits", task).await.expect(201);
+    world.post(&format!("{path}/settle"), "{}").await.expect(200);
+    // Work that is no task has none of it.
+    world.app.gate.expire().await.unwrap();
+    world.advance(Duration::from_secs(400));
+    world.app.gate.expire().await.unwrap();
+    let other = world.post("/v1/permits", r#"{"user": "alice"}"#).await.expect(201);
+    assert_eq!(told(&other), (None, None, None));
+}

@@ -208,7 +208,8 @@ fn the_circuit_opens_at_the_number_that_is_named() {
         let mut serving = team(&sandbox, environment);
         for nth in 0..threshold {
             let answer = ask(&serving, SONNET);
-            assert!(header(&answer, "x-tollgate-attempts").is_none(), "{nth}: {answer}");
+            let sent = format!("bedrock/{SONNET}=503");
+            assert_eq!(header(&answer, "x-tollgate-attempts"), Some(&*sent), "{nth}: {answer}");
         }
         serving.wait_for(&format!("Circuit breaker of bedrock/{SONNET}"));
         let refused = ask(&serving, SONNET);
@@ -231,7 +232,7 @@ fn the_capacity_that_was_promised_is_simulated() {
         let row = rows.iter().find(is_meant).expect("a row");
         row["throttled_percent"].as_f64().expect("a share")
     };
-    for variation in ["whole", "no_fallback"] {
+    for variation in ["whole", "without_fallback", "without_waiting"] {
         assert!(throttled(5, variation) <= 0.0);
         assert!(throttled(10, variation) <= 0.0);
         assert!(throttled(15, variation) < 2.0);

@@ -121,6 +121,7 @@ impl Source<'_> {
             input_audio: self.number(self.model, "input_cost_per_audio_token", report)?,
             output_audio: self.number(self.model, "output_cost_per_audio_token", report)?,
             seconds,
+            request: 0,
             fees: self.fees(report)?,
             tiers,
             max_input_tokens: self.count("max_input_tokens"),

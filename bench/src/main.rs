@@ -6,6 +6,7 @@
 mod budget;
 mod decide;
 mod gateway;
+mod overload;
 mod providers;
 mod resident;
 mod stopwatch;
@@ -41,6 +42,8 @@ enum Bench {
     Gateway(gateway::Gateway),
     /// What the ledger costs, against the gateway that keeps accounts in memory.
     Ledger(gateway::ledger::Ledger),
+    /// Ten times as many requests as can be served, against a gateway without a limit.
+    Overload(overload::Overload),
     /// Providers that enforce limits, fail or become slow, against a gateway that does nothing
     /// about it.
     Providers(providers::Providers),
@@ -68,6 +71,7 @@ fn run(cli: &Cli) -> Result<()> {
         Bench::Decide => table::print(&decide::run(), cli.json),
         Bench::Gateway(args) => table::print(&gateway::run(args)?, cli.json),
         Bench::Ledger(args) => table::print(&gateway::ledger::run(args)?, cli.json),
+        Bench::Overload(args) => table::print(&overload::run(args)?, cli.json),
         Bench::Providers(args) => table::print(&providers::run(args)?, cli.json),
         Bench::Waiting(args) => table::print(&waiting::run(args)?, cli.json),
         Bench::PassThrough(args) => match gateway::proxy::run(args)? {},

@@ -37,6 +37,9 @@ pub(super) struct Asked {
     model: Option<Name>,
     task: Option<Name>,
     priority: Option<Name>,
+    /// The piece of work that it is for; `job_id` means the same.
+    #[serde(alias = "job_id")]
+    job: Option<Name>,
     /// Attributes of the operator's own, by name.
     #[serde(default)]
     attributes: BTreeMap<Name, Name>,
@@ -103,6 +106,7 @@ impl Asked {
             (Attribute::Model, &self.model),
             (Attribute::Task, &self.task),
             (Attribute::Priority, &self.priority),
+            (Attribute::named("job"), &self.job),
         ];
         let mut attributes = Attributes::new();
         for (name, value) in &self.attributes {

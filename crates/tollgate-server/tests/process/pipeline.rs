@@ -93,11 +93,17 @@ fn under_every_profile_each_service_answers_and_the_ledger_knows_the_job() {
             let told = header(&answer, "ratelimit-policy").unwrap_or_default();
             assert!(told.contains(&format!("\"{limit}-requests\"")), "{profile} {path}: {told}");
         }
+        // Work that only asks for a permit has its job in the body.
+        let json = [("content-type", "application/json")];
+        let asked_for = r#"{"provider":"gemini","job_id":"job-42","wait_ms":9000}"#;
+        let permit = presets::json(&serving.post("/v1/permits", &json, asked_for));
+        let settle = format!("/v1/permits/{}/settle", permit["id"].as_str().expect("an id"));
+        assert_eq!(status(&serving.post(&settle, &json, "{}")), "200", "{profile}");
         serving.signal("TERM");
         assert_eq!(serving.wait(), Some(0), "{profile}");
         let rows = presets::ledger(&serving);
         let settled: Vec<_> = rows.iter().filter(|row| row["kind"] == "settle").collect();
-        assert_eq!(settled.len(), asked.len(), "{profile}: {rows:#?}");
+        assert_eq!(settled.len(), asked.len() + 1, "{profile}: {rows:#?}");
         for row in settled {
             assert_eq!(row["attributes"]["job"], "job-42", "{profile}: {row}");
         }

@@ -222,7 +222,7 @@ fn the_circuit_opens_at_the_number_that_is_named() {
 
 #[test]
 fn the_capacity_that_was_promised_is_simulated() {
-    let users = ["--users", "10,15,20", "--for", "20m", "--compare", "--json"];
+    let users = ["--users", "10,15,20", "--for", "10m", "--compare", "--json"];
     let args = [&["simulate"], &PRESET[..], &users].concat();
     let simulated = process::run_with(&args, &[]);
     let report: Value = serde_json::from_str(&simulated.stdout).expect("JSON");

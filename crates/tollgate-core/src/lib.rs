@@ -10,6 +10,7 @@
 //! the charges to packed [`Cell`]s in one atomic step and answers with a [`Decision`].
 
 pub mod adaptive;
+pub mod alert;
 mod amounts;
 mod attributes;
 pub mod breaker;

@@ -26,6 +26,11 @@ pub(super) struct Left {
 }
 
 impl Left {
+    /// The most in a window, if it was told.
+    pub(super) const fn limit(&self) -> Option<u64> {
+        self.limit
+    }
+
     /// With the numbers that came for a request which was sent at `sent_at`; `known` is what
     /// was known before.
     pub(super) fn heard(

@@ -154,6 +154,19 @@ impl Quota {
         self.left[place].map(|left| left.room(place, &self.log, self.is_even(place), now))
     }
 
+    /// The share that is left of what was announced: of the unit that has the least, and nothing
+    /// where no limit was told.
+    pub fn share_left(&mut self, now: Time) -> Option<f64> {
+        let now = self.advance(now);
+        let share = |place: usize| {
+            let left = self.left[place]?;
+            let limit = left.limit().filter(|limit| *limit > 0)?;
+            let room = left.room(place, &self.log, self.is_even(place), now);
+            Some(room as f64 / limit as f64)
+        };
+        (0..UNITS.len()).filter_map(share).min_by(f64::total_cmp)
+    }
+
     /// Requests that it remembers, [`MAX_SENT`](super::MAX_SENT) at most.
     pub fn remembered(&self) -> usize {
         self.log.len()

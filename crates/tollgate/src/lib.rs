@@ -26,4 +26,4 @@ pub use permit::Permit;
 pub use store::{AnyStore, Crossing, Crossings, Embedded, Memory, Receipt, Store, StoreError};
 pub use tollgate::{Cause, HOLD, Refused, Tollgate, Verdict, new_id};
 pub use tollgate_core as core;
-pub use waiting::{Entered, Patience, Planner, Waiting};
+pub use waiting::{Entered, Patience, Planner, QueueDepth, Waiting};

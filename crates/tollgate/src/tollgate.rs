@@ -15,7 +15,7 @@ use tollgate_core::{
 
 use crate::{
     Clock, Permit, Store, StoreError,
-    waiting::{Entered, Hall, Patience, Planner, Stay, bare, serve, told},
+    waiting::{Entered, Hall, Patience, Planner, QueueDepth, Stay, bare, serve, told},
 };
 
 /// Decides requests under a policy that may be replaced while it runs. Cheap to clone.
@@ -261,6 +261,11 @@ impl<S: Store + 'static> Tollgate<S> {
     /// How many wait.
     pub fn waiting(&self) -> usize {
         self.0.hall.waiting()
+    }
+
+    /// How many wait before each limit that somebody waits for, in no order.
+    pub fn queues(&self) -> Vec<QueueDepth> {
+        self.0.hall.queues()
     }
 
     /// Whether nobody waits, and nothing that waited runs any more.

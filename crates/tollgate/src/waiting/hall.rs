@@ -14,7 +14,7 @@ use tollgate_core::{
 };
 
 use super::{
-    Alarm, Stay,
+    Alarm, QueueDepth, Stay,
     guest::{Guest, GuestId, Place, Told, cost},
 };
 use crate::{
@@ -131,6 +131,15 @@ impl<S: Store + 'static> Hall<S> {
     /// How many wait.
     pub(crate) fn waiting(&self) -> usize {
         self.waiting.load(Ordering::SeqCst)
+    }
+
+    /// How many wait before each limit that somebody waits for.
+    pub(crate) fn queues(&self) -> Vec<QueueDepth> {
+        if !self.is_waited_in() {
+            return Vec::new();
+        }
+        let state = self.lock();
+        QueueDepth::by_limit(state.rooms.values().map(|it| QueueDepth::of(it.limit, &it.room)))
     }
 
     /// Whether there is no room, since nobody waits and all bills are settled.

@@ -16,12 +16,14 @@
 //! The order of service is the core's: see [`tollgate_core::queue`].
 
 mod alarm;
+mod depth;
 mod entering;
 mod guest;
 mod hall;
 mod serving;
 mod turn;
 
+pub use depth::QueueDepth;
 pub use turn::{Entered, Patience, Planner, Waiting};
 
 pub(crate) use alarm::Alarm;

@@ -9,8 +9,8 @@ use super::{
     environment::Declared,
     limits::{LaterRead, LimitEntry},
     settings::{
-        Access, Cache, Estimates, Identity, Log, NamedModel, Prices, Provider, Sandbox, Server,
-        Session, Settings, StaticKey, Store, Tasks,
+        Access, Alerts, Cache, Estimates, Identity, Log, NamedModel, Prices, Provider, Sandbox,
+        Server, Session, Settings, StaticKey, Store, Tasks,
     },
     values::Secret,
 };
@@ -47,6 +47,8 @@ pub(crate) struct File {
     api: Access,
     /// Who may use the control plane.
     admin: Access,
+    /// Who is told when something is wrong.
+    alerts: Alerts,
     /// Where requests go, by the first segment of their path.
     providers: BTreeMap<String, Provider>,
     /// Names with several models behind them, as requests name models.
@@ -88,6 +90,6 @@ impl From<File> for Settings {
         let File { models, sandbox, prices, estimates, cache, log, secret, tasks, .. } = file;
         let whom = Self { identity, session, secret, keys, api, admin, ..Self::default() };
         let rest = Self { sandbox, prices, estimates, cache, tasks, log, ..whom };
-        Self { server, store, providers, models, ..rest }
+        Self { server, store, providers, models, alerts: file.alerts, ..rest }
     }
 }

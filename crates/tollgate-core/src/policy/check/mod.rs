@@ -1,5 +1,6 @@
 //! What no single value shows: names, and settings that do not go together.
 
+mod alerts;
 mod models;
 mod providers;
 mod routes;
@@ -54,6 +55,7 @@ pub(super) fn profile(name: &str, entry: &Entry, errors: &mut Vec<PolicyError>) 
 
 /// Notes settings that do not go together.
 pub(super) fn settings(tree: &Node, settings: &Settings, findings: &mut Findings) {
+    alerts::check(tree, settings, findings);
     providers::check(tree, settings, findings);
     models::check(tree, settings, findings);
     keys(tree, settings, findings);

@@ -5,6 +5,8 @@
 //! that is written here.
 
 mod access;
+mod alert_defaults;
+mod alerts;
 mod cache;
 mod estimates;
 mod learn;
@@ -16,6 +18,7 @@ mod route;
 mod sandbox;
 mod server;
 mod session;
+mod sink;
 mod tasks;
 
 use std::{collections::BTreeMap, time::Duration};
@@ -26,6 +29,8 @@ use serde::{Deserialize, Serialize};
 use super::values::Secret;
 
 pub use access::{Access, Identity, StaticKey};
+pub(crate) use alert_defaults::Usual;
+pub use alerts::{Alert, AlertRule, Alerts};
 pub use cache::{Cache, CacheScope, Meaning, Temperature};
 pub use estimates::{Estimates, OpenInput, Plain};
 pub use learn::Learn;
@@ -33,13 +38,15 @@ pub use methods::Methods;
 pub(crate) use model::is_model;
 pub use model::{Candidate, Fallback, ModelPath, NamedModel};
 pub use prices::{
-    Assumed, ModelPrice, PricePerCall, PricePerMillion, PricePerMinute, Prices, Unpriced,
+    Assumed, Dollars, ModelPrice, PricePerCall, PricePerMillion, PricePerMinute, Prices, Unpriced,
 };
 pub use provider::{Aws, Dialect, Mount, Provider};
 pub use route::{Route, Routes, SessionUse};
 pub use sandbox::{LimitRefill, Outage, OutageFault, Sandbox};
 pub use server::{Alias, Log, LogFormat, LogLevel, Server, Store, StoreKind};
 pub use session::Session;
+pub use sink::{Form, Sink, SinkKind};
+pub(crate) use sink::{NUMBERS, PLACEHOLDERS};
 pub use tasks::Tasks;
 
 /// All of a policy that is not a limit.
@@ -66,6 +73,8 @@ pub struct Settings {
     pub api: Access,
     /// Who may use the control plane.
     pub admin: Access,
+    /// Who is told when something is wrong.
+    pub alerts: Alerts,
     /// Where requests go, by the first segment of their path.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub providers: BTreeMap<String, Provider>,

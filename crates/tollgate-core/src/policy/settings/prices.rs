@@ -129,6 +129,10 @@ pub struct PricePerCall(pub NanoUsd);
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PricePerMinute(pub NanoUsd);
 
+/// An amount of money, written as dollars: `0.10`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Dollars(pub NanoUsd);
+
 /// Dollars as people write them.
 macro_rules! dollars {
     ($name:ident, $like:literal) => {
@@ -170,6 +174,7 @@ macro_rules! dollars {
 
 dollars!(PricePerMillion, "dollars per million tokens, like \"0.20\"");
 dollars!(PricePerCall, "dollars for each call, like \"0.01\"");
+dollars!(Dollars, "dollars, like \"0.10\"");
 dollars!(PricePerMinute, "dollars per minute of audio, like \"0.0048\"");
 
 const UNPRICED: [&str; 4] = ["deny", "free", "deny_when_budgeted", "assume"];

@@ -1,5 +1,6 @@
 //! Policies as operators write them, good and bad.
 
+mod alerts;
 mod bad;
 mod bad_limits;
 mod cache;

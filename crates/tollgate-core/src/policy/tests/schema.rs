@@ -37,6 +37,21 @@ fn every_form_is_described() {
     assert_described(
         r#"
         extends = "default"
+        [alerts]
+        refused = { enabled = true, threshold = 0.2, clear = 0.1, for = "10s", cool_down = "1m", severity = "critical", over = "1m", least = 5 }
+        cost_spike = { threshold = 4, least_usd = "0.5" }
+        [[alerts.sinks]]
+        name = "a"
+        kind = "webhook"
+        url = "https://a.example.com/b"
+        secret = "env:SECRET"
+        form = "slack"
+        attempts = 3
+        [[alerts.sinks]]
+        name = "b"
+        kind = "command"
+        command = ["true"]
+        alerts = ["refused"]
         [cache]
         enabled = true
         scope = "global"

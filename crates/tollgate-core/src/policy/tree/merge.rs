@@ -5,7 +5,7 @@ use std::mem;
 use super::{Entry, Node, Table, Value};
 
 /// Lists whose entries are laid over the entry of the same name, with the key that names it.
-const NAMED: [(&str, &str); 2] = [("limits", "name"), ("keys", "id")];
+const NAMED: [(&str, &str); 3] = [("limits", "name"), ("keys", "id"), ("sinks", "name")];
 
 /// The keys that say what a limit counts. One that is laid over another replaces it, and
 /// with it the tiers that were written for it.

@@ -3,6 +3,7 @@
 
 pub(crate) mod address;
 mod decimal;
+mod hook;
 mod path;
 mod rate;
 mod secret;
@@ -14,6 +15,7 @@ mod word;
 
 pub(crate) use address::Address;
 pub(crate) use decimal::Decimal;
+pub use hook::HookUrl;
 pub use path::{Path, PathPattern};
 pub(crate) use rate::{Every, Rate};
 pub use secret::{KeyHash, Secret};

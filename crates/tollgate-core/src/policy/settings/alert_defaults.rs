@@ -1,0 +1,89 @@
+//! What is usual of each alert, and what can be said of it.
+
+use crate::{
+    NanoUsd,
+    alert::{AlertName, Bad, Severity},
+};
+
+/// What is usual of one alert.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Usual {
+    pub(crate) bad: Bad,
+    pub(crate) threshold: f64,
+    pub(crate) clear: f64,
+    /// The least and the greatest threshold that make sense; the same where there is no choice.
+    pub(crate) range: (f64, f64),
+    pub(crate) hold_seconds: u64,
+    pub(crate) cool_down_seconds: u64,
+    pub(crate) severity: Severity,
+    /// Over how long it is looked; 0 where it is looked at what is.
+    pub(crate) over_seconds: u64,
+    /// Of fewer calls or requests it says nothing; 0 where it counts none.
+    pub(crate) least: u64,
+    pub(crate) least_cost: NanoUsd,
+}
+
+/// What holds of most.
+const MOST: Usual = Usual {
+    bad: Bad::High,
+    threshold: 1.0,
+    clear: 1.0,
+    range: (1.0, 1.0),
+    hold_seconds: 0,
+    cool_down_seconds: 600,
+    severity: Severity::Warning,
+    over_seconds: 0,
+    least: 0,
+    least_cost: NanoUsd(0),
+};
+
+/// From nothing to all.
+const SHARE: (f64, f64) = (0.0, 1.0);
+
+impl Usual {
+    /// Of this alert.
+    pub(crate) const fn of(name: AlertName) -> Self {
+        let critical = Usual { severity: Severity::Critical, ..MOST };
+        let share = Usual { range: SHARE, ..MOST };
+        match name {
+            AlertName::Budget => {
+                Self { threshold: 0.8, clear: 0.8, cool_down_seconds: 3_600, ..share }
+            }
+            AlertName::BudgetExhausted => Self { cool_down_seconds: 3_600, ..critical },
+            // Half-open is half of it: not yet over.
+            AlertName::CircuitOpen => Self { clear: 0.25, cool_down_seconds: 300, ..critical },
+            AlertName::CostSpike => Self {
+                threshold: 3.0,
+                clear: 1.5,
+                range: (1.0, 1e6),
+                least_cost: NanoUsd(100_000_000),
+                ..critical
+            },
+            AlertName::CriticalHealth => Self {
+                bad: Bad::Low,
+                threshold: 50.0,
+                clear: 60.0,
+                range: (1.0, 100.0),
+                hold_seconds: 30,
+                ..critical
+            },
+            AlertName::FailOpen => Self { over_seconds: 60, ..critical },
+            AlertName::FailureRate => {
+                Self { threshold: 0.25, clear: 0.1, over_seconds: 300, least: 20, ..share }
+            }
+            AlertName::LowTokens => {
+                Self { bad: Bad::Low, threshold: 0.1, clear: 0.25, hold_seconds: 30, ..share }
+            }
+            AlertName::QueueFilling => Self { threshold: 0.8, clear: 0.6, ..share },
+            AlertName::Refused => {
+                Self { threshold: 0.1, clear: 0.05, over_seconds: 300, least: 20, ..share }
+            }
+            AlertName::Utilisation => Self { threshold: 0.9, clear: 0.8, ..share },
+        }
+    }
+
+    /// Whether a threshold can be chosen.
+    pub(crate) fn has_choice(&self) -> bool {
+        self.range.0 < self.range.1
+    }
+}

@@ -16,12 +16,14 @@ use tollgate_core::{
 };
 
 use crate::{
+    alerts::Alerts,
     cache::Cache,
     guards::{self, Accounts, Chance},
     learned,
     lessons::Lessons,
     live::Live,
     metrics::Metrics,
+    monitor,
     renewals::Renewals,
     roster::Roster,
     sessions::{CookieKey, Sessions},
@@ -31,10 +33,14 @@ use crate::{
 /// What every part of the process shares.
 #[derive(Debug)]
 pub(crate) struct App {
+    /// Who is told that something is wrong.
+    pub(crate) alerts: Alerts,
     /// Decides.
     pub(crate) gate: Tollgate<AnyStore>,
     /// What the process counts.
     pub(crate) metrics: Metrics,
+    /// What is remembered of how services did.
+    pub(crate) monitor: monitor::Watch,
     /// The gateway's own reservations, so that none expires while its request runs.
     pub(crate) renewals: Arc<Renewals>,
     pub(crate) sessions: Sessions,
@@ -124,9 +130,11 @@ impl App {
         let gate = Tollgate::new(policy, store, clock, hold);
         roster.adopt(gate.policy());
         let app = Self {
+            alerts: Alerts::default(),
             live: ArcSwap::from_pointee(live.under(gate.policy())),
             gate,
             metrics: Metrics::default(),
+            monitor: monitor::Watch::default(),
             renewals: Arc::default(),
             sessions,
             roster,

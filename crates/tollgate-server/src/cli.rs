@@ -16,6 +16,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    Alerts(commands::alerts::AlertsArgs),
     Cache(commands::cache::CacheArgs),
     #[command(visible_alias = "validate")]
     Check(commands::check::CheckArgs),
@@ -38,6 +39,7 @@ enum Command {
 /// Runs the command that was asked for: 0 success, 1 the answer is no, 2 wrong usage.
 pub(crate) fn run() -> ExitCode {
     let result = match &Cli::parse().command {
+        Command::Alerts(args) => commands::alerts::run(args),
         Command::Cache(args) => commands::cache::run(args),
         Command::Check(args) => commands::check::run(args),
         Command::Circuits(args) => commands::circuits::run(args),

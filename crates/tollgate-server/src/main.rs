@@ -1,5 +1,6 @@
 //! The `tollgate` process: gateway, API, control plane and commands.
 
+mod alerts;
 mod api;
 mod app;
 mod browser;
@@ -21,6 +22,7 @@ mod live;
 mod load;
 mod logging;
 mod metrics;
+mod monitor;
 mod net;
 mod output;
 mod plan;

@@ -9,6 +9,7 @@ mod histogram;
 mod history;
 mod labels;
 mod running;
+mod seen;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -26,6 +27,7 @@ use history::History;
 pub(crate) use history::{Decided, OfLimit};
 use labels::Labels;
 pub(crate) use running::UserCount;
+pub(crate) use seen::{Decisions, Used};
 pub(crate) use text::{CONTENT_TYPE, Gauges};
 use totals::Count;
 pub(crate) use totals::{LimitTotals, ProviderTotals, Totals};

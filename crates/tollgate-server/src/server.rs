@@ -17,7 +17,7 @@ use tollgate_core::{
 use tower::ServiceExt as _;
 
 use crate::{
-    api,
+    alerts, api,
     app::{App, Stage},
     browser, control, dials, gateway, guards, learned,
     net::{self, Body, Drained, Peer, Serving, Timeouts},
@@ -96,6 +96,7 @@ impl Server {
         learned::keep(&app).await;
         drop(done);
         beside.shutdown().await;
+        app.alerts.close().await;
         drained
     }
 }
@@ -160,6 +161,7 @@ fn beside(app: &Arc<App>) -> JoinSet<()> {
     tasks.spawn(guards::attend(Arc::clone(app)));
     tasks.spawn(learned::attend(Arc::clone(app)));
     tasks.spawn(dials::attend(Arc::clone(app)));
+    tasks.spawn(alerts::attend(Arc::clone(app)));
     let renewing = Arc::clone(app);
     tasks.spawn(async move { renewing.renewals.run(&renewing.gate).await });
     tasks

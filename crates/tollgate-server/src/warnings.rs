@@ -46,6 +46,9 @@ impl Warnings {
             let Some(warning) = Warning::new(&crossing, &live) else { continue };
             tracing::warn!(limit = warning.limit, account = warning.account, "{}", warning.message);
             app.metrics.warned(&warning.limit, warning.threshold);
+            if let Some(limit) = live.policy.limit(crossing.limit).filter(|it| !it.per.is_empty()) {
+                app.alerts.crossed.note(limit, crossing.percent, crossing.at.wall);
+            }
             app.warnings.keep(warning);
         }
     }

@@ -6,7 +6,7 @@ use tollgate_core::{Now, Standing, Time};
 
 /// An instant of the engine's time as the wall clock will show it: RFC 3339 in UTC with
 /// milliseconds, rounded up, so that what is promised holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, utoipa::ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, utoipa::ToSchema)]
 #[schema(value_type = String, format = DateTime, example = "2026-11-23T12:00:00.000Z")]
 pub(crate) struct Instant(u64);
 

@@ -7,7 +7,7 @@ use axum::{
 };
 use serde::{Deserialize, Serialize};
 use tollgate::{Receipt, Store as _, StoreError};
-use tollgate_core::{Amounts, Demand, NanoUsd, Now, ReservationId, Usage};
+use tollgate_core::{Amounts, Attribute, Demand, NanoUsd, Now, ReservationId, Usage};
 use tollgate_meter::Counts;
 use uuid::Uuid;
 
@@ -156,9 +156,7 @@ pub(super) async fn settle(
     if api.held.ended(id, How::Settled) {
         api.count(known.as_ref(), &receipt);
         api.freed(known.as_ref());
-    }
-    if used.outcome == Some(Outcome::Failure) {
-        tracing::debug!(id = %uuid(id), "the work of a permit failed");
+        api.note_outcome(known.as_ref(), used.outcome);
     }
     store.durable().await?;
     Ok(Json(Ended::new(id, &receipt)))
@@ -244,6 +242,16 @@ impl Used {
 }
 
 impl Api {
+    /// Counts how the work of a permit went, for the provider that it names.
+    fn note_outcome(&self, known: Option<&Known>, outcome: Option<Outcome>) {
+        let (Some(known), Some(outcome)) = (known, outcome) else { return };
+        let live = self.app.live();
+        let named = known.attributes.value(&Attribute::Provider);
+        if let Some(provider) = named.and_then(|name| live.providers.named(name)) {
+            provider.guard.note_elsewhere(outcome == Outcome::Success);
+        }
+    }
+
     /// Whether there is something to settle under an id that is not known here.
     async fn is_live(&self, id: ReservationId) -> Result<bool, Problem> {
         let now = self.app.gate.clock().now();

@@ -1,5 +1,6 @@
 //! One file per command.
 
+pub(crate) mod alerts;
 mod ask;
 pub(crate) mod cache;
 pub(crate) mod check;

@@ -75,6 +75,9 @@ async fn metrics(State(app): State<Arc<App>>) -> Response {
         circuits: guards::circuit_states(&live.providers, app.gate.clock().now().time),
         cache: app.cache.tally.totals(),
         dials: dials(&app, &live),
+        alerts: app.alerts.counts(),
+        notifications: notifications(&app),
+        health_score: app.alerts.score(),
     };
     match app.metrics.text(gauges) {
         Ok(text) => {
@@ -85,6 +88,12 @@ async fn metrics(State(app): State<Arc<App>>) -> Response {
             Problem::unready("The metrics can't be written: see the log.").into_response()
         }
     }
+}
+
+/// What came of notifications, by sink and outcome.
+fn notifications(app: &App) -> Vec<([String; 2], u64)> {
+    let all = app.alerts.outcomes().into_iter();
+    all.map(|(sink, outcome, count)| ([sink, outcome.name().to_owned()], count)).collect()
 }
 
 /// The share that is allowed of each limit that follows a budget.

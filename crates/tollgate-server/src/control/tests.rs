@@ -89,8 +89,13 @@ async fn the_monitor_names_every_service() {
     let monitor = world.look("/v1/monitor", &RIGHT).await.expect(200);
     assert_eq!(monitor["overall_status"], "healthy");
     assert_eq!(monitor["health_score"], 100);
-    let openai = json!({"requests": 0, "input_tokens": 0, "output_tokens": 0, "cost_usd": "0"});
+    let openai = json!({
+        "status": "idle", "success_rate": null, "circuit": "closed", "concurrent": 0, "queue": 0,
+        "cost_per_minute_usd": "0", "latency_ms": null, "served": 0, "failed": 0,
+        "requests": 0, "input_tokens": 0, "output_tokens": 0, "cost_usd": "0",
+    });
     assert_eq!(monitor["services"]["openai"], openai);
+    assert_eq!((&monitor["emergency"], &monitor["alerts"]), (&json!(null), &json!([])));
 }
 
 #[tokio::test]

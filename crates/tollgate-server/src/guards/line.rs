@@ -69,7 +69,7 @@ pub(crate) struct Waiting {
 }
 
 /// Requests that wait for one provider to have room; each may hold a body in memory.
-const MAX_WAITING: usize = 1_000;
+pub(super) const MAX_WAITING: usize = 1_000;
 
 /// How many times what is free a tenant may have.
 const SHARE: usize = 3;
@@ -113,6 +113,11 @@ impl Line {
     pub(super) fn of(&self, model: &str) -> usize {
         let of_it = |waiter: &&Waiter| waiter.model.name() == model;
         self.places().map_or(0, |places| places.waiting.values().filter(of_it).count())
+    }
+
+    /// How many wait.
+    pub(super) fn length(&self) -> usize {
+        self.length.load(Ordering::Relaxed)
     }
 
     fn join(&self, turn: Turn, waiter: Waiter) -> Option<Turn> {

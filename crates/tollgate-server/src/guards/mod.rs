@@ -23,6 +23,7 @@ mod model;
 mod models;
 mod pass;
 mod shown;
+mod tally;
 #[cfg(test)]
 mod tests;
 
@@ -35,7 +36,7 @@ use tollgate::Clock;
 use tollgate_core::{
     Demand, Time,
     adaptive::{Backoff, RetryBudget, RetrySettings},
-    breaker::{BreakerSettings, Mode, Transition},
+    breaker::{BreakerSettings, Mode, Outcome, Transition},
     policy::settings::{self, Learn},
 };
 
@@ -51,7 +52,9 @@ pub(crate) use line::{Turn, Waiting, tenant};
 use model::Model;
 use models::Models;
 pub(crate) use pass::{End, Pass, Served};
-pub(crate) use shown::{Circuit, circuit_states};
+pub(crate) use shown::{Circuit, Glance, circuit_states};
+pub(crate) use tally::Calls;
+use tally::Tally;
 
 /// What stands before one provider, under one policy.
 #[derive(Debug)]
@@ -82,6 +85,7 @@ struct Known {
     /// How many of them may be tried again.
     retries: Mutex<RetryBudget>,
     line: Line,
+    tally: Tally,
 }
 
 /// A request that asks whether it may be sent.
@@ -199,6 +203,7 @@ impl Guard {
             apart: Apart::new(settings.learn.interval.clone()),
             retries: Mutex::new(retries),
             line: Line::default(),
+            tally: Tally::default(),
         };
         Self { provider: provider.into(), settings, watch, known: Arc::new(known) }
     }
@@ -271,6 +276,12 @@ impl Guard {
         retry_after: Option<Duration>,
     ) -> Duration {
         Backoff::new(&self.settings.retry).wait(retries, random, retry_after)
+    }
+
+    /// Work that was not sent by this process went well or failed there.
+    pub(crate) fn note_elsewhere(&self, is_well: bool) {
+        let failure = Outcome::Failure { retry_after: None };
+        self.known.tally.note(if is_well { Outcome::Success } else { failure });
     }
 
     /// What operators have forced holds from now on.

@@ -67,7 +67,7 @@ pub(super) enum Bore {
 }
 
 /// How a model is, to be shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Standing {
     pub(super) state: State,
     pub(super) counts: Counts,
@@ -76,6 +76,8 @@ pub(super) struct Standing {
     /// What the policy's own key has left, as far as it is known.
     pub(super) requests_left: Option<u64>,
     pub(super) tokens_left: Option<u64>,
+    /// The least share of anything that it has left.
+    pub(super) left: Option<f64>,
 }
 
 impl Model {
@@ -216,6 +218,7 @@ impl Model {
             concurrency: inner.concurrency.as_ref().map(Concurrency::limit),
             requests_left,
             tokens_left,
+            left: inner.quotas.known(Account::COMMON).and_then(|quota| quota.share_left(now)),
         }
     }
 

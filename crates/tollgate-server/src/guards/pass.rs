@@ -117,6 +117,7 @@ impl Pass {
             End::Ignored => (Outcome::Ignored, Bore::Unknown),
         };
         let Self { guard, model, taken, .. } = self;
+        guard.known.tally.note(outcome);
         if outcome != Outcome::Ignored {
             guard.known.apart.ended(outcome != Outcome::Success);
         }

@@ -7,7 +7,7 @@ use tollgate_core::{
     dial::History,
 };
 
-use super::{Guard, model::Standing};
+use super::{Calls, Guard, line::MAX_WAITING, model::Standing};
 use crate::{api::Instant, providers::Providers};
 
 /// What stands before one model, as operators see it.
@@ -36,6 +36,22 @@ pub(crate) struct Circuit {
     /// What the policy's own key has left, as far as the provider told.
     requests_left: Option<u64>,
     tokens_left: Option<u64>,
+}
+
+/// How a provider is at a glance.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Glance {
+    /// The worst of its circuits; that of a provider nobody asked yet is closed.
+    pub(crate) circuit: State,
+    /// Requests that are on their way there.
+    pub(crate) in_flight: u64,
+    /// Requests that wait for their turn there, and the most that may.
+    pub(crate) waiting: (usize, usize),
+    /// The share that the policy's own key has left of what the provider announced; of several
+    /// models and units, the least.
+    pub(crate) left: Option<f64>,
+    /// How its calls ended since the start.
+    pub(crate) calls: Calls,
 }
 
 /// How closed a circuit is, as the metrics say it.
@@ -84,6 +100,24 @@ impl Guard {
         )
     }
 
+    /// How it is at a glance.
+    pub(crate) fn glance(&self, now: Time) -> Glance {
+        let (models, of_all) = {
+            let models = self.known.models.lock();
+            (models.all(), models.forced_of_all())
+        };
+        let standings: Vec<_> = models.iter().map(|model| model.standing(now)).collect();
+        let forced = of_all.filter(|mode| *mode == Mode::Open).map(|_| State::ForcedOpen);
+        let states = standings.iter().map(|standing| standing.state).chain(forced);
+        Glance {
+            circuit: states.max_by_key(worse).unwrap_or(State::Closed),
+            in_flight: standings.iter().map(|standing| u64::from(standing.in_flight)).sum(),
+            waiting: (self.known.line.length(), MAX_WAITING),
+            left: standings.iter().filter_map(|standing| standing.left).min_by(f64::total_cmp),
+            calls: self.known.tally.calls(),
+        }
+    }
+
     /// The worst of its circuits: 0 for closed, 1 for half-open, 2 for open.
     pub(crate) fn worst(&self, now: Time) -> u64 {
         let (models, of_all) = {
@@ -97,6 +131,17 @@ impl Guard {
         });
         let of_all = of_all.map(|mode| if mode == Mode::Open { OPEN } else { CLOSED });
         states.chain(of_all).max().unwrap_or(CLOSED)
+    }
+}
+
+/// How bad a state is, among those of one provider.
+const fn worse(state: &State) -> u8 {
+    match state {
+        State::Closed => 0,
+        State::ForcedClosed => 1,
+        State::HalfOpen { .. } => 2,
+        State::Open { .. } => 3,
+        State::ForcedOpen => 4,
     }
 }
 

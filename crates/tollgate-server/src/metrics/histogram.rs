@@ -77,6 +77,29 @@ const QUEUES: [u64; 12] = [
     120 * SECOND,
 ];
 
+/// How many buckets providers' times have.
+pub(super) const PROVIDER_BUCKETS: usize = PROVIDERS.len() + 1;
+
+/// In how many seconds this share of requests to providers was done, as evenly as they may lie
+/// within a bucket; nothing where there were none. What took longer than all bounds is taken to
+/// have taken the longest.
+pub(super) fn quantile_of_providers(counts: &[u64; PROVIDER_BUCKETS], share: f64) -> Option<f64> {
+    let all: u64 = counts.iter().sum();
+    if all == 0 {
+        return None;
+    }
+    let wanted = all as f64 * share.clamp(0.0, 1.0);
+    let (mut below, mut lower) = (0.0, 0.0);
+    for (count, upper) in counts.iter().zip(PROVIDERS) {
+        let (count, upper) = (*count as f64, upper as f64 / SECOND as f64);
+        if count > 0.0 && below + count >= wanted {
+            return Some(lower + (upper - lower) * (wanted - below) / count);
+        }
+        (below, lower) = (below + count, upper);
+    }
+    Some(lower)
+}
+
 impl Histogram {
     pub(super) fn of_queues() -> Self {
         Self::new(&QUEUES)
@@ -99,6 +122,11 @@ impl Histogram {
         let nanos = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
         self.counts[self.bounds.partition_point(|bound| *bound < nanos)].add(1);
         self.sum_nanos.add(nanos);
+    }
+
+    /// What each bucket has, as many as there are.
+    pub(super) fn counts<const N: usize>(&self) -> [u64; N] {
+        std::array::from_fn(|nth| self.counts.get(nth).map_or(0, Count::value))
     }
 
     pub(super) fn snapshot(&self) -> Snapshot {

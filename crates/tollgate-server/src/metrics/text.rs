@@ -26,6 +26,12 @@ pub(crate) struct Gauges {
     pub(crate) cache: CacheTotals,
     /// The share that is allowed now of each limit that follows a budget.
     pub(crate) dials: Vec<(String, f64)>,
+    /// How many of each alert fire.
+    pub(crate) alerts: Vec<(String, u64)>,
+    /// What came of notifications, by sink and outcome.
+    pub(crate) notifications: Vec<([String; 2], u64)>,
+    /// The health score, once somebody looked.
+    pub(crate) health_score: Option<u8>,
 }
 
 /// The media type of the text.
@@ -51,6 +57,9 @@ struct Reading {
     sessions_active: Option<u64>,
     circuits: Vec<([(&'static str, String); 1], u64)>,
     dials: Vec<([(&'static str, String); 1], f64)>,
+    alerts: Vec<([(&'static str, String); 1], u64)>,
+    notifications: Vec<([(&'static str, String); 2], u64)>,
+    health_score: Option<u8>,
 }
 
 impl Metrics {
@@ -85,6 +94,17 @@ impl Metrics {
                 .into_iter()
                 .map(|(limit, share)| ([("limit", limit)], share))
                 .collect(),
+            alerts: gauges
+                .alerts
+                .into_iter()
+                .map(|(alert, count)| ([("alert", alert)], count))
+                .collect(),
+            notifications: gauges
+                .notifications
+                .into_iter()
+                .map(|([sink, outcome], count)| ([("sink", sink), ("outcome", outcome)], count))
+                .collect(),
+            health_score: gauges.health_score,
             cache_saved: dollars(gauges.cache.saved_usd.0),
             ..Reading::default()
         };
@@ -180,6 +200,19 @@ impl Collector for Reading {
         family(out, "limit_dial", share, MetricType::Gauge, &self.dials, |mut m, share| {
             m.encode_gauge(share)
         })?;
+        let firing = "Alerts that fire now";
+        family(out, "alerts_firing", firing, MetricType::Gauge, &self.alerts, |mut m, count| {
+            m.encode_gauge(count)
+        })?;
+        counters(
+            out,
+            "alert_notifications",
+            "Notifications of alerts by what came of them",
+            &self.notifications,
+        )?;
+        if let Some(score) = self.health_score {
+            gauge(out, "health_score", "How the whole is, from 0 to 100", u64::from(score))?;
+        }
         match self.sessions_active {
             Some(sessions) => gauge(out, "sessions_active", "Sessions that are live now", sessions),
             None => Ok(()),

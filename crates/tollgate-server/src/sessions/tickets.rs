@@ -6,7 +6,7 @@ use compact_str::CompactString;
 use parking_lot::Mutex;
 use serde::Serialize;
 use tokio::sync::watch;
-use tollgate::{Refused, Store as _, new_id};
+use tollgate::{QueueDepth, Refused, Store as _, new_id};
 use tollgate_core::{
     Attribute, Attributes, Decision, Demand, Kind, LimitId, Now, Order, Time,
     policy::{Limit, Queue},
@@ -129,6 +129,14 @@ impl Tickets {
     /// Whether anybody waits for a session.
     pub(crate) fn are_waited_for(&self) -> bool {
         self.book.lock().rooms.values().any(|room| room.waiting() > 0)
+    }
+
+    /// How many wait before each limit on sessions that somebody waits for.
+    pub(crate) fn queues(&self) -> Vec<QueueDepth> {
+        let book = self.book.lock();
+        QueueDepth::by_limit(
+            book.rooms.iter().map(|((limit, _), room)| QueueDepth::of(*limit, room)),
+        )
     }
 
     /// A place in the queue before the limit that refused a browser's session; none where it

@@ -1,0 +1,77 @@
+//! What alerts say, in one sentence each.
+
+use tollgate_core::{
+    NanoUsd,
+    alert::{AlertName, Event},
+    policy::settings::AlertRule,
+};
+
+use super::{
+    Firing,
+    conditions::{Scene, all_costs, cost},
+};
+
+/// What is said of one that begins.
+pub(super) fn of(event: &Event, rule: &AlertRule, scene: &Scene<'_>) -> String {
+    let (about, value) = (event.subject.as_str(), event.value.unwrap_or_default());
+    let percent = (value * 100.0).round();
+    let threshold = (rule.rule.threshold * 100.0).round();
+    match event.name {
+        AlertName::Budget => {
+            format!("{percent} % of the budget {about} is used: the alert begins at {threshold} %")
+        }
+        AlertName::BudgetExhausted => format!("the budget {about} is used up, to {percent} %"),
+        AlertName::CircuitOpen => format!(
+            "Circuit breaker of {about} is open: requests are not sent there until it answers well again"
+        ),
+        AlertName::CostSpike => spike(event, scene),
+        AlertName::CriticalHealth => format!(
+            "the health score is {value:.0}, below {:.0}: see GET /v1/monitor",
+            rule.rule.threshold
+        ),
+        AlertName::FailOpen if !scene.look.is_stored => {
+            "the store can't be written: what has a budget is not admitted".to_owned()
+        }
+        AlertName::FailOpen => format!("{value:.0} decisions could not be made by the store"),
+        AlertName::FailureRate => {
+            format!("{percent} % of the calls of {about} fail: the alert begins at {threshold} %")
+        }
+        AlertName::LowTokens => {
+            format!("{percent} % of {about} are left: the alert begins below {threshold} %")
+        }
+        AlertName::QueueFilling => {
+            format!(
+                "the queue of {about} is full to {percent} %: the alert begins at {threshold} %"
+            )
+        }
+        AlertName::Refused => {
+            format!("{percent} % of requests are refused: the alert begins at {threshold} %")
+        }
+        AlertName::Utilisation => {
+            format!(
+                "{percent} % of the sessions of {about} are taken: the alert begins at {threshold} %"
+            )
+        }
+    }
+}
+
+/// What is said of one that is over.
+pub(super) fn over(firing: &Firing) -> String {
+    match &firing.subject {
+        Some(subject) => format!("{} of {subject} is over", firing.name),
+        None => format!("{} is over", firing.name),
+    }
+}
+
+fn spike(event: &Event, scene: &Scene<'_>) -> String {
+    let (about, costs) = if event.subject.is_empty() {
+        ("all services together", all_costs(scene.look))
+    } else {
+        let service = scene.look.services.get(&event.subject);
+        (event.subject.as_str(), service.map_or_else(|| all_costs(scene.look), cost))
+    };
+    let (minute, usual) = (NanoUsd(costs.0), NanoUsd(costs.1));
+    format!(
+        "Cost spike: {about} cost ${minute} in the last minute, where a minute usually costs ${usual}"
+    )
+}

@@ -3,7 +3,7 @@
 
 use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
-    net::TcpStream,
+    net::{TcpListener, TcpStream},
     process::{Child, Command, Stdio},
     sync::mpsc::{Receiver, channel},
     time::Duration,
@@ -38,13 +38,19 @@ struct Serving {
     data: String,
     control: String,
     log: Receiver<String>,
+    /// What it tells of alerts, each a whole request.
+    alerts: Receiver<String>,
     _folder: TempDir,
 }
 
 impl Serving {
     fn start() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        std::fs::write(folder.path().join("policy.toml"), POLICY).expect("a file");
+        let (hook, alerts) = listener();
+        let policy = format!(
+            "{POLICY}\n[[alerts.sinks]]\nname = \"hook\"\nkind = \"webhook\"\nurl = \"{hook}\"\n"
+        );
+        std::fs::write(folder.path().join("policy.toml"), policy).expect("a file");
         let run = "trap '' XFSZ; ulimit -f 800; exec \"$0\" serve --policy policy.toml \
             --listen 127.0.0.1:0 --admin-listen 127.0.0.1:0";
         let mut child = Command::new("sh")
@@ -67,7 +73,7 @@ impl Serving {
         };
         let (data, control) = (address(), address());
         std::thread::spawn(move || lines.count());
-        Self { child, data, control, log, _folder: folder }
+        Self { child, data, control, log, alerts, _folder: folder }
     }
 
     fn chat(&self, team: &str) -> String {
@@ -102,6 +108,27 @@ impl Drop for Serving {
     }
 }
 
+/// A listener that takes every request, and what it got.
+fn listener() -> (String, Receiver<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let url = format!("http://{}/", listener.local_addr().expect("an address"));
+    let (tell, told) = channel();
+    std::thread::spawn(move || {
+        for mut peer in listener.incoming().map_while(Result::ok) {
+            let (mut text, mut bytes) = (String::new(), [0; 4_096]);
+            while !text.ends_with("}}") {
+                let read = peer.read(&mut bytes).expect("a request");
+                text.push_str(&String::from_utf8_lossy(&bytes[..read]));
+            }
+            let answer = b"HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n";
+            if peer.write_all(answer).is_err() || tell.send(text).is_err() {
+                return;
+            }
+        }
+    });
+    (url, told)
+}
+
 fn ask(address: &str, head: &str, body: &str) -> String {
     let mut socket = TcpStream::connect(address).expect("a connection");
     socket.set_read_timeout(Some(PATIENCE)).expect("a timeout");
@@ -134,6 +161,10 @@ fn a_full_disk_stops_what_has_a_budget_and_nothing_else() {
     assert_eq!(status(&stats), 200, "{stats}");
     let health = serving.get("/v1/health");
     assert!(status(&health) == 503 && health.contains("\"unhealthy\""), "{health}");
+    let alert = serving.alerts.recv_timeout(PATIENCE).expect("an alert");
+    assert!(alert.contains("alert.fired") && alert.contains("fail_open"), "{alert}");
+    let monitor = ask(&serving.control, "GET /v1/monitor HTTP/1.1\r\n", "");
+    assert!(monitor.contains("\"overall_status\":\"critical\",\"health_score\":0"), "{monitor}");
     let metrics = ask(&serving.control, "GET /metrics HTTP/1.1\r\n", "");
     assert!(status(&metrics) == 200 && metrics.contains("tollgate_"), "{metrics}");
 }

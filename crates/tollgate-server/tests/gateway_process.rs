@@ -1,5 +1,7 @@
 //! `tollgate serve` as a process: what it prints, signals, files that change, its end.
 
+#[path = "process/alerts.rs"]
+mod alerts;
 #[path = "process/assistant.rs"]
 mod assistant;
 #[path = "process/cache.rs"]

@@ -8,8 +8,6 @@ mod conditions;
 mod counted;
 mod notice;
 mod sinks;
-#[cfg(test)]
-mod tests;
 mod words;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};

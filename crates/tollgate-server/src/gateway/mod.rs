@@ -45,7 +45,7 @@ mod secrets;
 mod sent;
 mod slices;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod ticket;
 mod tier;
 mod translated;

@@ -21,7 +21,7 @@ use super::{
 use crate::{
     app::App,
     cache::Whole,
-    guards::{End, Pass, Served},
+    guards::{End, Pass, Running, Served},
     metrics::Finished,
     prices::Rate,
     providers::Provider,
@@ -61,6 +61,7 @@ struct Held {
     whole: Option<Whole>,
     _renewed: Renewed,
     _running: Present,
+    _there: Running,
 }
 
 impl Ticket {
@@ -79,6 +80,7 @@ impl Ticket {
         Self(Some(Box::new(Held {
             _renewed: app.renewals.keep(permit.id()),
             _running: app.metrics.running(user),
+            _there: exchange.provider.guard.runs(),
             permit,
             app: Arc::clone(app),
             provider: Arc::clone(&exchange.provider),

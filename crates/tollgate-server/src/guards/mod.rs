@@ -53,8 +53,8 @@ use model::Model;
 use models::Models;
 pub(crate) use pass::{End, Pass, Served};
 pub(crate) use shown::{Circuit, Glance, circuit_states};
-pub(crate) use tally::Calls;
 use tally::Tally;
+pub(crate) use tally::{Calls, Running};
 
 /// What stands before one provider, under one policy.
 #[derive(Debug)]
@@ -276,6 +276,11 @@ impl Guard {
         retry_after: Option<Duration>,
     ) -> Duration {
         Backoff::new(&self.settings.retry).wait(retries, random, retry_after)
+    }
+
+    /// A request was admitted and goes there, until what is returned is dropped.
+    pub(crate) fn runs(&self) -> Running {
+        Running::new(&self.known)
     }
 
     /// Work that was not sent by this process went well or failed there.

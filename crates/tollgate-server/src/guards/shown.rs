@@ -43,8 +43,8 @@ pub(crate) struct Circuit {
 pub(crate) struct Glance {
     /// The worst of its circuits; that of a provider nobody asked yet is closed.
     pub(crate) circuit: State,
-    /// Requests that are on their way there.
-    pub(crate) in_flight: u64,
+    /// Requests that were admitted and go there.
+    pub(crate) running: u64,
     /// Requests that wait for their turn there, and the most that may.
     pub(crate) waiting: (usize, usize),
     /// The share that the policy's own key has left of what the provider announced; of several
@@ -111,7 +111,7 @@ impl Guard {
         let states = standings.iter().map(|standing| standing.state).chain(forced);
         Glance {
             circuit: states.max_by_key(worse).unwrap_or(State::Closed),
-            in_flight: standings.iter().map(|standing| u64::from(standing.in_flight)).sum(),
+            running: self.known.tally.running(),
             waiting: (self.known.line.length(), MAX_WAITING),
             left: standings.iter().filter_map(|standing| standing.left).min_by(f64::total_cmp),
             calls: self.known.tally.calls(),

@@ -76,7 +76,7 @@ impl Watched {
         Service {
             sign: alert::Service { served: grown.served, failed: grown.failed, path },
             circuit,
-            concurrent: glance.map_or(0, |glance| glance.in_flight),
+            concurrent: glance.map_or(0, |glance| glance.running),
             queue: waiting.0 as u64,
             line: waiting.0 as f64 / waiting.1 as f64,
             left: glance.and_then(|glance| glance.left),

@@ -7,6 +7,8 @@
 mod command;
 mod sign;
 mod template;
+#[cfg(test)]
+mod tests;
 mod webhook;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};

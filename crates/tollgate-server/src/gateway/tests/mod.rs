@@ -2,6 +2,7 @@
 //! is told.
 
 mod admission;
+mod alerts;
 mod application;
 mod assistant;
 mod assistant_cache;
@@ -37,6 +38,7 @@ mod translated;
 mod weighted;
 mod workshop;
 
+pub(crate) use provider::read_request;
 use provider::{Provider, Step};
 use running::{Running, post};
 

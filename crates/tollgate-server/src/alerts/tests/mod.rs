@@ -1,1 +1,0 @@
-//! Alerts by real causes.

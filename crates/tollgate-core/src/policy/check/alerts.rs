@@ -132,7 +132,7 @@ fn sink_wrongs(sink: &Sink) -> Vec<(&'static str, String)> {
         SinkKind::Webhook => {
             match (&sink.url, &sink.secret_url) {
                 (None, None) => {
-                    wrong("kind", "a webhook has a `url`, or a `secret_url` in a variable")
+                    wrong("kind", "a webhook has a `url`, or a `secret_url` in a variable");
                 }
                 (Some(_), Some(_)) => wrong("secret_url", "give either this or `url`, not both"),
                 (None, Some(secret)) => {

@@ -129,20 +129,18 @@ impl Sinks {
         let running = std::mem::take(&mut *self.running.lock());
         let mut workers = std::mem::take(&mut *self.ending.lock());
         workers.extend(running.into_iter().map(|sink| sink.worker));
-        let until = tokio::time::Instant::now() + STOP_GRACE;
-        let mut late = 0_u32;
-        for mut worker in workers {
-            if tokio::time::timeout_at(until, &mut worker).await.is_err() {
-                worker.abort();
-                late += 1;
+        let told = async {
+            for worker in &mut workers {
+                // One that panicked has told what it could.
+                let _ = worker.await;
             }
+        };
+        if tokio::time::timeout(STOP_GRACE, told).await.is_ok() {
+            return;
         }
-        if late > 0 {
-            tracing::error!(
-                sinks = late,
-                "alerts are dropped: the process ends before they were told"
-            );
-        }
+        let late = workers.iter().filter(|worker| !worker.is_finished()).count();
+        tracing::error!(sinks = late, "alerts are dropped: the process ends before they were told",);
+        workers.iter().for_each(JoinHandle::abort);
     }
 }
 

@@ -1,6 +1,6 @@
 //! Sinks that fail, hang, are full or are not there: real listeners and real programs.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, time::Duration};
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -18,6 +18,9 @@ use crate::{
     api::Instant,
     gateway::tests::read_request,
 };
+
+/// How long a test waits for what comes at once.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A listener that answers each request with the next of its statuses; at none, not at all.
 async fn listener(statuses: &[Option<u16>]) -> (String, mpsc::UnboundedReceiver<String>) {
@@ -41,6 +44,12 @@ async fn listener(statuses: &[Option<u16>]) -> (String, mpsc::UnboundedReceiver<
         }
     });
     (url, told)
+}
+
+/// The next that a listener was asked.
+async fn next(requests: &mut mpsc::UnboundedReceiver<String>) -> String {
+    let next = tokio::time::timeout(PATIENCE, requests.recv()).await;
+    next.expect("it is asked nothing").expect("it listens")
 }
 
 /// A sink, as a policy has it.
@@ -89,7 +98,7 @@ async fn a_listener_that_fails_twice_is_told_the_same_a_third_time() {
     told(&webhook(&url, "secret = \"env:SECRET\"")).await.expect("it is told");
     let mut all = Vec::new();
     for _ in 0..3 {
-        all.push(requests.recv().await.expect("a request"));
+        all.push(next(&mut requests).await);
     }
     assert!(requests.is_empty());
     assert_eq!(all[0], all[2]);
@@ -102,7 +111,7 @@ async fn a_listener_that_says_no_is_not_asked_again() {
         let (url, mut requests) = listener(&[Some(status), Some(200)]).await;
         let why = told(&webhook(&url, "")).await.expect_err("it says no");
         assert_eq!(why, format!("it answered {status} (tried 1 times)"));
-        requests.recv().await.expect("a request");
+        next(&mut requests).await;
         assert!(requests.is_empty());
     }
 }
@@ -113,7 +122,8 @@ async fn a_listener_that_never_answers_is_given_up_and_its_address_is_not_told()
     let quick = webhook(&url, "timeout = \"50ms\"\nattempts = 2");
     let why = told(&quick).await.expect_err("it hangs");
     assert_eq!(why, "it did not answer in time (tried 2 times)");
-    assert!(requests.recv().await.is_some() && requests.recv().await.is_some());
+    next(&mut requests).await;
+    next(&mut requests).await;
     // Nobody listens there.
     let gone = webhook("http://127.0.0.1:9/secret-path", "attempts = 2");
     let why = told(&gone).await.expect_err("nobody is there");
@@ -133,7 +143,7 @@ async fn what_is_too_much_for_a_queue_is_dropped_and_counted_and_the_rest_is_tol
     assert_eq!(sinks.outcomes(), [("it".to_owned(), Outcome::Dropped, 3)]);
     sinks.close().await;
     for nth in 0..2 {
-        let request = requests.recv().await.expect("a request");
+        let request = next(&mut requests).await;
         assert!(request.contains(&format!("number {nth}")), "{request}");
     }
     assert!(requests.is_empty());
@@ -153,10 +163,10 @@ async fn a_sink_that_is_gone_still_tells_what_it_had_and_one_that_stays_goes_on(
     sinks.adopt(&both[1..], &clock);
     sinks.send(&notice(Kind::Cleared, "after"));
     sinks.close().await;
-    assert!(at_first.recv().await.expect("a request").contains("before"));
+    assert!(next(&mut at_first).await.contains("before"));
     assert!(at_first.is_empty());
-    assert!(at_second.recv().await.expect("a request").contains("before"));
-    assert!(at_second.recv().await.expect("a request").contains("after"));
+    assert!(next(&mut at_second).await.contains("before"));
+    assert!(next(&mut at_second).await.contains("after"));
 }
 
 #[tokio::test]
@@ -174,7 +184,7 @@ async fn a_sink_is_told_what_it_wants() {
     sinks.send(&other);
     sinks.send(&notice(Kind::Fired, "wanted"));
     sinks.close().await;
-    assert!(requests.recv().await.expect("a request").contains("wanted"));
+    assert!(next(&mut requests).await.contains("wanted"));
     assert!(requests.is_empty());
 }
 
@@ -211,10 +221,13 @@ async fn a_program_that_hangs_is_killed_with_all_that_it_began() {
     assert_eq!(why, "its program took longer than 500ms");
     let child = std::fs::read_to_string(&path).expect("the child's id");
     let status = format!("/proc/{}/stat", child.trim());
-    // Whoever inherits it has to take note of its end.
-    while std::fs::read_to_string(&status).is_ok_and(|stat| !stat.contains(") Z")) {
-        tokio::task::yield_now().await;
-    }
+    let ended = async {
+        // Whoever inherits it has to take note of its end.
+        while std::fs::read_to_string(&status).is_ok_and(|stat| !stat.contains(") Z")) {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, ended).await.expect("it runs on");
 }
 
 #[tokio::test]

@@ -99,7 +99,7 @@ impl Alerts {
     }
 
     /// Tells everybody who is to be told.
-    fn tell(&self, live: &Live, notice: &Notice) {
+    pub(crate) fn tell(&self, live: &Live, notice: &Notice) {
         if live.settings.alerts.log {
             notice.log();
         }

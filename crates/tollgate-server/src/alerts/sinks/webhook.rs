@@ -164,7 +164,7 @@ impl Failure {
         Self::passing(match error {
             UpstreamError::Connect(_) | UpstreamError::Busy => "it can't be reached",
             UpstreamError::Timeout(TooLong::Connect) => "it did not accept a connection in time",
-            UpstreamError::Timeout(TooLong::Head | TooLong::Body) => "it did not answer in time",
+            UpstreamError::Timeout(_) => "it did not answer in time",
             UpstreamError::Cut(_) => "it ended the connection before it answered",
             UpstreamError::Protocol(_) => "its answer is not valid HTTP",
             UpstreamError::Blocked => "its address is one that Tollgate never connects to",

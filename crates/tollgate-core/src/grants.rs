@@ -30,7 +30,7 @@ pub struct Dialed {
 }
 
 /// The most grants that one caller has; further ones are dropped.
-pub const MAX_GRANTS: usize = 64;
+pub const MAX_GRANTS: usize = 256;
 
 impl Grants {
     /// These grants; of several for one limit the first holds.

@@ -9,7 +9,7 @@ use super::{
     environment::Declared,
     limits::{LaterRead, LimitEntry},
     settings::{
-        Access, Alerts, Cache, Estimates, Identity, Log, NamedModel, Prices, Provider, Sandbox,
+        Access, Alerts, Cache, Emergency, Estimates, Identity, Log, NamedModel, Prices, Provider, Sandbox,
         Server, Session, Settings, StaticKey, Store, Tasks,
     },
     values::Secret,
@@ -61,6 +61,8 @@ pub(crate) struct File {
     estimates: Estimates,
     /// Which answers are kept.
     cache: Cache,
+    /// Who passes in an emergency, and what begins one.
+    emergency: Emergency,
     /// How long background tasks may take.
     tasks: Tasks,
     /// What is logged.
@@ -90,6 +92,7 @@ impl From<File> for Settings {
         let File { models, sandbox, prices, estimates, cache, log, secret, tasks, .. } = file;
         let whom = Self { identity, session, secret, keys, api, admin, ..Self::default() };
         let rest = Self { sandbox, prices, estimates, cache, tasks, log, ..whom };
-        Self { server, store, providers, models, alerts: file.alerts, ..rest }
+        let rest = Self { alerts: file.alerts, emergency: file.emergency, ..rest };
+        Self { server, store, providers, models, ..rest }
     }
 }

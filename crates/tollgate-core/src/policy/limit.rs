@@ -7,7 +7,7 @@ use compact_str::CompactString;
 use crate::{
     Amounts, Attribute, Attributes, Calendar, Charge, Kind, LimitId, NanoUsd, PeriodUnit, Rule,
     Time, Unit, Warn,
-    policy::{Queue, Tighten, When},
+    policy::{Queue, Tighten, When, kept},
 };
 
 /// One rule: when it applies, per which attributes it is kept, what it counts, how much.
@@ -42,6 +42,8 @@ pub struct Limit {
     pub minimum: u64,
     /// By which budget it is dialed down, if by one.
     pub tighten: Option<Tighten>,
+    /// What critical work keeps of it in emergency mode; where nothing is said, all of it.
+    pub keeps: Option<u64>,
 }
 
 /// How a limit counts and how much it allows.
@@ -88,6 +90,7 @@ impl Limit {
     /// A limit for every request, the same for all tiers, that refuses; the fields say more.
     pub fn new(name: &str, per: &[Attribute], unit: Unit, measure: Measure) -> Self {
         let minimum = measure.least();
+        let keeps = kept::by_default(unit, &measure);
         Self {
             id: LimitId::new(name, per),
             name: name.into(),
@@ -103,6 +106,7 @@ impl Limit {
             queue: None,
             minimum,
             tighten: None,
+            keeps,
         }
     }
 

@@ -6,6 +6,7 @@ mod config;
 mod environment;
 mod error;
 mod file;
+mod kept;
 mod layers;
 mod limit;
 mod limits;
@@ -85,7 +86,9 @@ impl Policy {
     /// When two limits share their name and their `per`.
     pub fn new(mut limits: Vec<Limit>) -> Result<Self, DuplicateLimit> {
         let own = limits.len();
+        let kept: Vec<Limit> = limits.iter().filter_map(Limit::kept).collect();
         limits.extend(KEY_BUDGETS.iter().map(KeyBudget::limit));
+        limits.extend(kept);
         let mut by_id = Vec::with_capacity(limits.len());
         let mut scopes: Vec<Scope> = Vec::new();
         for (place, limit) in limits.iter().enumerate() {
@@ -118,6 +121,12 @@ impl Policy {
     /// The limits of no policy's own: they apply to whom they are granted alone.
     pub fn granted_limits(&self) -> &[Limit] {
         &self.limits[self.own..]
+    }
+
+    /// Of these, the budgets that single keys may have.
+    pub fn key_budgets(&self) -> &[Limit] {
+        let granted = self.granted_limits();
+        &granted[..granted.len().min(KEY_BUDGETS.len())]
     }
 
     /// Whether any limit of its own has a queue. Those that are granted have one.

@@ -1,6 +1,7 @@
 //! What no single value shows: names, and settings that do not go together.
 
 mod alerts;
+mod emergency;
 mod models;
 mod providers;
 mod routes;
@@ -57,6 +58,7 @@ pub(super) fn profile(name: &str, entry: &Entry, errors: &mut Vec<PolicyError>) 
 pub(super) fn settings(tree: &Node, settings: &Settings, findings: &mut Findings) {
     alerts::check(tree, settings, findings);
     providers::check(tree, settings, findings);
+    emergency::check(tree, settings, findings);
     models::check(tree, settings, findings);
     keys(tree, settings, findings);
     let server = &settings.server;

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     Attribute, LimitId, PeriodUnit, Unit, Warn,
     policy::{
-        Limit, Measure, Pattern, PolicyError, Queue, Tighten, When,
+        Limit, Measure, Pattern, PolicyError, Queue, Tighten, When, kept,
         suggest::nearest,
         tree::{Node, Secrets, Step, read},
         values::Span,
@@ -122,6 +122,10 @@ impl One<'_> {
         }
         let tiers = self.tiers(key, &said, &measure, &zone)?;
         let minimum = self.minimum(&entry, &said, &measure);
+        let keeps = match entry.minimum {
+            Some(_) => Some(minimum).filter(|_| !matches!(measure, Measure::Sessions { .. })),
+            None => kept::by_default(said.unit(), &measure),
+        };
         let warn = entry.warnings(&measure).unwrap_or_else(|(key, why)| {
             self.wrong_value(key, &why);
             Warn::NEVER
@@ -162,6 +166,7 @@ impl One<'_> {
             queue,
             minimum,
             tighten: entry.tighten,
+            keeps,
         })
     }
 
@@ -260,14 +265,7 @@ impl One<'_> {
             Ok(minimum) if minimum > measure.cap() => {
                 self.wrong_value("minimum", "it is more than the limit itself allows");
             }
-            Ok(minimum) if entry.tighten.is_some() => return minimum,
-            Ok(minimum) => {
-                let message =
-                    "`minimum` has no effect: the limit is dialed by nothing without `tighten`";
-                let warning = PolicyError::warning(message);
-                self.findings.warnings.push(warning.at(self.node.key_origin("minimum")));
-                return minimum;
-            }
+            Ok(minimum) => return minimum,
         }
         measure.least()
     }

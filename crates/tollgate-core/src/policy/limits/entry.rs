@@ -73,7 +73,8 @@ pub(crate) struct LimitEntry {
     pub(crate) status: Option<Status>,
     /// A waiting room before it.
     pub(crate) queue: Option<QueueForm>,
-    /// What is left of it for critical work when it is dialed down; one if not given.
+    /// What is left of it when it is dialed down, and what critical work keeps of it in
+    /// emergency mode: one if not given, and all of what counts tokens, money or seconds.
     pub(crate) minimum: Option<Decimal>,
     /// Dials it down while a budget is used faster than its time passes, and while its
     /// providers fail.

@@ -8,6 +8,7 @@ mod access;
 mod alert_defaults;
 mod alerts;
 mod cache;
+mod emergency;
 mod estimates;
 mod learn;
 mod methods;
@@ -32,6 +33,7 @@ pub use access::{Access, Identity, StaticKey};
 pub(crate) use alert_defaults::Usual;
 pub use alerts::{Alert, AlertRule, Alerts};
 pub use cache::{Cache, CacheScope, Meaning, Temperature};
+pub use emergency::{Emergency, Trigger};
 pub use estimates::{Estimates, OpenInput, Plain};
 pub use learn::Learn;
 pub use methods::Methods;
@@ -89,6 +91,8 @@ pub struct Settings {
     pub estimates: Estimates,
     /// Which answers are kept.
     pub cache: Cache,
+    /// Who passes in an emergency, and what begins one.
+    pub emergency: Emergency,
     /// How long background tasks may take.
     pub tasks: Tasks,
     /// What is logged.

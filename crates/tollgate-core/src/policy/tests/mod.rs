@@ -4,6 +4,7 @@ mod alerts;
 mod bad;
 mod bad_limits;
 mod cache;
+mod emergency;
 mod good;
 mod grants;
 mod overlays;

@@ -59,6 +59,11 @@ fn every_form_is_described() {
         max_entry = 65536
         max_temperature = 0.3
         stale = "2h"
+        [emergency]
+        for = "10m"
+        start_on = ["cost_spike"]
+        critical = [{ key = "ops-*" }]
+        downgrade = { "gpt-4o" = "gpt-4o-mini" }
         [prices]
         unpriced = { assume = { input = "1", output = 4.5 } }
         [prices.models.m]
@@ -119,6 +124,8 @@ fn what_the_reader_refuses_the_schema_refuses() {
         "[cache]\nscope = \"team\"",
         "[cache]\nmax_temperature = -1",
         "[cache]\nstale = 5",
+        "[emergency]\nfor = 30",
+        "[emergency]\nstart_on = [\"rain\"]",
         "[admin]\ntoken = \"secret\"",
         "[profile.x]\nunknown = 1",
         "[models.x]\nmodels = [\"m\"]",

@@ -1,6 +1,7 @@
 """Fixtures: a simulated upstream, gateways before it, and the official client."""
 
 import itertools
+import urllib.request
 
 import openai
 import pytest
@@ -74,17 +75,38 @@ def upstream(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def gateway(upstream, tmp_path_factory):
-    """Where the gateway listens."""
+def serving(upstream, tmp_path_factory):
+    """Where the gateway listens, and its control plane."""
     folder = tmp_path_factory.mktemp("gateway")
     (folder / "policy.toml").write_text(POLICY.format(upstream=upstream))
     process = Process(
         "serve", "--policy", "policy.toml", cwd=folder, UPSTREAM_KEY="sk-of-the-operator"
     )
-    url = process.address("listening")
+    url, control = process.address("listening"), process.address("control plane")
     assert ready(url)
-    yield url
+    yield url, control
     process.end()
+
+
+@pytest.fixture(scope="session")
+def gateway(serving):
+    """Where the gateway listens."""
+    return serving[0]
+
+
+@pytest.fixture
+def emergency(serving):
+    """An emergency of ten minutes, for as long as the test takes."""
+
+    def tell(method, body=None):
+        url, head = f"{serving[1]}/v1/emergency", {"content-type": "application/json"}
+        request = urllib.request.Request(url, body, head, method=method)
+        with urllib.request.urlopen(request) as answer:
+            return answer.status
+
+    tell("PUT", b'{"for": "10m", "reason": "a secret of the operator"}')
+    yield
+    tell("DELETE")
 
 
 @pytest.fixture(scope="session")

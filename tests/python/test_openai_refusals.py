@@ -74,6 +74,21 @@ def test_a_spent_budget_is_not_retried(client):
     assert refused.value.request.headers["x-stainless-retry-count"] == "0"
 
 
+def test_an_emergency_is_an_error_without_blind_retries(client, emergency):
+    with pytest.raises(openai.InternalServerError) as refused:
+        ask(client(max_retries=2), "priced")
+    error, headers = refused.value, refused.value.response.headers
+    assert (error.status_code, error.code) == (503, "emergency_mode")
+    assert "only critical requests pass" in error.message
+    assert "secret" not in error.response.text
+    assert 500 < int(headers["retry-after"]) <= 600
+    # One attempt: the request that was refused was no retry.
+    assert headers["x-should-retry"] == "false"
+    assert error.request.headers["x-stainless-retry-count"] == "0"
+    critical = client(max_retries=0, headers={"X-Tollgate-Priority": "critical"})
+    assert ask(critical, "priced").headers["x-tollgate-decision"] == "admit"
+
+
 def test_a_model_without_price_is_refused_under_a_budget(client):
     with pytest.raises(openai.PermissionDeniedError) as refused:
         ask(client(max_retries=0), "unpriced")

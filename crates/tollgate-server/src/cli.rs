@@ -21,6 +21,7 @@ enum Command {
     #[command(visible_alias = "validate")]
     Check(commands::check::CheckArgs),
     Circuits(Box<commands::circuits::CircuitsArgs>),
+    Emergency(Box<commands::emergency::EmergencyArgs>),
     Export(commands::export::ExportArgs),
     Keys(commands::keys::KeysArgs),
     Load(Box<commands::load::LoadArgs>),
@@ -43,6 +44,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Cache(args) => commands::cache::run(args),
         Command::Check(args) => commands::check::run(args),
         Command::Circuits(args) => commands::circuits::run(args),
+        Command::Emergency(args) => commands::emergency::run(args),
         Command::Export(args) => commands::export::run(args),
         Command::Keys(args) => commands::keys::run(args),
         Command::Load(args) => commands::load::run(args),

@@ -8,7 +8,7 @@ use std::sync::{Arc, LazyLock};
 use compact_str::CompactString;
 use http::{HeaderMap, HeaderName, header::AUTHORIZATION};
 use memchr::memmem::Finder;
-use tollgate_core::{Attribute, Attributes, Time};
+use tollgate_core::{Attribute, Attributes, Now};
 
 use crate::{
     app::App,
@@ -48,7 +48,7 @@ pub(crate) struct Books<'a> {
     pub(crate) live: &'a Live,
     pub(crate) roster: &'a Snapshot,
     /// When that is.
-    pub(crate) wall: Time,
+    pub(crate) now: Now,
 }
 
 /// What a request shows of who asks.
@@ -120,12 +120,12 @@ fn identify(shown: Shown<'_>, books: &Books<'_>) -> Result<Caller, Unauthorized>
         if let Some(fixed) = books.live.keys.find(text) {
             fixed.holder().name(&mut who);
         } else {
-            let managed = books.roster.find(text, books.wall)?;
+            let managed = books.roster.find(text, books.now.wall)?;
             managed.holder().name(&mut who);
             key = Some(Arc::clone(managed));
         }
     }
-    books.roster.grant(&mut who, &books.live.policy, books.wall);
+    books.roster.grant(&mut who, &books.live.policy, books.now);
     Ok(Caller { who, key })
 }
 
@@ -134,9 +134,9 @@ fn identify(shown: Shown<'_>, books: &Books<'_>) -> Result<Caller, Unauthorized>
 /// # Errors
 /// When a Tollgate key was sent that is not known or may not be used any more.
 pub(crate) fn of(headers: &HeaderMap, app: &App, live: &Live) -> Result<Attributes, Unauthorized> {
-    let (roster, wall) = (app.roster.snapshot(), app.gate.clock().now().wall);
+    let (roster, now) = (app.roster.snapshot(), app.gate.clock().now());
     let shown = Shown { headers, in_query: None };
-    Ok(identify(shown, &Books { live, roster: &roster, wall })?.who)
+    Ok(identify(shown, &Books { live, roster: &roster, now })?.who)
 }
 
 /// Finds out who asks and whether it may ask at all.

@@ -9,10 +9,14 @@ use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 use tokio::sync::mpsc;
 use tollgate_core::{Attributes, Policy, policy::Limit};
 
+use serde_json::{Value, json};
+
 use crate::{
     app::App,
+    changes,
     config::{self, Locations},
     live::Live,
+    roster::{By, Change, Moment},
 };
 
 /// Loads the policy again when it may have changed.
@@ -80,6 +84,7 @@ pub(crate) fn reload(app: &App, locations: &Locations) -> bool {
     let reloads = &app.reloads;
     match &replaced {
         Ok((old, new)) => {
+            note(app, changes::between(&old.effective, &new.effective));
             app.gate.store().note_policy(&new.policy);
             reloads.note_good();
             tell(old, new, reloads.good());
@@ -87,10 +92,23 @@ pub(crate) fn reload(app: &App, locations: &Locations) -> bool {
         Err(why) => {
             reloads.note_bad();
             let times = reloads.bad();
+            note(app, Some((json!(null), json!({ "refused": changes::excerpt(why) }))));
             tracing::error!(times, "the policy is bad, so the old one stays in force:\n{why}");
         }
     }
     replaced.is_ok()
+}
+
+/// Writes down in the audit what a reload has changed, if it has changed anything.
+fn note(app: &App, changed: Option<(Value, Value)>) {
+    let Some((before, after)) = changed else { return };
+    let what = if before.is_null() { "policy.refused" } else { "policy.reload" };
+    let change = Change { what, subject: String::new(), before, after };
+    let at = Moment::of(app.gate.clock().now().wall);
+    let by = By { who: "system:reload".to_owned(), at, reason: None };
+    if let Err(error) = app.roster.ask(|book| book.note(change, &by)) {
+        tracing::error!(%error, "the audit does not tell of the reload");
+    }
 }
 
 impl Files {

@@ -19,7 +19,7 @@ use tower::ServiceExt as _;
 use crate::{
     alerts, api,
     app::{App, Stage},
-    browser, control, dials, gateway, guards, learned,
+    browser, control, dials, emergency, gateway, guards, learned,
     net::{self, Body, Drained, Peer, Serving, Timeouts},
     roster, sessions,
     warnings::Warnings,
@@ -162,6 +162,7 @@ fn beside(app: &Arc<App>) -> JoinSet<()> {
     tasks.spawn(learned::attend(Arc::clone(app)));
     tasks.spawn(dials::attend(Arc::clone(app)));
     tasks.spawn(alerts::attend(Arc::clone(app)));
+    tasks.spawn(emergency::attend(Arc::clone(app)));
     let renewing = Arc::clone(app);
     tasks.spawn(async move { renewing.renewals.run(&renewing.gate).await });
     tasks

@@ -4,10 +4,14 @@
 mod alerts;
 #[path = "process/assistant.rs"]
 mod assistant;
+#[path = "process/audit.rs"]
+mod audit;
 #[path = "process/cache.rs"]
 mod cache;
 #[path = "process/circuits.rs"]
 mod circuits;
+#[path = "process/emergency.rs"]
+mod emergency;
 #[path = "process/keys.rs"]
 mod keys;
 #[path = "process/learned.rs"]

@@ -5,6 +5,8 @@
 //! is charged to both, so that nothing passes its usual limit; and when the emergency is over
 //! nothing has to be put back, since nothing but the grant has changed.
 
+use std::time::Duration;
+
 use super::{Limit, Measure, Policy};
 use crate::{Attributes, Dialed, Grant, LimitId, Time, Unit, Warn};
 
@@ -56,13 +58,15 @@ impl Limit {
 }
 
 impl Measure {
-    /// So much in the place of what it allows, counted alike: a bucket is refilled with it as
-    /// often as with what it had.
+    /// So much in the place of what it allows, counted alike: a bucket is refilled with it in the
+    /// time in which it would be refilled whole.
     fn kept(&self, amount: u64) -> Self {
         let least = amount.min(self.cap());
         match self {
-            Self::Bucket { rate, per, .. } => {
-                Self::Bucket { rate: amount.clamp(1, *rate), per: *per, burst: least }
+            Self::Bucket { rate, per, burst } => {
+                let whole = per.as_nanos() * u128::from(*burst) / u128::from((*rate).max(1));
+                let per = Duration::from_nanos(u64::try_from(whole).unwrap_or(u64::MAX).max(1));
+                Self::Bucket { rate: least.max(1), per, burst: least }
             }
             Self::Window { length, .. } => Self::Window { length: *length, cap: least },
             Self::Period { calendar, .. } => {

@@ -15,12 +15,16 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use parking_lot::Mutex;
 use tollgate_core::{
     alert::{AlertName, Book, Condition, Event, Rule, Subject, Turn},
-    policy::settings::AlertRule,
+    policy::{
+        Limit,
+        settings::{AlertRule, Trigger},
+    },
 };
 
 use crate::{
     api::{Instant, accounts},
     app::App,
+    emergency,
     live::Live,
     monitor,
     warnings::Warnings,
@@ -78,6 +82,26 @@ pub(crate) async fn look(app: &Arc<App>) {
     let notices = app.alerts.step(&scene);
     for notice in &notices {
         app.alerts.tell(&live, notice);
+        begin_emergency(app, &live, notice).await;
+    }
+}
+
+/// Begins an emergency where the policy wants that for what a notice tells.
+async fn begin_emergency(app: &Arc<App>, live: &Live, notice: &Notice) {
+    let Some((name, subject, message)) = notice.fired() else { return };
+    // What one user has spent is no emergency of all.
+    let is_for_all =
+        |limit: &&Limit| limit.per.is_empty() && Some(limit.name.as_str()) == subject;
+    let trigger = match name {
+        AlertName::CostSpike => Trigger::CostSpike,
+        AlertName::CriticalHealth => Trigger::CriticalHealth,
+        AlertName::BudgetExhausted if live.policy.limits().iter().any(|it| is_for_all(&it)) => {
+            Trigger::BudgetExhausted
+        }
+        _ => return,
+    };
+    if let Err(error) = emergency::begin_by_itself(app, trigger, message).await {
+        tracing::error!(%error, "the emergency that the policy wants could not be begun");
     }
 }
 

@@ -11,6 +11,7 @@ use tollgate_core::policy::settings::StoreKind;
 use super::{Problem, Shared, accounts};
 use crate::{
     app::{App, Stage, VERSION},
+    emergency,
     live::Live,
 };
 
@@ -19,6 +20,8 @@ use crate::{
 pub(super) struct Health {
     /// `healthy`, `draining` or `unhealthy`.
     pub(super) status: &'static str,
+    /// Whether only critical requests pass.
+    emergency: bool,
     version: &'static str,
     /// Whether the policy gives a key to some provider.
     api_key_configured: bool,
@@ -56,6 +59,8 @@ pub(crate) struct Capacity {
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 pub(super) struct Open {
     status: &'static str,
+    /// Whether only critical requests pass.
+    emergency: bool,
     capacity: Option<Capacity>,
 }
 
@@ -95,6 +100,7 @@ pub(super) async fn of(app: &App) -> Health {
     let assistant_service = if is_stored { "available" } else { "unavailable" };
     Health {
         status,
+        emergency: emergency::now(app).is_some(),
         version: VERSION,
         api_key_configured: has_provider_key(&live),
         capacity: capacity(app).await.unwrap_or_default(),
@@ -137,7 +143,8 @@ pub(super) async fn readyz(State(api): State<Shared>) -> Result<Json<Life>, Prob
     (status = 503, description = "It cannot be told", body = Problem),
 ))]
 pub(super) async fn capacity_for_all(State(api): State<Shared>) -> Result<Json<Open>, Problem> {
-    Ok(Json(Open { status: "healthy", capacity: capacity(&api.app).await? }))
+    let emergency = emergency::now(&api.app).is_some();
+    Ok(Json(Open { status: "healthy", emergency, capacity: capacity(&api.app).await? }))
 }
 
 /// How full the server is, where anything limits that.

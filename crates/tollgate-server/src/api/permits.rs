@@ -27,6 +27,7 @@ use super::{
 };
 use crate::{
     app::App,
+    emergency,
     headers::{self, Told},
     live::Live,
     prices::Rate,
@@ -140,7 +141,9 @@ impl Api {
         entering: Pin<Box<dyn Future<Output = Result<Entered<AnyStore>, StoreError>> + Send + '_>>,
         who: &Attributes,
     ) -> Result<(Duration, Admission), Response> {
-        let metrics = &self.app.metrics;
+        let (app, metrics) = (&self.app, &self.app.metrics);
+        let live = app.live();
+        let emergency = &live.settings.emergency;
         let mut in_way = None;
         let verdict = match entering.await {
             Ok(Entered::Admit(permit)) => Ok(Verdict::Admit(permit)),
@@ -148,7 +151,12 @@ impl Api {
             Ok(Entered::Wait(waiting)) => {
                 let _counted = metrics.waiting(who.value(&Attribute::User));
                 in_way = Some(waiting.limit());
-                waiting.turn().await
+                tokio::select! {
+                    verdict = waiting.turn() => verdict,
+                    stopped = emergency::stops(app, emergency, who) => {
+                        return Err(Problem::from(stopped).into_response());
+                    }
+                }
             }
             Err(error) => Err(error),
         };
@@ -162,7 +170,15 @@ impl Api {
             metrics.waited(&self.app.gate.policy(), limit, waited);
         }
         match verdict {
-            Verdict::Admit(permit) => Ok((permit.waited(), permit.into_id().1)),
+            Verdict::Admit(permit) => {
+                // An emergency may have begun since it was asked for.
+                if let Err(failure) = emergency::check(app, emergency, who) {
+                    let voided = permit.void().await;
+                    voided.map_err(|error| self.store_failed(error).into_response())?;
+                    return Err(Problem::from(failure).into_response());
+                }
+                Ok((permit.waited(), permit.into_id().1))
+            }
             Verdict::Refuse(refused) => Err(self.refuse(&refused, who)),
         }
     }
@@ -213,7 +229,8 @@ fn understood(
         let model = named(Attribute::Model).map_or(Ok(()), |it| key.allow_model(Some(it)));
         provider.and(model).map_err(Problem::forbidden)?;
     }
-    roster.grant(&mut who, &live.policy, now.wall);
+    roster.grant(&mut who, &live.policy, now);
+    emergency::check(app, &live.settings.emergency, &who)?;
     let rate = asked.rate(live, &who, now)?;
     let demand = asked.demand(rate.as_ref());
     Ok((who, demand, rate))

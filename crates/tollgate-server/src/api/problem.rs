@@ -85,7 +85,7 @@ impl Problem {
 
     /// Whether a request was understood and not let through.
     pub(super) const fn is_refusal(&self) -> bool {
-        matches!(self.0.what, What::ModelUnpriced)
+        matches!(self.0.what, What::ModelUnpriced | What::Emergency)
     }
 
     /// The word for programs.
@@ -106,6 +106,12 @@ impl From<StoreError> for Problem {
 impl From<Unauthorized> for Problem {
     fn from(error: Unauthorized) -> Self {
         Self(error.into())
+    }
+}
+
+impl From<Failure> for Problem {
+    fn from(failure: Failure) -> Self {
+        Self(failure)
     }
 }
 

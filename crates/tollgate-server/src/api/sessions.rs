@@ -18,7 +18,7 @@ use super::{
     input::{Asking, Input, Named},
     uuid,
 };
-use crate::sessions;
+use crate::{emergency, sessions};
 
 /// Whose session it is.
 #[derive(Debug, Clone, Default, Deserialize, utoipa::ToSchema, utoipa::IntoParams)]
@@ -128,6 +128,10 @@ async fn register(api: &Shared, session: String, user: Option<Name>) -> Result<S
     let failed = |error| api.store_failed(error).into_response();
     let tickets = &api.app.sessions.tickets;
     let lives = store.session(&order, now).await.map_err(failed)?.is_some();
+    if !lives {
+        emergency::check(&api.app, &live.settings.emergency, &who)
+            .map_err(|failure| Problem::from(failure).into_response())?;
+    }
     if !lives && tickets.are_waited_for() {
         // What is free belongs to who waits.
         tickets.serve(&api.app).await;
@@ -162,7 +166,7 @@ fn attributes(
     if let Some(Name(user)) = user {
         who.set(Attribute::User, user.as_str());
     }
-    api.app.roster.snapshot().grant(&mut who, policy, now.wall);
+    api.app.roster.snapshot().grant(&mut who, policy, now);
     who
 }
 

@@ -126,7 +126,7 @@ fn described(app: &App, live: &Live, user: &str, now: Now) -> Attributes {
         }
     }
     who.set(Attribute::User, user);
-    roster.grant(&mut who, &live.policy, now.wall);
+    roster.grant(&mut who, &live.policy, now);
     who
 }
 

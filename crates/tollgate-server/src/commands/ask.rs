@@ -5,7 +5,7 @@ use std::{error::Error as _, time::Duration};
 use anyhow::Context as _;
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, StatusCode, Uri, header, uri::Scheme};
-use http_body_util::{BodyExt as _, Empty, Limited};
+use http_body_util::{BodyExt as _, Full, Limited};
 use hyper_rustls::HttpsConnectorBuilder;
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
@@ -45,6 +45,19 @@ impl std::str::FromStr for Base {
     }
 }
 
+impl TokenArgs {
+    /// The token, where one is named.
+    ///
+    /// # Errors
+    /// When the variable that holds it can't be read.
+    pub(super) fn read(&self) -> anyhow::Result<Option<String>> {
+        let Some(name) = &self.token_env else { return Ok(None) };
+        let token = std::env::var(name)
+            .with_context(|| format!("{name}, which --token-env names, can't be read"))?;
+        Ok(Some(token))
+    }
+}
+
 impl Base {
     /// Asks for what is at `path`, which begins with a slash. `option` is the one that names
     /// the address.
@@ -66,13 +79,27 @@ impl Base {
         token: &TokenArgs,
         option: &str,
     ) -> anyhow::Result<Value> {
+        self.send_with(method, path, None, token.read()?.as_deref(), option)
+    }
+
+    /// The same, with a body and a token that is known.
+    ///
+    /// # Errors
+    /// When nothing listens there, or it does not answer with JSON, or with a refusal.
+    pub(super) fn send_with(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+        token: Option<&str>,
+        option: &str,
+    ) -> anyhow::Result<Value> {
         let url = format!("{}{path}", self.0);
-        let mut request = Request::builder().method(method).uri(&url).body(Empty::new())?;
-        if let Some(name) = &token.token_env {
-            let token = std::env::var(name)
-                .with_context(|| format!("{name}, which --token-env names, can't be read"))?;
+        let body = body.map_or_else(Bytes::new, |body| Bytes::from(body.to_string()));
+        let mut request = Request::builder().method(method).uri(&url).body(Full::new(body))?;
+        if let Some(token) = token {
             let mut bearer = HeaderValue::try_from(format!("Bearer {token}"))
-                .with_context(|| format!("the token in {name} can't be sent in a header"))?;
+                .context("the token can't be sent in a header")?;
             bearer.set_sensitive(true);
             request.headers_mut().insert(header::AUTHORIZATION, bearer);
         }
@@ -101,7 +128,7 @@ impl Base {
     }
 }
 
-async fn fetch(request: Request<Empty<Bytes>>) -> anyhow::Result<(StatusCode, Bytes)> {
+async fn fetch(request: Request<Full<Bytes>>) -> anyhow::Result<(StatusCode, Bytes)> {
     let mut connector = HttpConnector::new();
     connector.enforce_http(false);
     connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
@@ -110,7 +137,7 @@ async fn fetch(request: Request<Empty<Bytes>>) -> anyhow::Result<(StatusCode, By
         .https_or_http()
         .enable_http1()
         .wrap_connector(connector);
-    let client = Client::builder(TokioExecutor::new()).build::<_, Empty<Bytes>>(connector);
+    let client = Client::builder(TokioExecutor::new()).build::<_, Full<Bytes>>(connector);
     let response = client.request(request).await.map_err(|error| match error.source() {
         Some(source) => anyhow::anyhow!("{source}"),
         None => error.into(),

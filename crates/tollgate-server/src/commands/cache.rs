@@ -56,6 +56,9 @@ struct ClearArgs {
     /// Everything
     #[arg(long, conflicts_with_all = ["user", "model", "tag"], required_unless_present_any = ["user", "model", "tag"])]
     all: bool,
+    /// Why, for the audit
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
     #[command(flatten)]
     process: ProcessArgs,
 }
@@ -110,7 +113,12 @@ impl ProcessArgs {
 
 impl ClearArgs {
     fn path(&self) -> String {
-        let named = [("user", &self.user), ("model", &self.model), ("tag", &self.tag)];
+        let named = [
+            ("user", &self.user),
+            ("model", &self.model),
+            ("tag", &self.tag),
+            ("reason", &self.reason),
+        ];
         let parts = named.into_iter().filter_map(|(name, value)| {
             let value = utf8_percent_encode(value.as_deref()?, NON_ALPHANUMERIC);
             Some(format!("{name}={value}"))

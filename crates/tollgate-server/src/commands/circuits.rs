@@ -63,9 +63,6 @@ struct ListArgs {
 struct ForceArgs {
     /// A provider, or one of its models: `openai` or `openai/gpt-5`
     which: Which,
-    /// Why, for the audit
-    #[arg(long)]
-    reason: Option<String>,
     #[command(flatten)]
     roster: RosterArgs,
 }
@@ -133,8 +130,7 @@ fn table_of(circuits: &[Value]) -> comfy_table::Table {
 fn force(args: &ForceArgs, mode: Force) -> anyhow::Result<ExitCode> {
     at_desk(&args.roster, |mut desk| {
         known(&desk, &args.which)?;
-        let (which, reason) = (args.which.clone(), args.reason.clone());
-        let forced = desk.book.force_circuit(which, mode, reason, &desk.by)?;
+        let forced = desk.book.force_circuit(args.which.clone(), mode, &desk.by)?;
         args.roster.tell(&forced, |forced| {
             output::line(format_args!("{} is forced: {}", forced.which.subject(), mode.name()));
         });

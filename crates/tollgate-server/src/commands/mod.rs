@@ -5,6 +5,7 @@ mod ask;
 pub(crate) mod cache;
 pub(crate) mod check;
 pub(crate) mod circuits;
+pub(crate) mod emergency;
 pub(crate) mod export;
 pub(crate) mod keys;
 pub(crate) mod load;

@@ -18,6 +18,9 @@ use crate::{
 pub(crate) struct RosterArgs {
     #[command(flatten)]
     policy: PolicyArgs,
+    /// Why, for the audit
+    #[arg(long, value_name = "TEXT")]
+    pub(super) reason: Option<String>,
     /// Print the answer as JSON
     #[arg(long)]
     pub(super) json: bool,
@@ -31,6 +34,12 @@ pub(super) struct Desk {
 }
 
 const WRONG_USAGE: u8 = 2;
+
+/// The policy that is named; nothing where it is bad, which is told.
+pub(super) fn policy_of(args: &RosterArgs) -> Option<Config> {
+    let loaded = config::load(&Locations::of_process(&args.policy));
+    loaded.map_err(|errors| output::note(config::rendered(&errors, false))).ok()
+}
 
 /// Does something with the roster: 1 where that is not possible, 2 where it makes no sense.
 pub(super) fn at_desk(
@@ -52,8 +61,11 @@ pub(super) fn at_desk(
     }
     let name = |known: &str| locations.environment.iter().find(|(name, _)| name == known);
     let user = name("USER").or_else(|| name("LOGNAME")).map_or("unknown", |(_, user)| user);
-    let by = By { who: format!("command:{user}"), at: Moment::of(Clock::system().now().wall) };
-    let done = Book::open(&config.settings).and_then(|book| act(Desk { book, config, by }));
+    let at = Moment::of(Clock::system().now().wall);
+    let by = By { who: format!("command:{user}"), at, reason: None };
+    let done = by.because(args.reason.clone()).and_then(|by| {
+        Book::open(&config.settings).and_then(|book| act(Desk { book, config, by }))
+    });
     match done {
         Err(error @ RosterError::Invalid(_)) => {
             output::note(format_args!("error: {error}"));

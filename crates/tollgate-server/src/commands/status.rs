@@ -44,6 +44,9 @@ fn is_well(status: &Value) -> bool {
 }
 
 fn tell(status: &Value) {
+    if let Some(line) = super::emergency::line(&status["emergency"]) {
+        output::line(line);
+    }
     let stage = text(&status["stage"]);
     let store = &status["store"];
     let health = if store["healthy"] == true { "healthy" } else { "unhealthy" };

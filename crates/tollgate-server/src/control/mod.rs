@@ -4,7 +4,6 @@
 //! It is for operators alone: what it shows goes to nobody without the token of `[admin]`,
 //! or, where none is set, to programs on the same machine.
 
-mod cache;
 mod monitor;
 mod roster;
 mod statistics;
@@ -27,7 +26,7 @@ use tollgate_core::policy::Limit;
 use crate::{
     api::{self, Door, Problem, accounts},
     app::App,
-    guards,
+    emergency, guards,
     live::Live,
     metrics::{CONTENT_TYPE, Gauges},
     warnings::Warnings,
@@ -40,7 +39,6 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/metrics", get(metrics))
         .route("/policy", get(policy))
         .route("/v1/monitor", get(monitor::monitor))
-        .route("/v1/cache", get(cache::show).delete(cache::clear))
         .with_state(Arc::clone(&app))
         .merge(statistics::router(Arc::clone(&app)))
         .merge(roster::router(Arc::clone(&app)))
@@ -60,7 +58,7 @@ async fn guard(State(app): State<Arc<App>>, request: Request, next: Next) -> Res
 
 async fn nowhere() -> Problem {
     Problem::not_found(
-        "There is nothing at this path: the control plane has /status, /metrics, /policy, /v1/monitor, /v1/cache, /v1/spend, /v1/top, /v1/refusals, /v1/keys, /v1/tiers, /v1/overrides, /v1/circuits and /v1/audit.",
+        "There is nothing at this path: the control plane has /status, /metrics, /policy, /v1/monitor, /v1/cache, /v1/spend, /v1/top, /v1/refusals, /v1/keys, /v1/tiers, /v1/overrides, /v1/circuits, /v1/emergency and /v1/audit.",
     )
 }
 
@@ -78,6 +76,7 @@ async fn metrics(State(app): State<Arc<App>>) -> Response {
         alerts: app.alerts.counts(),
         notifications: notifications(&app),
         health_score: app.alerts.score(),
+        is_emergency: emergency::now(&app).is_some(),
     };
     match app.metrics.text(gauges) {
         Ok(text) => {

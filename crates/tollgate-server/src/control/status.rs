@@ -14,8 +14,10 @@ use crate::{
     api::{Instant, LimitShown, accounts, is_stored},
     app::{App, Stage, VERSION},
     cache::CacheTotals,
+    emergency,
     live::Live,
     metrics::{LimitTotals, Totals},
+    roster::Emergency,
     warnings::{Warning, Warnings},
 };
 
@@ -27,6 +29,8 @@ pub(super) struct Status {
     stage: &'static str,
     started_at: Instant,
     uptime_seconds: u64,
+    /// The emergency that is in force, if one is.
+    emergency: Option<Emergency>,
     /// Where the data plane listens.
     listen: String,
     policy: PolicyShown,
@@ -79,7 +83,8 @@ struct LimitStatus {
     refused: u64,
     shadowed: u64,
     warned: u64,
-    /// The share of it that is allowed now, where it follows a budget.
+    /// The share of it that is allowed now, where it follows a budget; in an emergency, the
+    /// share that critical work keeps.
     #[serde(skip_serializing_if = "Option::is_none")]
     dial: Option<f64>,
     /// Where it stands, if it is kept for all requests together.
@@ -94,10 +99,15 @@ pub(super) async fn status(State(app): State<Arc<App>>) -> Json<Status> {
     Warnings::collect(&app);
     let common = accounts::common(&app, &live, now).await.unwrap_or_default();
     let done = app.metrics.by_limit();
+    let emergency = emergency::now(&app);
     let limits = live.policy.limits().iter().map(|limit| {
         let account = common.iter().find(|(other, _)| other.id == limit.id);
         let standing = account.map(|(limit, standing)| LimitShown::new(standing, limit, now));
         let dial = app.roster.dials().of(limit.id).map(Dial::share);
+        let dial = match &emergency {
+            Some(_) => Some(limit.kept_share().min(dial.unwrap_or(1.0))),
+            None => dial,
+        };
         LimitStatus { dial, ..LimitStatus::new(limit, &done, standing) }
     });
     Json(Status {
@@ -109,6 +119,7 @@ pub(super) async fn status(State(app): State<Arc<App>>) -> Json<Status> {
         },
         started_at: Instant::new(app.started.time, app.started),
         uptime_seconds: now.time.since(app.started.time).as_secs(),
+        emergency: emergency.as_deref().cloned(),
         listen: app.listen.to_string(),
         policy: PolicyShown::new(&live),
         store: StoreShown { kind: live.settings.store.kind, healthy: is_stored(&app).await },

@@ -50,6 +50,7 @@ pub(super) async fn answer(
     }
     exchange.who.set(Attribute::named("method"), incoming.head.method.as_str());
     exchange.limits = TimeLimits::of(&exchange.live.settings.tasks, &exchange.who).on(route);
+    exchange.check_critical()?;
     // Where nobody says which requests begin sessions, all do.
     let usual =
         if provider.routes.all().is_empty() { SessionUse::Register } else { SessionUse::Touch };

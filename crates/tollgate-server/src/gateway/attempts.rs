@@ -15,13 +15,14 @@ use tollgate_core::{Demand, Time};
 
 use super::{
     candidates::{self, Candidate},
-    dialect::{self, Request},
+    dialect::Request,
     exchange::{Exchange, Stop},
     found::Found,
     judged::{Again, Judged},
     prepared::{Asked, rough},
 };
 use crate::{
+    emergency,
     guards::{Ask, Guard, NotNow, Pass, Turn, Waiting, tenant},
     headers,
     refusal::{Failure, What},
@@ -48,6 +49,8 @@ pub(super) struct Attempts {
     told: Vec<(String, String)>,
     /// Whether one that a limit refused was asked for once more.
     is_recalled: bool,
+    /// The model that was asked for, where an emergency has a cheaper one in its place.
+    downgraded_from: Option<CompactString>,
 }
 
 /// Where it is tried next.
@@ -75,24 +78,16 @@ impl Attempts {
     ) -> Result<(Self, Option<Request>), Failure> {
         let demand = rough(request.scan());
         let name = CompactString::from(&request.scan().model);
-        let named = exchange.live.settings.models.get(name.as_str());
-        // A deployment whose model is called as several others are is not meant for those.
-        let is_meant =
-            asked.deployment.is_none() || dialect::deployment(&asked.rest) == asked.deployment;
-        if let Some(named) = named.filter(|_| is_meant) {
-            let candidates = candidates::of_name(exchange, named, asked);
-            if candidates.is_empty() {
-                let sentence = format!(
-                    "None of the models behind `{name}` speaks as this request does: ask for another, or by another API."
-                );
-                return Err(Failure::new(What::NotFound, sentence).at("model"));
-            }
-            asked.name = Some(name);
-            return Ok((Self::new(exchange, candidates, demand), None));
+        let policy = &exchange.live.settings.emergency;
+        let cheaper = emergency::cheaper(&exchange.app, policy, &name);
+        if let Some(candidates) = candidates::behind(exchange, asked, &name, cheaper)? {
+            asked.name = Some(name.clone());
+            let downgraded_from = cheaper.map(|_| name);
+            let attempts = Self::new(exchange, candidates, demand);
+            return Ok((Self { downgraded_from, ..attempts }, None));
         }
         let provider = &exchange.provider;
-        let model = CompactString::from(&request.scan().model);
-        let candidate = Candidate::new(Arc::clone(provider), model, exchange.account(provider));
+        let candidate = Candidate::new(Arc::clone(provider), name, exchange.account(provider));
         Ok((Self::new(exchange, vec![candidate], demand), Some(request)))
     }
 
@@ -110,6 +105,7 @@ impl Attempts {
             waited: Duration::ZERO,
             told: Vec::new(),
             is_recalled: false,
+            downgraded_from: None,
         }
     }
 
@@ -311,6 +307,9 @@ impl Attempts {
             headers::set(headers, headers::SERVED_BY, Some(self.candidates[place].path()));
         }
         headers::set(headers, headers::ATTEMPTS, self.told());
+        if let Some(from) = &self.downgraded_from {
+            emergency::mark_downgraded(headers, from);
+        }
     }
 
     /// Tells in an answer that the cache gave it, and why no model did.

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use compact_str::CompactString;
 use tollgate_core::{Time, policy::settings::NamedModel};
 
-use super::{exchange::Exchange, prepared::Asked, translated};
+use super::{dialect, exchange::Exchange, prepared::Asked, translated};
 use crate::{
     guards::{Account, Waiting},
     providers::Provider,
+    refusal::{Failure, What},
 };
 
 /// A model that may serve a request.
@@ -58,9 +59,40 @@ impl Candidate {
     }
 }
 
+/// The models behind the name that a request asks for, or behind a cheaper one in its place;
+/// nothing where it goes to its model as it is.
+///
+/// # Errors
+/// When none of them can be asked as the request asks.
+pub(super) fn behind(
+    exchange: &Exchange,
+    asked: &Asked,
+    name: &str,
+    cheaper: Option<&str>,
+) -> Result<Option<Vec<Candidate>>, Failure> {
+    let named = exchange.live.settings.models.get(cheaper.unwrap_or(name));
+    // A deployment whose model is called as several others are is not meant for those.
+    let is_meant =
+        asked.deployment.is_none() || dialect::deployment(&asked.rest) == asked.deployment;
+    let Some(named) = named.filter(|_| is_meant) else {
+        let provider = &exchange.provider;
+        let account = exchange.account(provider);
+        let one = |model: &str| Candidate::new(Arc::clone(provider), model.into(), account);
+        return Ok(cheaper.map(|model| vec![one(model)]));
+    };
+    let candidates = of_name(exchange, named, asked);
+    if candidates.is_empty() {
+        let sentence = format!(
+            "None of the models behind `{name}` speaks as this request does: ask for another, or by another API."
+        );
+        return Err(Failure::new(What::NotFound, sentence).at("model"));
+    }
+    Ok(Some(candidates))
+}
+
 /// The models behind a name that speak as the caller does, or that the request may be translated
 /// for, in the order of this request.
-pub(super) fn of_name(exchange: &Exchange, named: &NamedModel, asked: &Asked) -> Vec<Candidate> {
+fn of_name(exchange: &Exchange, named: &NamedModel, asked: &Asked) -> Vec<Candidate> {
     let order = order(named, || exchange.app.chance.draw());
     let models = order.into_iter().map(|place| &named.models[place].model);
     let found = models.filter_map(|path| {

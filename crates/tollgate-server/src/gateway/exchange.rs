@@ -4,9 +4,7 @@ use std::{pin::Pin, sync::Arc};
 
 use compact_str::CompactString;
 use http::{HeaderMap, HeaderValue, Response, request::Parts, uri::PathAndQuery};
-use tollgate::{
-    AnyStore, Cause, Entered, Patience, Present, Refused, StoreError, Verdict, Waiting, new_id,
-};
+use tollgate::{AnyStore, Entered, Patience, Present, Refused, StoreError, Verdict, new_id};
 use tollgate_core::{
     Attribute, Attributes, Demand, Now, ReservationId, Unit, policy::settings::Dialect,
 };
@@ -90,7 +88,7 @@ pub(super) enum Stop {
 const UUID_BYTES: usize = 45;
 
 /// Named, since the compiler does not see through all stores that it can be sent.
-type Deciding<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
+pub(super) type Deciding<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
 
 impl From<Failure> for Stop {
     fn from(failure: Failure) -> Self {
@@ -153,7 +151,7 @@ impl Exchange {
     /// When nobody knows who asks and somebody must, or nothing would let the request in.
     pub(super) fn identify(&mut self, incoming: &mut Incoming) -> Result<(), Failure> {
         let roster = self.app.roster.snapshot();
-        let books = Books { live: &self.live, roster: &roster, wall: self.arrived.wall };
+        let books = Books { live: &self.live, roster: &roster, now: self.arrived };
         let in_query = match self.dialect {
             Dialect::Gemini => query::key(incoming.path_and_query().1),
             _ => None,
@@ -249,14 +247,21 @@ impl Exchange {
         let decided = match entered {
             Ok(Entered::Admit(permit)) => Ok(Verdict::Admit(permit)),
             Ok(Entered::Refuse(refused)) => Ok(Verdict::Refuse(refused)),
-            Ok(Entered::Wait(waiting)) => self.wait(waiting).await,
+            Ok(Entered::Wait(waiting)) => self.wait(waiting).await?,
             Err(error) => Err(error),
         };
         match decided {
             Ok(Verdict::Admit(permit)) => {
-                self.id = Some(permit.id());
+                let id = permit.id();
+                let ticket = Ticket::new(self, permit, model, rate);
+                // An emergency may have begun since it came.
+                if let Err(failure) = self.check_critical() {
+                    ticket.void();
+                    return Err(failure.into());
+                }
+                self.id = Some(id);
                 self.limits.begin(self.app.gate.clock().now());
-                Ok(Ticket::new(self, permit, model, rate))
+                Ok(ticket)
             }
             Ok(Verdict::Refuse(refused)) => Err(Stop::Refused(Box::new(refused))),
             Err(error) => {
@@ -265,22 +270,6 @@ impl Exchange {
                 Err(Stop::Failed(Failure::from(&error)))
             }
         }
-    }
-
-    async fn wait(&self, waiting: Waiting<AnyStore>) -> Result<Verdict<AnyStore>, StoreError> {
-        let metrics = &self.app.metrics;
-        let _counted = metrics.waiting(self.who.value(&Attribute::User));
-        let (policy, limit) = (&self.live.policy, waiting.limit());
-        let turn: Deciding<'_, Verdict<AnyStore>> = Box::pin(waiting.turn());
-        let verdict = turn.await;
-        match &verdict {
-            Ok(Verdict::Admit(permit)) => metrics.waited(policy, limit, permit.waited()),
-            Ok(Verdict::Refuse(Refused { cause: Cause::TimedOut { waited }, .. })) => {
-                metrics.waited(policy, limit, *waited);
-            }
-            _ => {}
-        }
-        verdict
     }
 
     /// Tells in an admitted answer, as of `now`, how it was decided.

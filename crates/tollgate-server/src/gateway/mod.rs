@@ -18,6 +18,7 @@ mod behind;
 mod body;
 mod cached;
 mod candidates;
+mod critical;
 mod dialect;
 mod entering;
 mod estimate;

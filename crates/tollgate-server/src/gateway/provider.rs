@@ -44,6 +44,7 @@ pub(super) async fn answer(
     }
     incoming.call = Call::of(exchange.dialect, &mut incoming)?.map(Box::new);
     exchange.identify(&mut incoming)?;
+    exchange.check_critical()?;
     secrets::strip(&mut incoming);
     let (path, query) = incoming.path_and_query();
     let target = match (&incoming.head.method, &incoming.call) {

@@ -21,6 +21,7 @@ use super::{
     ticket::Ticket,
 };
 use crate::{
+    emergency,
     guards::Pass,
     net::{self, Body},
     prices::Rate,
@@ -123,7 +124,11 @@ fn called(exchange: &Exchange, asked: &Asked, mut request: Request) -> Request {
 /// The answer that is kept for it, or who keeps the one that is asked for. Who may not use the
 /// model is told so once it is made ready for it.
 async fn look(exchange: &mut Exchange, asked: &Asked, scan: &Scan) -> Result<Found, Stop> {
-    let may_be_kept = exchange.live.settings.cache.enabled && asked.call.is_none();
+    // What a cheaper model says is not kept as what the one says that was asked for.
+    let is_downgraded =
+        emergency::cheaper(&exchange.app, &exchange.live.settings.emergency, &scan.model).is_some();
+    let may_be_kept =
+        exchange.live.settings.cache.enabled && asked.call.is_none() && !is_downgraded;
     if !may_be_kept || exchange.allow_model(Some(&scan.model)).is_err() {
         return Ok(Found::Ask(Keeper::Off));
     }

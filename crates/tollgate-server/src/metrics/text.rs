@@ -32,6 +32,8 @@ pub(crate) struct Gauges {
     pub(crate) notifications: Vec<([String; 2], u64)>,
     /// The health score, once somebody looked.
     pub(crate) health_score: Option<u8>,
+    /// Whether only critical requests pass.
+    pub(crate) is_emergency: bool,
 }
 
 /// The media type of the text.
@@ -60,6 +62,7 @@ struct Reading {
     alerts: Vec<([(&'static str, String); 1], u64)>,
     notifications: Vec<([(&'static str, String); 2], u64)>,
     health_score: Option<u8>,
+    is_emergency: bool,
 }
 
 impl Metrics {
@@ -84,6 +87,7 @@ impl Metrics {
             overrun: dollars(self.overrun_nanos.value()),
             concurrent: self.concurrent(),
             sessions_active: gauges.sessions_active,
+            is_emergency: gauges.is_emergency,
             circuits: gauges
                 .circuits
                 .into_iter()
@@ -192,6 +196,8 @@ impl Collector for Reading {
         }
         gauge(out, "concurrent_requests", "Requests that run now", self.concurrent)?;
         gauge(out, "queue_depth", "Requests that wait now", self.queue_depth)?;
+        let passes = "1 while only critical requests pass, else 0";
+        gauge(out, "emergency", passes, u64::from(self.is_emergency))?;
         let worst = "The worst circuit of a provider: 0 closed, 1 half-open, 2 open";
         family(out, "circuit_state", worst, MetricType::Gauge, &self.circuits, |mut m, state| {
             m.encode_gauge(state)

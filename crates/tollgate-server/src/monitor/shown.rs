@@ -6,7 +6,7 @@ use serde::Serialize;
 use tollgate_core::{NanoUsd, breaker::State};
 
 use super::{Look, Service};
-use crate::{alerts::Firing, app::App, metrics::ProviderTotals};
+use crate::{alerts::Firing, app::App, emergency, metrics::ProviderTotals, roster::Emergency};
 
 /// How everything is.
 #[derive(Debug, Serialize)]
@@ -16,7 +16,7 @@ pub(crate) struct Monitor {
     /// From 0 to 100.
     health_score: u8,
     /// The emergency that is under way.
-    emergency: Option<serde_json::Value>,
+    emergency: Option<Emergency>,
     /// Every provider by name.
     services: BTreeMap<String, ServiceShown>,
     /// All of them together, and what was used without any.
@@ -99,7 +99,7 @@ impl Monitor {
         Self {
             overall_status: look.status().name(),
             health_score: look.score,
-            emergency: None,
+            emergency: emergency::now(app).as_deref().cloned(),
             services: services.collect(),
             total: Total::new(app, look),
             queues: queues.collect(),

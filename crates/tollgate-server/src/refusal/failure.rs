@@ -20,6 +20,8 @@ pub(crate) struct Failure {
     pub(crate) param: Option<Cow<'static, str>>,
     /// How long to wait before it is worth asking again, where that is known.
     pub(crate) wait: Option<Duration>,
+    /// The instant of that, where it is promised.
+    pub(crate) retry_at: Option<String>,
 }
 
 /// What a failure is; it decides the status.
@@ -53,6 +55,8 @@ pub(crate) enum What {
     CircuitOpen,
     /// The provider would refuse it for now.
     ProviderBusy,
+    /// Only critical requests pass.
+    Emergency,
     /// The provider gave no proper answer.
     BadGateway,
     /// The provider took too long.
@@ -71,7 +75,7 @@ impl What {
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::NotKept => StatusCode::NOT_IMPLEMENTED,
             Self::Conflict => StatusCode::CONFLICT,
-            Self::StoreUnavailable | Self::Overloaded | Self::CircuitOpen => {
+            Self::StoreUnavailable | Self::Overloaded | Self::CircuitOpen | Self::Emergency => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
             Self::ProviderBusy => StatusCode::TOO_MANY_REQUESTS,
@@ -95,6 +99,7 @@ impl What {
             Self::Overloaded => "overloaded",
             Self::CircuitOpen => "circuit_open",
             Self::ProviderBusy => "too_many_requests",
+            Self::Emergency => "emergency_mode",
             Self::BadGateway => "bad_gateway",
             Self::GatewayTimeout => "gateway_timeout",
         }
@@ -112,7 +117,7 @@ impl What {
             | Self::ModelUnpriced
             | Self::NotFound
             | Self::NotKept => ("invalid_request_error", Some(self.error())),
-            Self::StoreUnavailable | Self::Overloaded | Self::CircuitOpen => {
+            Self::StoreUnavailable | Self::Overloaded | Self::CircuitOpen | Self::Emergency => {
                 ("service_unavailable_error", Some(self.error()))
             }
             Self::ProviderBusy => ("requests", Some("rate_limit_exceeded")),
@@ -124,13 +129,19 @@ impl What {
 impl Failure {
     /// A failure with its sentence.
     pub(crate) fn new(what: What, message: impl Into<String>) -> Self {
-        Self { what, message: message.into(), param: None, wait: None }
+        Self { what, message: message.into(), param: None, wait: None, retry_at: None }
     }
 
     /// Worth asking again after so long.
     #[must_use]
     pub(crate) fn after(self, wait: Option<Duration>) -> Self {
         Self { wait, ..self }
+    }
+
+    /// At this instant it passes, if nothing else is in the way.
+    #[must_use]
+    pub(crate) fn promised(self, retry_at: Option<String>) -> Self {
+        Self { retry_at, ..self }
     }
 
     /// At a member of the request.

@@ -101,7 +101,9 @@ impl What {
             Self::Unauthorized => Reason::Unauthorized,
             Self::Forbidden | Self::ModelUnpriced => Reason::Forbidden,
             Self::NotFound | Self::NotKept => Reason::NotFound,
-            Self::StoreUnavailable | Self::Overloaded | Self::CircuitOpen => Reason::Overloaded,
+            Self::StoreUnavailable | Self::Overloaded | Self::CircuitOpen | Self::Emergency => {
+                Reason::Overloaded
+            }
             Self::ProviderBusy => Reason::Requests,
             Self::BadGateway => Reason::BadGateway,
             Self::GatewayTimeout => Reason::GatewayTimeout,

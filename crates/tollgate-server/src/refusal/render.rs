@@ -16,7 +16,7 @@ use tollgate_meter::{
     refusal::{Native, Refusal},
 };
 
-use super::{Failure, Form, LONGEST_RETRY, Verdict, sessions};
+use super::{Failure, Form, LONGEST_RETRY, Verdict, What, sessions};
 use crate::{
     headers::{self, Told},
     net::{self, Body},
@@ -58,6 +58,8 @@ struct Problem<'a> {
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     limit: Option<OfLimit<'a>>,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    later: Option<Later<'a>>,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
     sessions: Option<OfSessions>,
 }
 
@@ -77,6 +79,13 @@ struct OfLimit<'a> {
     retry_at: Option<String>,
     #[serde(rename = "violated-policies")]
     violated: [&'a str; 1],
+}
+
+/// When to come back, where no limit is in the way.
+#[derive(Debug, Serialize)]
+struct Later<'a> {
+    retry_after: u64,
+    retry_at: &'a str,
 }
 
 #[derive(Debug, Serialize)]
@@ -163,6 +172,9 @@ pub(crate) fn failed(failure: &Failure, reader: Reader<'_>) -> Response<Body> {
                 message: &failure.message,
                 param: failure.param.as_deref(),
                 limit: None,
+                later: failure.wait.zip(failure.retry_at.as_deref()).map(|(wait, retry_at)| {
+                    Later { retry_after: headers::seconds_up(wait).max(1), retry_at }
+                }),
                 sessions: None,
             };
             respond(status, json(&problem), PROBLEM_JSON)
@@ -177,6 +189,11 @@ pub(crate) fn failed(failure: &Failure, reader: Reader<'_>) -> Response<Body> {
     };
     if let Some(wait) = failure.wait {
         tell_wait(response.headers_mut(), wait);
+    }
+    if failure.what == What::Emergency {
+        let headers = response.headers_mut();
+        headers.insert(headers::DECISION, HeaderValue::from_static("refuse"));
+        headers::set(headers, headers::RETRY_AT, failure.retry_at.clone());
     }
     if response.status() == StatusCode::UNAUTHORIZED {
         // RFC 9110 §15.5.2 wants to be told how.
@@ -268,6 +285,7 @@ fn problem_refusal(
             retry_at,
             violated: [name],
         }),
+        later: None,
         sessions: sessions.map(|(active_sessions, max_sessions)| OfSessions {
             success: false,
             active_sessions,

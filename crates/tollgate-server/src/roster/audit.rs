@@ -1,8 +1,8 @@
 //! Who changed what and when: rows that are only ever added, each bound to the one before it.
 
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
-use serde::Serialize;
-use serde_json::Value;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
 
 use super::{Moment, RosterError};
 
@@ -12,14 +12,17 @@ pub(crate) struct By {
     /// `command:` or `api:`, and what is known of who asked.
     pub(crate) who: String,
     pub(crate) at: Moment,
+    /// Why, where that was said.
+    pub(crate) reason: Option<String>,
 }
 
-/// What was changed.
-#[derive(Debug)]
-pub(super) struct Change {
-    pub(super) what: &'static str,
-    pub(super) subject: String,
-    pub(super) detail: Value,
+/// What was changed: how it was before and how it is now; null where it was or is not there.
+#[derive(Debug, Clone)]
+pub(crate) struct Change {
+    pub(crate) what: &'static str,
+    pub(crate) subject: String,
+    pub(crate) before: Value,
+    pub(crate) after: Value,
 }
 
 /// One row.
@@ -30,9 +33,25 @@ pub(crate) struct AuditRow {
     pub(crate) who: String,
     pub(crate) what: String,
     pub(crate) subject: String,
-    pub(crate) detail: Value,
+    pub(crate) reason: Option<String>,
+    pub(crate) before: Value,
+    pub(crate) after: Value,
     #[serde(serialize_with = "hex")]
     hash: [u8; 32],
+}
+
+/// What is kept of a row as one text, which is what its hash is of. Rows of older versions have
+/// other members: what they tell is how it was after the change, but for `before` and `reason`.
+#[derive(Debug, Serialize, Deserialize)]
+struct Detail {
+    #[serde(default)]
+    reason: Option<String>,
+    #[serde(default)]
+    before: Value,
+    #[serde(default)]
+    after: Option<Value>,
+    #[serde(flatten)]
+    older: Map<String, Value>,
 }
 
 /// What the rows are worth.
@@ -49,10 +68,17 @@ pub(crate) struct Chain {
 /// Rows that are kept; older ones go.
 const MAX_ROWS: i64 = 1_000_000;
 
-/// The longest name of who makes a change, in bytes.
+/// The longest name of who makes a change, and what a change is of, in bytes.
 const MAX_WHO_BYTES: usize = 256;
+const MAX_SUBJECT_BYTES: usize = 600;
 
-const COLUMNS: &str = "seq, at, who, what, subject, detail, hash";
+/// The longest reason, in bytes.
+const MAX_REASON_BYTES: usize = 500;
+
+/// How much is kept of how something was before or after, in bytes of JSON.
+const MAX_STATE_BYTES: usize = 8 * 1024;
+
+pub(super) const COLUMNS: &str = "seq, at, who, what, subject, detail, hash";
 
 /// Writes down a change, within the transaction that makes it.
 pub(super) fn append(tx: &Transaction<'_>, by: &By, change: Change) -> Result<(), RosterError> {
@@ -60,19 +86,29 @@ pub(super) fn append(tx: &Transaction<'_>, by: &By, change: Change) -> Result<()
         Ok((row.get::<_, i64>(0)?, row.get::<_, [u8; 32]>(1)?))
     });
     let (seq, before) = last.optional()?.unwrap_or((0, [0; 32]));
-    let Change { what, subject, detail } = change;
+    let Change { what, mut subject, before: was, after } = change;
     let mut who = by.who.clone();
     who.truncate(who.floor_char_boundary(MAX_WHO_BYTES));
+    subject.truncate(subject.floor_char_boundary(MAX_SUBJECT_BYTES));
+    let (was, after) = (bounded(was), bounded(after));
+    let detail = Detail {
+        reason: by.reason.clone(),
+        before: was.clone(),
+        after: Some(after.clone()),
+        older: Map::new(),
+    };
+    let detail = serde_json::to_string(&detail).unwrap_or_default();
     let mut row = AuditRow {
         seq: seq + 1,
         at: by.at,
         who,
         what: what.to_owned(),
         subject,
-        detail,
+        reason: by.reason.clone(),
+        before: was,
+        after,
         hash: [0; 32],
     };
-    let detail = row.detail.to_string();
     row.hash = row.chained(&before, &detail);
     tx.execute(
         "INSERT INTO audit VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -116,19 +152,30 @@ pub(super) fn verify(connection: &Connection) -> Result<Chain, RosterError> {
 }
 
 impl AuditRow {
+    /// Its hash, in hexadecimal digits.
+    pub(crate) fn hash(&self) -> String {
+        to_hex(&self.hash)
+    }
+
     /// With its detail as it is written.
-    fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<(Self, String)> {
-        let detail: String = row.get(5)?;
+    pub(super) fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<(Self, String)> {
+        let text: String = row.get(5)?;
+        let told = serde_json::from_str::<Detail>(&text);
+        let Detail { reason, before, after, older } = told.unwrap_or_else(|_| Detail::nothing());
+        let after = after
+            .unwrap_or_else(|| if older.is_empty() { Value::Null } else { Value::Object(older) });
         let read = Self {
             seq: row.get(0)?,
             at: row.get(1)?,
             who: row.get(2)?,
             what: row.get(3)?,
             subject: row.get(4)?,
-            detail: serde_json::from_str(&detail).unwrap_or(Value::Null),
+            reason,
+            before,
+            after,
             hash: row.get(6)?,
         };
-        Ok((read, detail))
+        Ok((read, text))
     }
 
     fn chained(&self, before: &[u8; 32], detail: &str) -> [u8; 32] {
@@ -143,6 +190,45 @@ impl AuditRow {
         }
         hasher.finalize().into()
     }
+}
+
+impl By {
+    /// What time itself changes.
+    pub(crate) fn clock(at: Moment) -> Self {
+        Self { who: "system:clock".to_owned(), at, reason: None }
+    }
+
+    /// With a reason.
+    ///
+    /// # Errors
+    /// When it is too long, or has control characters.
+    pub(crate) fn because(self, reason: Option<String>) -> Result<Self, RosterError> {
+        let reason = reason.map(|reason| reason.trim().to_owned());
+        let reason = reason.filter(|reason| !reason.is_empty());
+        if let Some(reason) = &reason {
+            let why = match reason.len() {
+                1..=MAX_REASON_BYTES if reason.chars().any(char::is_control) => {
+                    "the reason has control characters: write it on one line".to_owned()
+                }
+                1..=MAX_REASON_BYTES => return Ok(Self { reason: Some(reason.clone()), ..self }),
+                long => format!("the reason has {long} bytes and not {MAX_REASON_BYTES} at most"),
+            };
+            return Err(RosterError::Invalid(why));
+        }
+        Ok(Self { reason: None, ..self })
+    }
+}
+
+impl Detail {
+    fn nothing() -> Self {
+        Self { reason: None, before: Value::Null, after: None, older: Map::new() }
+    }
+}
+
+/// What is kept of a state: all of it, or how large it was.
+fn bounded(state: Value) -> Value {
+    let bytes = state.to_string().len();
+    if bytes <= MAX_STATE_BYTES { state } else { json!({ "bytes_left_out": bytes }) }
 }
 
 fn to_hex(hash: &[u8; 32]) -> String {

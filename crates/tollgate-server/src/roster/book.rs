@@ -30,16 +30,20 @@ pub(crate) struct Book {
 const APPLICATION_ID: i64 = 0x546f_6c72;
 
 /// The format that this version writes.
-const FORMAT: i64 = 4;
+const FORMAT: i64 = 5;
 
 const SCHEMA: &str = include_str!("schema.sql");
 
 /// What later formats added, from the second on.
-const ADDED: [&str; 3] =
-    [include_str!("circuits.sql"), include_str!("opened.sql"), include_str!("learned.sql")];
+const ADDED: [&str; 4] = [
+    include_str!("circuits.sql"),
+    include_str!("opened.sql"),
+    include_str!("learned.sql"),
+    include_str!("emergency.sql"),
+];
 
 /// How long another process's change is waited for.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long after another one a new file's mode is changed.
 const APART: Duration = Duration::from_millis(5);
@@ -150,6 +154,14 @@ impl Book {
         Ok(made)
     }
 
+    /// Writes down what was changed elsewhere.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub(crate) fn note(&mut self, change: Change, by: &By) -> Result<(), RosterError> {
+        self.change(by, |_, _| Ok(((), Some(change))))
+    }
+
     /// The last changes, the newest first.
     ///
     /// # Errors
@@ -184,7 +196,7 @@ fn write_ahead(connection: &Connection) -> rusqlite::Result<()> {
 }
 
 /// A file beside the ledger.
-fn beside(ledger: &Path, suffix: &str) -> PathBuf {
+pub(super) fn beside(ledger: &Path, suffix: &str) -> PathBuf {
     let mut name = ledger.as_os_str().to_owned();
     name.push(suffix);
     name.into()

@@ -49,9 +49,8 @@ pub(crate) struct ForcedCircuit {
 /// What is forced, by provider.
 pub(super) type Circuits = HashMap<CompactString, Forced, RandomState>;
 
-/// The longest name of a model and the longest reason, in bytes.
+/// The longest name of a model, in bytes.
 const MAX_MODEL_BYTES: usize = 256;
-const MAX_REASON_BYTES: usize = 500;
 
 const COLUMNS: &str = "provider, model, mode, reason, since";
 
@@ -156,15 +155,10 @@ impl Book {
         &mut self,
         which: Which,
         mode: Force,
-        reason: Option<String>,
         by: &By,
     ) -> Result<ForcedCircuit, RosterError> {
         which.check()?;
-        if let Some(long) = reason.as_ref().filter(|reason| reason.len() > MAX_REASON_BYTES) {
-            let why =
-                format!("the reason has {} bytes and not {MAX_REASON_BYTES} at most", long.len());
-            return Err(RosterError::Invalid(why));
-        }
+        let reason = by.reason.clone();
         self.change(by, |tx, _| {
             let sql = format!("SELECT {COLUMNS} FROM circuits WHERE provider = ? AND model = ?");
             let key = params![which.provider, which.stored()];
@@ -179,9 +173,11 @@ impl Book {
                 "REPLACE INTO circuits VALUES (?, ?, ?, ?, ?)",
                 params![which.provider, which.stored(), mode.name(), reason, by.at],
             )?;
-            let before = before.map(|one| one.mode);
-            let detail = json!({ "mode": mode, "reason": reason, "before": before });
-            let change = Change { what: "circuit.force", subject: which.subject(), detail };
+            let state =
+                |mode: Force, reason: &Option<String>| json!({ "mode": mode, "reason": reason });
+            let before = before.map(|one| state(one.mode, &one.reason)).unwrap_or_default();
+            let (what, subject, after) = ("circuit.force", which.subject(), state(mode, &reason));
+            let change = Change { what, subject, before, after };
             Ok((ForcedCircuit { which, mode, reason, since_at: by.at }, Some(change)))
         })
     }
@@ -200,8 +196,10 @@ impl Book {
                 let subject = excerpt(&subject);
                 RosterError::Missing(format!("the circuit `{subject}` is not forced"))
             })?;
-            let (subject, detail) = (which.subject(), json!({ "before": mode }));
-            Ok(((), Some(Change { what: "circuit.release", subject, detail })))
+            let (before, after) = (json!({ "mode": mode }), json!(null));
+            let change =
+                Change { what: "circuit.release", subject: which.subject(), before, after };
+            Ok(((), Some(change)))
         })
     }
 }

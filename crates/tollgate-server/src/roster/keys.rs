@@ -94,7 +94,7 @@ impl Book {
         let Draft { id, terms, expires } = draft;
         let id = id.unwrap_or_else(|| format!("key-{:012x}", rand::random::<u64>() >> 16));
         check_id(&id)?;
-        let detail = json!({ "terms": terms, "expires_at": expires });
+        let after = json!({ "terms": terms, "expires_at": expires });
         let terms = serde_json::to_string(&terms).unwrap_or_default();
         self.change(by, |tx, vault| {
             make_room(tx)?;
@@ -106,7 +106,8 @@ impl Book {
             }
             let text = add_secret(tx, vault, &id, by)?;
             let key = of_id(tx, vault, &id, by.at)?;
-            Ok(((key, text), Some(Change { what: "key.create", subject: id, detail })))
+            let (what, before) = ("key.create", json!(null));
+            Ok(((key, text), Some(Change { what, subject: id, before, after })))
         })
     }
 
@@ -140,9 +141,11 @@ impl Book {
                 )));
             }
             let text = add_secret(tx, vault, id, by)?;
+            let before = json!({ "secrets": key.secrets });
             let key = of_id(tx, vault, id, by.at)?;
-            let detail = json!({ "old_ones_end_at": ends });
-            Ok(((key, text), Some(Change { what: "key.rotate", subject: id.to_owned(), detail })))
+            let after = json!({ "secrets": key.secrets });
+            let (what, subject) = ("key.rotate", id.to_owned());
+            Ok(((key, text), Some(Change { what, subject, before, after })))
         })
     }
 
@@ -152,13 +155,15 @@ impl Book {
     /// When there is no such key, or it cannot be kept.
     pub(crate) fn revoke(&mut self, id: &str, by: &By) -> Result<Key, RosterError> {
         self.change(by, |tx, vault| {
+            let before = of_id(tx, vault, id, by.at)?;
             let sql = "UPDATE keys SET revoked = ?2 WHERE id = ?1 AND revoked IS NULL";
             let is_news = tx.execute(sql, params![id, by.at])? > 0;
             // Nobody needs them any more.
             tx.execute("DELETE FROM provider_keys WHERE key = ?", [id])?;
-            let subject = id.to_owned();
-            let change = Change { what: "key.revoke", subject, detail: json!({}) };
-            Ok((of_id(tx, vault, id, by.at)?, is_news.then_some(change)))
+            let key = of_id(tx, vault, id, by.at)?;
+            let (before, after) = (json!(before), json!(key));
+            let change = Change { what: "key.revoke", subject: id.to_owned(), before, after };
+            Ok((key, is_news.then_some(change)))
         })
     }
 

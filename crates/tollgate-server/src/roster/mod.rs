@@ -8,6 +8,7 @@
 mod audit;
 mod book;
 mod circuits;
+mod emergency;
 mod error;
 mod keys;
 mod learned;
@@ -21,6 +22,7 @@ mod snapshot;
 mod terms;
 #[cfg(test)]
 mod tests;
+mod trail;
 mod vault;
 
 use std::{sync::Arc, time::Duration};
@@ -29,9 +31,10 @@ use arc_swap::{ArcSwap, Guard};
 use parking_lot::Mutex;
 use tollgate_core::{Policy, policy::Settings};
 
-pub(crate) use audit::{AuditRow, By, Chain};
+pub(crate) use audit::{AuditRow, By, Chain, Change};
 pub(crate) use book::Book;
 pub(crate) use circuits::{Force, ForcedCircuit, Which};
+pub(crate) use emergency::{Emergency, Siren};
 pub(crate) use error::RosterError;
 pub(crate) use keys::{Draft, Key, Listing};
 pub(crate) use moment::Moment;
@@ -39,11 +42,12 @@ pub(crate) use privileges::{Of, Override, Tier, Whose};
 pub(crate) use seal::ProviderKey;
 pub(crate) use snapshot::{ManagedKey, Snapshot};
 pub(crate) use terms::{Budget, Terms, check_provider};
+pub(crate) use trail::Trail;
 pub(crate) use vault::KeyText;
 pub(crate) use vault::private;
 use vault::{Hasher, Vault};
 
-use crate::{app::App, dials::Dials, guards::Accounts};
+use crate::{app::App, dials::Dials, emergency::Board, guards::Accounts};
 
 /// The roster of a running process.
 #[derive(Debug)]
@@ -51,6 +55,7 @@ pub(crate) struct Roster {
     book: Mutex<Opened>,
     snapshot: ArcSwap<Snapshot>,
     dials: Arc<Dials>,
+    emergency: Arc<Board>,
 }
 
 #[derive(Debug)]
@@ -60,8 +65,9 @@ struct Opened {
     seen: i64,
 }
 
-/// How often it is looked whether another process has changed the roster.
-const LOOK_INTERVAL: Duration = Duration::from_millis(500);
+/// How often it is looked whether another process has changed the roster: that is a look at a
+/// number in shared memory, and an emergency that a command begins must not be late.
+const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 
 impl Roster {
     /// Opens the roster of a policy.
@@ -71,12 +77,15 @@ impl Roster {
     pub(crate) fn open(settings: &Settings) -> Result<Self, RosterError> {
         let mut book = Book::open(settings)?;
         let seen = book.version()?;
-        let dials = Arc::default();
-        let snapshot = Snapshot::of(&mut book, Arc::default(), Arc::clone(&dials))?;
+        let (dials, emergency) = (Arc::default(), Arc::<Board>::default());
+        emergency.set(&book.siren()?);
+        let nobody = Snapshot::none(Arc::clone(&dials), Arc::clone(&emergency));
+        let snapshot = nobody.read(&mut book)?;
         Ok(Self {
             book: Mutex::new(Opened { book, seen }),
             snapshot: ArcSwap::from_pointee(snapshot),
             dials,
+            emergency,
         })
     }
 
@@ -93,6 +102,11 @@ impl Roster {
     /// What limits are dialed to.
     pub(crate) fn dials(&self) -> &Dials {
         &self.dials
+    }
+
+    /// Whether there is an emergency.
+    pub(crate) const fn emergency(&self) -> &Arc<Board> {
+        &self.emergency
     }
 
     /// Serves another policy from here on.
@@ -143,12 +157,10 @@ impl Roster {
     }
 
     fn read(&self, opened: &mut Opened) -> Result<(), RosterError> {
-        let policy = self.snapshot.load().policy();
-        self.snapshot.store(Arc::new(Snapshot::of(
-            &mut opened.book,
-            policy,
-            Arc::clone(&self.dials),
-        )?));
+        // First, since it is short, and a roster may be long.
+        self.emergency.set(&opened.book.siren()?);
+        let snapshot = self.snapshot.load().read(&mut opened.book)?;
+        self.snapshot.store(Arc::new(snapshot));
         Ok(())
     }
 }

@@ -23,6 +23,11 @@ impl Moment {
         Self(i64::try_from(wall.as_nanos() / NANOS_PER_MILLI).unwrap_or(i64::MAX))
     }
 
+    /// The instant of the wall clock.
+    pub(crate) fn time(self) -> Time {
+        Time::from_millis(u64::try_from(self.0).unwrap_or_default())
+    }
+
     /// So much later.
     pub(crate) fn after(self, length: Duration) -> Self {
         Self(self.0.saturating_add(i64::try_from(length.as_millis()).unwrap_or(i64::MAX)))

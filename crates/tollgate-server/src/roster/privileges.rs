@@ -91,7 +91,7 @@ impl Whose {
     /// With what the policy has instead, or how its limit is written.
     pub(crate) fn grants(&self, amount: &str, policy: &Policy) -> Result<Vec<Grant>, RosterError> {
         let Self { of, limit: name, .. } = self;
-        let limits = || policy.limits().iter().chain(policy.granted_limits());
+        let limits = || policy.limits().iter().chain(policy.key_budgets());
         let own = |limit: &&Limit| limit.per.contains(&of.attribute());
         let named: Vec<&Limit> = limits().filter(|limit| limit.name == *name).collect();
         let Some(first) = named.iter().copied().find(own) else {
@@ -176,8 +176,9 @@ impl Book {
             let is_new = before.is_none();
             bounded(is_new, tx.query_row("SELECT count(*) FROM tiers", [], |row| row.get(0))?)?;
             tx.execute("REPLACE INTO tiers VALUES (?, ?, ?)", params![user, tier, by.at])?;
-            let detail = json!({ "tier": tier, "before": before.map(|(tier, _)| tier) });
-            let change = Change { what: "tier.set", subject: user.clone(), detail };
+            let before = before.map(|(tier, _)| json!({ "tier": tier })).unwrap_or_default();
+            let after = json!({ "tier": tier });
+            let change = Change { what: "tier.set", subject: user.clone(), before, after };
             Ok((Tier { user, tier, since_at: by.at }, Some(change)))
         })
     }
@@ -193,8 +194,9 @@ impl Book {
             let tier = tier.ok_or_else(|| {
                 RosterError::Missing(format!("the user `{}` was put into no tier", excerpt(user)))
             })?;
-            let detail = json!({ "before": tier });
-            Ok(((), Some(Change { what: "tier.remove", subject: user.to_owned(), detail })))
+            let (before, after) = (json!({ "tier": tier }), json!(null));
+            let change = Change { what: "tier.remove", subject: user.to_owned(), before, after };
+            Ok(((), Some(change)))
         })
     }
 
@@ -252,11 +254,11 @@ impl Book {
                 "REPLACE INTO overrides VALUES (?, ?, ?, ?, ?, ?)",
                 params![of.name(), name, limit, amount, until_at, by.at],
             )?;
-            let before =
-                before.map(|one| json!({ "amount": one.amount, "until_at": one.until_at }));
-            let detail = json!({ "amount": amount, "until_at": until_at, "before": before });
-            let change = Change { what: "override.set", subject: whose.subject(), detail };
-            Ok((Override { whose, amount, until_at, since_at: by.at }, Some(change)))
+            let state = |one: &Override| json!({ "amount": one.amount, "until_at": one.until_at });
+            let (before, subject) = (before.as_ref().map(state), whose.subject());
+            let set = Override { whose, amount, until_at, since_at: by.at };
+            let (before, after) = (before.unwrap_or_default(), state(&set));
+            Ok((set, Some(Change { what: "override.set", subject, before, after })))
         })
     }
 
@@ -268,13 +270,14 @@ impl Book {
         self.change(by, |tx, _| {
             let amount = tx.query_row(
                 "DELETE FROM overrides WHERE of = ? AND name = ? AND limit_name = ?
-                 RETURNING amount",
+                 RETURNING amount, until",
                 params![whose.of.name(), whose.name, whose.limit],
-                |row| row.get::<_, String>(0),
+                |row| Ok((row.get::<_, String>(0)?, row.get::<_, Option<Moment>>(1)?)),
             );
-            let amount = amount.optional()?.ok_or_else(|| whose.unknown())?;
-            let detail = json!({ "before": amount });
-            Ok(((), Some(Change { what: "override.remove", subject: whose.subject(), detail })))
+            let (amount, until_at) = amount.optional()?.ok_or_else(|| whose.unknown())?;
+            let before = json!({ "amount": amount, "until_at": until_at });
+            let (what, subject, after) = ("override.remove", whose.subject(), json!(null));
+            Ok(((), Some(Change { what, subject, before, after })))
         })
     }
 

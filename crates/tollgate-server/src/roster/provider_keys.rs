@@ -42,9 +42,11 @@ impl Book {
                 "REPLACE INTO provider_keys VALUES (?, ?, ?, ?, ?)",
                 params![id, provider, sealed, seal.name, by.at],
             )?;
-            let detail = json!({ "provider": provider });
-            let change = Change { what: "key.attach", subject: id.to_owned(), detail };
-            Ok((of_id(tx, vault, id, by.at)?, Some(change)))
+            let before = json!({ "provider_keys": key.provider_keys });
+            let key = of_id(tx, vault, id, by.at)?;
+            let after = json!({ "provider_keys": key.provider_keys, "attached": provider });
+            let change = Change { what: "key.attach", subject: id.to_owned(), before, after };
+            Ok((key, Some(change)))
         })
     }
 
@@ -62,9 +64,11 @@ impl Book {
                     excerpt(provider)
                 )));
             }
+            let before = json!({ "provider_keys": key.provider_keys });
             key.provider_keys.retain(|name| name != provider);
-            let detail = json!({ "provider": provider });
-            Ok((key, Some(Change { what: "key.detach", subject: id.to_owned(), detail })))
+            let after = json!({ "provider_keys": key.provider_keys, "detached": provider });
+            let change = Change { what: "key.detach", subject: id.to_owned(), before, after };
+            Ok((key, Some(change)))
         })
     }
 }

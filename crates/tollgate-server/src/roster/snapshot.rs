@@ -9,7 +9,7 @@ use http::HeaderValue;
 use rusqlite::Transaction;
 use smallvec::SmallVec;
 use subtle::ConstantTimeEq as _;
-use tollgate_core::{Attribute, Attributes, Grant, Grants, Policy, Time, policy::Pattern};
+use tollgate_core::{Attribute, Attributes, Grant, Grants, Now, Policy, Time, policy::Pattern};
 
 use super::{
     Book, Hasher, Moment, RosterError, Vault,
@@ -18,7 +18,7 @@ use super::{
     overrides::{self, Overrides},
     provider_keys::whose,
 };
-use crate::{dials::Dials, guards::Forced, identity::Unauthorized, keys::Holder};
+use crate::{dials::Dials, emergency::Board, guards::Forced, identity::Unauthorized, keys::Holder};
 
 /// The roster as requests see it.
 #[derive(Debug, Default)]
@@ -28,6 +28,7 @@ pub(crate) struct Snapshot {
     overrides: Overrides,
     circuits: Arc<Circuits>,
     dials: Arc<Dials>,
+    emergency: Arc<Board>,
 }
 
 /// Tiers by user.
@@ -72,15 +73,16 @@ pub(crate) struct ManagedKey {
 pub(crate) struct Sealed;
 
 impl Snapshot {
-    /// Reads all of a roster at one instant.
+    /// Of a roster that is not read yet.
+    pub(super) fn none(dials: Arc<Dials>, emergency: Arc<Board>) -> Self {
+        Self { dials, emergency, ..Self::default() }
+    }
+
+    /// Reads all of a roster at one instant, for the same policy.
     ///
     /// # Errors
     /// When the file cannot be read, or what is in it makes no sense.
-    pub(super) fn of(
-        book: &mut Book,
-        policy: Arc<Policy>,
-        dials: Arc<Dials>,
-    ) -> Result<Self, RosterError> {
+    pub(super) fn read(&self, book: &mut Book) -> Result<Self, RosterError> {
         let (keys, tiers, rows, circuits) = book.read(|tx, vault| {
             let mut statement = tx.prepare("SELECT user, tier FROM tiers")?;
             let tiers = statement.query_map([], |row| {
@@ -101,9 +103,10 @@ impl Snapshot {
                 "providers' keys of the roster were sealed under another TOLLGATE_SECRET, and requests that need them are refused: set it back, or attach them again",
             );
         }
-        let overrides = Overrides::new(Arc::new(rows), policy);
+        let overrides = Overrides::new(Arc::new(rows), self.overrides.policy());
         let (keys, tiers, circuits) = (Arc::new(keys), Arc::new(tiers), Arc::new(circuits));
-        Ok(Self { keys, tiers, overrides, circuits, dials })
+        let (dials, emergency) = (Arc::clone(&self.dials), Arc::clone(&self.emergency));
+        Ok(Self { keys, tiers, overrides, circuits, dials, emergency })
     }
 
     /// The same for another policy.
@@ -114,12 +117,8 @@ impl Snapshot {
             overrides: self.overrides.under(policy),
             circuits: Arc::clone(&self.circuits),
             dials: Arc::clone(&self.dials),
+            emergency: Arc::clone(&self.emergency),
         }
-    }
-
-    /// The policy that it is for.
-    pub(super) fn policy(&self) -> Arc<Policy> {
-        self.overrides.policy()
     }
 
     /// What operators have forced of a provider's circuits.
@@ -156,7 +155,8 @@ impl Snapshot {
 
     /// Gives a caller whose names are known what is its own: its user's tier, the amounts of
     /// single limits, and the budget of its key; and less of limits that are dialed down.
-    pub(crate) fn grant(&self, who: &mut Attributes, policy: &Arc<Policy>, wall: Time) {
+    pub(crate) fn grant(&self, who: &mut Attributes, policy: &Arc<Policy>, now: Now) {
+        let wall = now.wall;
         let tier = who.value(&Attribute::User).and_then(|user| self.tiers.get(user));
         if let Some(tier) = tier {
             who.set(Attribute::Tier, tier.clone());
@@ -165,6 +165,11 @@ impl Snapshot {
         self.dials.turn(who, policy, &mut grants);
         if !grants.is_empty() {
             who.set_grants(Grants::new(grants));
+        }
+        if let Some(emergency) = self.emergency.at(wall) {
+            let until = emergency.ends(now);
+            let all = who.grants().iter().cloned().chain(policy.kept(who, until)).collect();
+            who.set_grants(Grants::new(all));
         }
     }
 

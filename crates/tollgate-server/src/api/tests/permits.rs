@@ -223,7 +223,7 @@ async fn a_managed_key_that_is_named_is_held_to_what_it_may() {
         "store = { kind = \"memory\" }\n[[limits]]\nname = \"a\"\nper = [\"user\"]\nrequests = \"9/minute\"\n",
     );
     let (at, roster) = (Moment::of(NOON), &world.app.roster);
-    let by = By { who: "test".to_owned(), at };
+    let by = By { who: "test".to_owned(), at, reason: None };
     let terms = Terms {
         models: vec!["gpt-*".to_owned()],
         providers: vec!["sandbox".to_owned()],

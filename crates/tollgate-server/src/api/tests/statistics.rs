@@ -118,6 +118,7 @@ async fn health_has_the_members_of_all_systems() {
     let health = world.get("/v1/health").await.expect(200);
     let expected = json!({
         "status": "healthy",
+        "emergency": false,
         "version": env!("CARGO_PKG_VERSION"),
         "api_key_configured": true,
         "capacity": {
@@ -130,7 +131,7 @@ async fn health_has_the_members_of_all_systems() {
     });
     assert_eq!(health, expected);
     let open = world.get("/tollgate/health").await.expect(200);
-    assert_eq!(open, json!({"status": "healthy", "capacity": expected["capacity"]}));
+    assert_eq!(open, json!({"status": "healthy", "emergency": false, "capacity": expected["capacity"]}));
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
-//! `tollgate export`: the ledger, for spreadsheets and programs.
+//! `tollgate export`: the ledger and the audit, for spreadsheets and programs.
 
+mod audit;
+mod ledger;
 mod lines;
 
 use std::{
@@ -13,10 +15,9 @@ use std::{
 use anyhow::{Context as _, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
-use tollgate::store::embedded::Export;
 use tollgate_core::Time;
 
-use self::lines::{Format, Lines};
+use self::lines::{Format, Lines, Row};
 use crate::output;
 
 /// Writes what the ledger has as CSV or JSON lines.
@@ -28,75 +29,53 @@ pub(crate) struct ExportArgs {
 
 #[derive(Debug, clap::Subcommand)]
 enum What {
+    /// Who changed what, when, why, and how it was before and after
+    Audit(audit::AuditArgs),
     /// Every row: what was reserved, extended, settled, voided, expired and overrun
-    Ledger(LedgerArgs),
+    Ledger(ledger::LedgerArgs),
 }
 
-/// The file may be in use by a server. It is only read; what a crash has left in its redo file is
-/// written to it first.
-#[derive(Debug, clap::Args)]
-#[command(after_long_help = COLUMNS)]
-struct LedgerArgs {
-    /// The ledger's file
-    #[arg(long, value_name = "FILE", default_value = "tollgate.db")]
-    ledger: PathBuf,
-    /// How the rows are written
-    #[arg(long, value_enum, default_value_t)]
-    format: Format,
-    /// Rows from then on: an instant, or a day in UTC
-    #[arg(long, value_name = "TIME", value_parser = instant)]
-    from: Option<Time>,
-    /// Rows before then: an instant, or a day in UTC
-    #[arg(long, value_name = "TIME", value_parser = instant)]
-    to: Option<Time>,
-    /// Where to; to the standard output if not given
-    #[arg(long, value_name = "FILE")]
-    out: Option<PathBuf>,
+/// Rows that are written one after the other.
+trait Rows {
+    type Row: Row;
+
+    /// The next of them, of which some may be passed over; nothing at the end.
+    fn next_rows(&mut self) -> anyhow::Result<Option<Vec<Self::Row>>>;
+
+    /// How many are done, and how many there are.
+    fn progress(&self) -> (u64, u64);
 }
-
-const COLUMNS: &str = "\
-Columns, and members of the JSON objects:
-  seq                  the row's number, in the order of what happened
-  kind                 reserve, extend, renew, settle, void, expire, overrun or end_session
-  id                   the reservation's id; empty where a session was ended
-  time                 when, RFC 3339 in UTC
-  user, session, team, customer, tier, key, provider, model, task, tag
-                       who asked and for what; empty where it was not said
-  requests, input_tokens, output_tokens, milliseconds
-                       whole numbers: reserved, added, charged, or used beyond the reservation
-  usd                  dollars, an exact decimal; in JSON a string
-  estimated            true where nobody told what was used, and where a `reserve` stands for
-                       what a crash may have lost
-  attributes           the operator's own and the other ones, a JSON object
-
-What was charged is in the rows `settle`; of a reservation that nobody ended it is the row
-`expire`, unless a later `settle` or `void` of its id says better. An `overrun` row says what of
-the row before it had not been reserved: do not add it.
-
-Examples:
-  tollgate export ledger --out ledger.csv
-  tollgate export ledger --format jsonl --from 2026-11-01 --to 2026-12-01 | jq .usd
-  tollgate export ledger --ledger /var/lib/tollgate/tollgate.db --from 2026-11-25T08:00:00Z";
 
 /// Writes what was asked for.
 pub(crate) fn run(args: &ExportArgs) -> anyhow::Result<ExitCode> {
-    let What::Ledger(args) = &args.what;
-    let mut rows = Export::open(&args.ledger, args.from, args.to)?;
-    let Some(out) = &args.out else {
-        return match write(&mut rows, io::stdout().lock(), args.format, None) {
+    match &args.what {
+        What::Audit(args) => audit::run(args),
+        What::Ledger(args) => ledger::run(args),
+    }
+}
+
+/// Writes all rows to a file, or to the standard output where none is named.
+fn to_end(
+    mut rows: impl Rows,
+    ledger: &Path,
+    format: Format,
+    out: Option<&Path>,
+) -> anyhow::Result<ExitCode> {
+    let Some(out) = out else {
+        return match write(&mut rows, io::stdout().lock(), format, None) {
             Ok(_) => Ok(ExitCode::SUCCESS),
             // Whoever read it has read enough.
             Err(error) if is_gone(&error) => Ok(ExitCode::SUCCESS),
             Err(error) => Err(error),
         };
     };
-    if out.exists() && fs::canonicalize(out)? == fs::canonicalize(&args.ledger)? {
+    if out.exists() && fs::canonicalize(out)? == fs::canonicalize(ledger)? {
         bail!("--out is the ledger itself: choose another file");
     }
     let mut part = OsString::from(out);
     part.push(".part");
     let part = PathBuf::from(part);
-    let done = write_file(&mut rows, &part, args.format).and_then(|count| {
+    let done = write_file(&mut rows, &part, format).and_then(|count| {
         fs::rename(&part, out).with_context(|| format!("{} can't be written", out.display()))?;
         Ok(count)
     });
@@ -108,7 +87,7 @@ pub(crate) fn run(args: &ExportArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn write_file(rows: &mut Export, part: &Path, format: Format) -> anyhow::Result<u64> {
+fn write_file(rows: &mut impl Rows, part: &Path, format: Format) -> anyhow::Result<u64> {
     let failed = || format!("{} can't be written", part.display());
     let file = File::create(part).with_context(failed)?;
     let bar = progress_bar(rows.progress().1);
@@ -119,19 +98,15 @@ fn write_file(rows: &mut Export, part: &Path, format: Format) -> anyhow::Result<
 }
 
 /// Writes all rows; how many they were.
-fn write(
-    rows: &mut Export,
+fn write<R: Rows>(
+    rows: &mut R,
     to: impl Write,
     format: Format,
     bar: Option<&ProgressBar>,
 ) -> anyhow::Result<u64> {
-    let mut lines = Lines::new(io::BufWriter::new(to), format)?;
+    let mut lines = Lines::new::<R::Row>(io::BufWriter::new(to), format)?;
     let mut count = 0;
-    loop {
-        let lot = rows.next_rows()?;
-        if lot.is_empty() {
-            break;
-        }
+    while let Some(lot) = rows.next_rows()? {
         for row in &lot {
             lines.write(row)?;
             count += 1;

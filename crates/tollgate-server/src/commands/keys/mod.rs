@@ -160,7 +160,7 @@ fn audit(args: &AuditArgs) -> anyhow::Result<ExitCode> {
 }
 
 fn tell_audit(audit: &Audit) {
-    let mut table = table(&["#", "at", "who", "what", "of", "detail"]);
+    let mut table = table(&["#", "at", "who", "what", "of", "why", "before", "after"]);
     for row in &audit.changes {
         table.add_row([
             row.seq.to_string(),
@@ -168,7 +168,9 @@ fn tell_audit(audit: &Audit) {
             row.who.clone(),
             row.what.clone(),
             row.subject.clone(),
-            row.detail.to_string(),
+            row.reason.clone().unwrap_or_else(|| "-".to_owned()),
+            row.before.to_string(),
+            row.after.to_string(),
         ]);
     }
     output::line(table);

@@ -1,5 +1,6 @@
 //! `tollgate verify`: does a ledger keep its promises?
 
+mod audit_chain;
 mod reconcile;
 mod usage;
 
@@ -12,7 +13,8 @@ use tollgate_core::{NanoUsd, Unit};
 
 use crate::output;
 
-/// Checks a ledger row by row: nothing missing, nothing above its limit, every sum even.
+/// Checks a ledger row by row: nothing missing, nothing above its limit, every sum even; and the
+/// audit of the roster beside it, each row of which must follow from the one before.
 ///
 /// The ledger may be in use. It is only read; what a crash has left in its redo file is written
 /// to it first. With --reconcile or --usage, what a crash left
@@ -31,9 +33,24 @@ pub(crate) struct VerifyArgs {
     /// id and usd, input_tokens, output_tokens or milliseconds.
     #[arg(long, value_name = "FILE")]
     usage: Option<PathBuf>,
+    /// Why it is resolved, for the audit.
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+    /// A hash of the audit that was noted elsewhere: it must still be there.
+    #[arg(long, value_name = "HASH", conflicts_with_all = ["reconcile", "usage"])]
+    audit_head: Option<blake3::Hash>,
     /// Print one JSON object.
     #[arg(long)]
     json: bool,
+}
+
+/// What was found, for programs.
+#[derive(serde::Serialize)]
+struct All<'a> {
+    #[serde(flatten)]
+    ledger: &'a Audit,
+    /// Nothing where there is no roster beside the ledger.
+    audit: Option<&'a audit_chain::Found>,
 }
 
 /// What becomes of what no file names.
@@ -72,13 +89,18 @@ pub(crate) fn run(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
         return reconcile::run(args);
     }
     let found = audit(&args.ledger)?;
+    let chain = audit_chain::of(&args.ledger, args.audit_head.as_ref())?;
     if args.json {
-        let found = serde_json::to_string_pretty(&found).context("writing what was found")?;
-        output::line(found);
+        let all = All { ledger: &found, audit: chain.as_ref() };
+        let all = serde_json::to_string_pretty(&all).context("writing what was found")?;
+        output::line(all);
     } else {
         tell(&found);
+        audit_chain::tell(chain.as_ref());
     }
-    Ok(if found.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let is_whole = chain.as_ref().is_none_or(audit_chain::Found::is_whole);
+    let is_clean = found.is_clean() && is_whole;
+    Ok(if is_clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn tell(found: &Audit) {

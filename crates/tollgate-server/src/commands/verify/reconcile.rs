@@ -4,6 +4,7 @@ use std::{collections::HashSet, process::ExitCode};
 
 use anyhow::Context as _;
 use serde::Serialize;
+use serde_json::json;
 use tollgate::{
     Clock,
     store::embedded::{Balance, LimitBalance, Reconciled, Resolution, reconcile},
@@ -15,6 +16,7 @@ use super::{Rest, VerifyArgs, conclude, shown, usage};
 use crate::{
     commands::table::{numbers, table},
     output,
+    roster::{By, Change, Moment, Trail},
 };
 
 /// What was done, for programs.
@@ -43,6 +45,7 @@ pub(super) fn run(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
         (None, None) => Resolution::Leave,
     };
     let done = reconcile(&args.ledger, Clock::no_earlier_than, decide)?;
+    note(args, &done)?;
     let mut not_unresolved: Vec<Uuid> =
         usages.keys().filter(|id| !met.contains(*id)).map(|id| Uuid::from_u128(id.0)).collect();
     not_unresolved.sort_unstable();
@@ -54,6 +57,24 @@ pub(super) fn run(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
         tell(&done, &not_unresolved);
     }
     Ok(if done.after.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Writes down in the audit of the roster beside the ledger what was resolved, if anything was.
+fn note(args: &VerifyArgs, done: &Reconciled) -> anyhow::Result<()> {
+    if done.settled + done.released + done.kept == 0 {
+        return Ok(());
+    }
+    let user = std::env::var("USER").unwrap_or_else(|_| "unknown".to_owned());
+    let at = Moment::of(Clock::system().now().wall);
+    let by =
+        By { who: format!("command:{user}"), at, reason: None }.because(args.reason.clone())?;
+    let before = json!({ "unresolved": done.before.outstanding });
+    let after = json!({
+        "unresolved": done.after.outstanding, "settled": done.settled,
+        "released": done.released, "kept": done.kept,
+    });
+    let change = Change { what: "ledger.reconcile", subject: String::new(), before, after };
+    Ok(Trail::note_beside(&args.ledger, change, &by)?)
 }
 
 fn tell(done: &Reconciled, not_unresolved: &[Uuid]) {

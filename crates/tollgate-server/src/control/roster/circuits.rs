@@ -35,6 +35,7 @@ pub(super) struct NewForce {
 #[serde(deny_unknown_fields)]
 pub(super) struct OfModel {
     model: Option<String>,
+    reason: Option<String>,
 }
 
 /// Lists all of them.
@@ -58,9 +59,9 @@ pub(super) async fn force(
         let sentence = format!("The policy has no provider of that name; it has {names}.");
         return Err(Problem::not_found(sentence));
     }
-    let by = by(&app, peer.as_deref());
+    let by = by(&app, peer.as_deref(), reason)?;
     let which = Which { provider, model };
-    let forced = change(&app, move |book| book.force_circuit(which, mode, reason, &by)).await?;
+    let forced = change(&app, move |book| book.force_circuit(which, mode, &by)).await?;
     app.force_circuits();
     Ok(Json(forced))
 }
@@ -70,9 +71,9 @@ pub(super) async fn release(
     State(app): State<Arc<App>>,
     peer: Option<Extension<Peer>>,
     Named(provider): Named,
-    Asking(OfModel { model }): Asking<OfModel>,
+    Asking(OfModel { model, reason }): Asking<OfModel>,
 ) -> Result<StatusCode, Problem> {
-    let (by, which) = (by(&app, peer.as_deref()), Which { provider, model });
+    let (by, which) = (by(&app, peer.as_deref(), reason)?, Which { provider, model });
     change(&app, move |book| book.release_circuit(&which, &by)).await?;
     app.force_circuits();
     Ok(StatusCode::NO_CONTENT)

@@ -11,7 +11,7 @@ use http::{HeaderValue, StatusCode, header};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{MOST, ask, by, change, now, usual};
+use super::{MOST, Why, ask, by, change, now, usual};
 use crate::{
     api::{Asking, Input, Named, Problem},
     app::App,
@@ -43,6 +43,7 @@ pub(super) struct Which {
 #[serde(deny_unknown_fields)]
 pub(super) struct Grace {
     grace: Option<String>,
+    reason: Option<String>,
 }
 
 /// A key with its text, which nobody can tell again.
@@ -59,6 +60,7 @@ struct Once<'a> {
 #[serde(deny_unknown_fields)]
 pub(super) struct NewProviderKey {
     key: ProviderKey,
+    reason: Option<String>,
 }
 
 type OfProvider = Result<Path<(String, String)>, PathRejection>;
@@ -83,7 +85,7 @@ pub(super) async fn create(
     peer: Option<Extension<Peer>>,
     Input(mut asked): Input<Map<String, Value>>,
 ) -> Result<Response, Problem> {
-    let by = by(&app, peer.as_deref());
+    let by = by(&app, peer.as_deref(), text(&mut asked, "reason")?)?;
     let id = text(&mut asked, "id")?;
     let expires = text(&mut asked, "expires")?;
     let expires = expires.map(|text| Moment::until(&text, by.at)).transpose();
@@ -110,9 +112,9 @@ pub(super) async fn rotate(
     State(app): State<Arc<App>>,
     peer: Option<Extension<Peer>>,
     Named(id): Named,
-    Input(Grace { grace }): Input<Grace>,
+    Input(Grace { grace, reason }): Input<Grace>,
 ) -> Result<Response, Problem> {
-    let by = by(&app, peer.as_deref());
+    let by = by(&app, peer.as_deref(), reason)?;
     let ends = Moment::later(grace.as_deref().unwrap_or(USUAL_GRACE), by.at)
         .map_err(|why| Problem::invalid(format!("`grace`: {why}.")))?;
     let rotated = change(&app, move |book| book.rotate(&id, ends, &by)).await?;
@@ -124,8 +126,9 @@ pub(super) async fn revoke(
     State(app): State<Arc<App>>,
     peer: Option<Extension<Peer>>,
     Named(id): Named,
+    Input(Why { reason }): Input<Why>,
 ) -> Result<Json<Key>, Problem> {
-    let by = by(&app, peer.as_deref());
+    let by = by(&app, peer.as_deref(), reason)?;
     change(&app, move |book| book.revoke(&id, &by)).await.map(Json)
 }
 
@@ -134,9 +137,9 @@ pub(super) async fn attach(
     State(app): State<Arc<App>>,
     peer: Option<Extension<Peer>>,
     path: OfProvider,
-    Input(NewProviderKey { key }): Input<NewProviderKey>,
+    Input(NewProviderKey { key, reason }): Input<NewProviderKey>,
 ) -> Result<Json<Key>, Problem> {
-    let ((id, provider), by) = (of_provider(path)?, by(&app, peer.as_deref()));
+    let ((id, provider), by) = (of_provider(path)?, by(&app, peer.as_deref(), reason)?);
     check_provider(&provider, &app.live().settings)?;
     change(&app, move |book| book.attach(&id, &provider, &key, &by)).await.map(Json)
 }
@@ -146,8 +149,9 @@ pub(super) async fn detach(
     State(app): State<Arc<App>>,
     peer: Option<Extension<Peer>>,
     path: OfProvider,
+    Asking(Why { reason }): Asking<Why>,
 ) -> Result<Json<Key>, Problem> {
-    let ((id, provider), by) = (of_provider(path)?, by(&app, peer.as_deref()));
+    let ((id, provider), by) = (of_provider(path)?, by(&app, peer.as_deref(), reason)?);
     change(&app, move |book| book.detach(&id, &provider, &by)).await.map(Json)
 }
 

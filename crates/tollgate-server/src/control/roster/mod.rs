@@ -1,7 +1,9 @@
-//! Keys, tiers and overrides: the roster, changed through the control plane. What it answers
-//! is on the disk and in force.
+//! Keys, tiers, overrides, circuits and emergencies: what operators change through the control
+//! plane, each change with its row of the audit. What it answers is on the disk and in force.
 
+mod cache;
 mod circuits;
+mod emergency;
 mod keys;
 mod privileges;
 
@@ -38,6 +40,8 @@ pub(super) fn router(app: Arc<App>) -> Router {
         )
         .route("/v1/circuits", get(circuits::circuits))
         .route("/v1/circuits/{provider}", put(circuits::force).delete(circuits::release))
+        .route("/v1/cache", get(cache::show).delete(cache::clear))
+        .route("/v1/emergency", get(emergency::show).put(emergency::begin).delete(emergency::end))
         .route("/v1/audit", get(audit))
         .with_state(app)
 }
@@ -49,6 +53,13 @@ struct Audit {
     chain: Chain,
     /// The newest first.
     changes: Vec<AuditRow>,
+}
+
+/// Why something is changed, for the audit.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Why {
+    reason: Option<String>,
 }
 
 /// How many changes are told.
@@ -102,10 +113,11 @@ fn done<T>(made: Result<Result<T, RosterError>, tokio::task::JoinError>) -> Resu
     Ok(made.map_err(|_| Problem::unready("Tollgate is stopping; try again."))??)
 }
 
-/// Who asks, for the audit: whoever has the token is known by its address alone.
-fn by(app: &App, peer: Option<&Peer>) -> By {
+/// Who asks and why, for the audit: whoever has the token is known by its address alone.
+fn by(app: &App, peer: Option<&Peer>, reason: Option<String>) -> Result<By, Problem> {
     let from = peer.map_or_else(String::new, |peer| peer.remote.ip().to_string());
-    By { who: format!("api:{from}"), at: now(app) }
+    let by = By { who: format!("api:{from}"), at: now(app), reason: None };
+    Ok(by.because(reason)?)
 }
 
 fn now(app: &App) -> Moment {

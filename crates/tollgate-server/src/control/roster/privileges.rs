@@ -9,7 +9,7 @@ use axum::{
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 
-use super::{MOST, ask, by, change, now, usual};
+use super::{MOST, Why, ask, by, change, now, usual};
 use crate::{
     api::{Asking, Input, Named, Problem},
     app::App,
@@ -40,6 +40,7 @@ pub(super) struct Which {
 #[serde(deny_unknown_fields)]
 pub(super) struct NewTier {
     tier: String,
+    reason: Option<String>,
 }
 
 /// Overrides, by whose they are.
@@ -70,6 +71,7 @@ pub(super) struct Shown {
 pub(super) struct NewAmount {
     amount: String,
     until: Option<String>,
+    reason: Option<String>,
 }
 
 type OfWhom = Result<Path<(Of, String, String)>, PathRejection>;
@@ -91,9 +93,9 @@ pub(super) async fn set_tier(
     State(app): State<Arc<App>>,
     peer: Option<Extension<Peer>>,
     Named(user): Named,
-    Input(NewTier { tier }): Input<NewTier>,
+    Input(NewTier { tier, reason }): Input<NewTier>,
 ) -> Result<Json<Tier>, Problem> {
-    let by = by(&app, peer.as_deref());
+    let by = by(&app, peer.as_deref(), reason)?;
     change(&app, move |book| book.set_tier(&user, &tier, &by)).await.map(Json)
 }
 
@@ -102,8 +104,9 @@ pub(super) async fn remove_tier(
     State(app): State<Arc<App>>,
     peer: Option<Extension<Peer>>,
     Named(user): Named,
+    Asking(Why { reason }): Asking<Why>,
 ) -> Result<StatusCode, Problem> {
-    let by = by(&app, peer.as_deref());
+    let by = by(&app, peer.as_deref(), reason)?;
     change(&app, move |book| book.remove_tier(&user, &by)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -123,9 +126,9 @@ pub(super) async fn set_override(
     State(app): State<Arc<App>>,
     peer: Option<Extension<Peer>>,
     path: OfWhom,
-    Input(NewAmount { amount, until }): Input<NewAmount>,
+    Input(NewAmount { amount, until, reason }): Input<NewAmount>,
 ) -> Result<Json<Shown>, Problem> {
-    let (whose, by) = (whose(path)?, by(&app, peer.as_deref()));
+    let (whose, by) = (whose(path)?, by(&app, peer.as_deref(), reason)?);
     let until = until.map(|text| Moment::until(&text, by.at)).transpose();
     let until = until.map_err(|why| Problem::invalid(format!("`until`: {why}.")))?;
     whose.grants(&amount, &app.live().policy)?;
@@ -138,8 +141,9 @@ pub(super) async fn remove_override(
     State(app): State<Arc<App>>,
     peer: Option<Extension<Peer>>,
     path: OfWhom,
+    Asking(Why { reason }): Asking<Why>,
 ) -> Result<StatusCode, Problem> {
-    let (whose, by) = (whose(path)?, by(&app, peer.as_deref()));
+    let (whose, by) = (whose(path)?, by(&app, peer.as_deref(), reason)?);
     change(&app, move |book| book.remove_override(&whose, &by)).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -80,6 +80,8 @@ impl Books {
 
     /// Asks for more, by what holds now and by what held when it began; why there is not.
     async fn more(&self, more: &Amounts) -> Result<Option<Refused>, Why> {
+        let is_critical = self.terms.as_ref().map_or(Ok(()), Terms::check_critical);
+        is_critical.map_err(|why| Why::emergency(&why))?;
         let terms = self.terms.as_ref().map(Terms::changed);
         if let Some(changed) = terms.transpose().map_err(Why::unauthorized)?.flatten()
             && let Some(checking) = self.checking(changed, more)

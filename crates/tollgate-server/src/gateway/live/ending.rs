@@ -52,6 +52,11 @@ impl Why {
         Self::Told(Told::of(&Failure::from(why), CloseCode::Policy))
     }
 
+    /// Only critical work goes on.
+    pub(super) fn emergency(why: &Failure) -> Self {
+        Self::Told(Told::of(why, CloseCode::Again))
+    }
+
     /// Its caller sends nothing.
     pub(super) fn idle() -> Self {
         let sentence = "No audio and no message came in time: send KeepAlive while there is none.";

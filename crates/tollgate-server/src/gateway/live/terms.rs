@@ -8,7 +8,7 @@ use std::sync::Arc;
 use tollgate_core::{Attribute, Attributes, Grants, Policy};
 
 use super::super::exchange::Exchange;
-use crate::{app::App, identity::Unauthorized};
+use crate::{app::App, emergency, identity::Unauthorized, refusal::Failure};
 
 /// What a session was admitted with.
 #[derive(Debug)]
@@ -40,6 +40,14 @@ impl Terms {
     /// Who asked for it.
     pub(super) const fn who(&self) -> &Attributes {
         &self.who
+    }
+
+    /// Whether it may go on, as far as there is an emergency.
+    ///
+    /// # Errors
+    /// When there is one, and the session is not critical.
+    pub(super) fn check_critical(&self) -> Result<(), Failure> {
+        emergency::check(&self.app, &self.app.live().settings.emergency, &self.who)
     }
 
     /// What has changed of the limits, if anything has.

@@ -306,10 +306,10 @@ async fn what_a_caller_shows_to_one_provider_no_other_one_sees() {
 async fn an_operator_opens_and_releases_a_circuit() {
     let (first, second) = (Up::answering(&[ok()]).await, Up::answering(&[ok()]).await);
     let running = two(&first.url(), &second, "").await;
-    let by = || By { who: "test".to_owned(), at: Moment::of(running.clock.now().wall) };
+    let by =
+        || By { who: "test".to_owned(), at: Moment::of(running.clock.now().wall), reason: None };
     let which = || "up".parse::<Which>().expect("a provider");
-    let forced =
-        running.app.roster.change(|book| book.force_circuit(which(), Force::Open, None, &by()));
+    let forced = running.app.roster.change(|book| book.force_circuit(which(), Force::Open, &by()));
     forced.expect("it is forced");
     running.app.force_circuits();
     assert_eq!(told(&running.chat(NAMED).await), "200 b/m up/m=circuit");

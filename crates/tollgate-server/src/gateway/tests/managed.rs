@@ -22,7 +22,7 @@ const COST: u64 = 7 * 1_000 + 5 * 2_000;
 
 impl Running {
     pub(super) fn by(&self) -> By {
-        By { who: "test".to_owned(), at: Moment::of(self.clock.now().wall) }
+        By { who: "test".to_owned(), at: Moment::of(self.clock.now().wall), reason: None }
     }
 
     /// Makes a key; its id and its text.

@@ -11,6 +11,7 @@ mod bursts;
 mod cached;
 mod dialects;
 mod dials;
+mod emergency;
 mod endings;
 mod endpoint;
 mod fallback;

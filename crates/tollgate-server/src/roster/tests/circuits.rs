@@ -11,8 +11,8 @@ fn which(text: &str) -> Which {
 }
 
 fn force(roster: &Roster, text: &str, mode: Force) {
-    let reason = Some("an incident".to_owned());
-    let forced = roster.change(|book| book.force_circuit(which(text), mode, reason, &by(NOON)));
+    let by = by(NOON).because(Some("an incident".to_owned())).expect("a reason");
+    let forced = roster.change(|book| book.force_circuit(which(text), mode, &by));
     forced.expect("a circuit");
 }
 
@@ -37,15 +37,17 @@ fn what_is_forced_holds_until_it_is_let_go_and_is_written_down() {
     assert!(matches!(let_go(), Err(RosterError::Missing(_))));
     assert_eq!(roster.snapshot().forced("openai").of("other"), None);
     let rows = roster.ask(|book| book.audit(9)).expect("rows");
-    let told: Vec<String> =
-        rows.iter().map(|row| format!("{} {} {}", row.what, row.subject, row.detail)).collect();
+    let told: Vec<String> = rows
+        .iter()
+        .map(|row| format!("{} {}: {} {}", row.what, row.subject, row.before, row.after))
+        .collect();
     assert_eq!(
         told,
         [
-            r#"circuit.release openai {"before":"open"}"#,
-            r#"circuit.force router/meta/llama {"before":null,"mode":"observe","reason":"an incident"}"#,
-            r#"circuit.force openai/gpt-5 {"before":null,"mode":"closed","reason":"an incident"}"#,
-            r#"circuit.force openai {"before":null,"mode":"open","reason":"an incident"}"#,
+            r#"circuit.release openai: {"mode":"open"} null"#,
+            r#"circuit.force router/meta/llama: null {"mode":"observe","reason":"an incident"}"#,
+            r#"circuit.force openai/gpt-5: null {"mode":"closed","reason":"an incident"}"#,
+            r#"circuit.force openai: null {"mode":"open","reason":"an incident"}"#,
         ]
     );
 }
@@ -55,10 +57,12 @@ fn names_and_reasons_have_bounds() {
     for text in ["", "/m", "openai/"] {
         assert!(text.parse::<Which>().is_err(), "{text}");
     }
-    let roster = Roster::open(&settings(None, SECRET)).expect("a roster");
-    let long = Some("x".repeat(501));
-    let forced = roster.change(|book| book.force_circuit(which("a"), Force::Open, long, &by(NOON)));
-    assert!(matches!(forced, Err(RosterError::Invalid(_))), "{forced:?}");
+    for reason in ["x".repeat(501), "a\nb".to_owned()] {
+        let refused = by(NOON).because(Some(reason));
+        assert!(matches!(refused, Err(RosterError::Invalid(_))), "{refused:?}");
+    }
+    let nothing = by(NOON).because(Some(" ".to_owned())).expect("it says nothing");
+    assert_eq!(nothing.reason, None);
 }
 
 #[test]
@@ -67,7 +71,7 @@ fn a_file_of_the_first_format_gets_what_it_lacks() {
     let settings = settings(Some(folder.path()), SECRET);
     let mut book = Book::open(&settings).expect("a book");
     book.set_tier("alice", "gold", &by(NOON)).expect("a tier");
-    for table in ["circuits", "opened", "quotas", "lessons"] {
+    for table in ["circuits", "opened", "quotas", "lessons", "emergency"] {
         let drop = format!("DROP TABLE {table}");
         book.connection.execute(&drop, params![]).expect("an older file");
     }

@@ -1,6 +1,7 @@
 //! Keys through their lives, and a file that is shared, copied and tampered with.
 
 mod circuits;
+mod emergency;
 mod learned;
 mod privileges;
 mod provider_keys;
@@ -36,7 +37,7 @@ fn settings(folder: Option<&Path>, secret: &str) -> Settings {
 }
 
 fn by(wall: Time) -> By {
-    By { who: "test".to_owned(), at: Moment::of(wall) }
+    By { who: "test".to_owned(), at: Moment::of(wall), reason: None }
 }
 
 fn draft(user: &str) -> Draft {
@@ -248,7 +249,7 @@ fn whoever_changes_the_audit_breaks_its_chain() {
         (rows[0].seq, rows[0].what.as_str(), rows[0].who.as_str()),
         (4, "key.create", "test")
     );
-    assert_eq!(rows[0].detail["terms"]["user"], "d");
+    assert_eq!(rows[0].after["terms"]["user"], "d");
     for (tampering, broken_at) in [
         ("UPDATE audit SET who = 'nobody' WHERE seq = 2", 2),
         ("UPDATE audit SET detail = replace(detail, 'b', 'x') WHERE seq = 2", 2),

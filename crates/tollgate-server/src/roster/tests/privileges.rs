@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tollgate_core::{Attribute, Attributes, Policy, Time, policy::Sources};
+use tollgate_core::{Attribute, Attributes, Now, Policy, Time, policy::Sources};
 
 use super::{NOON, SECRET, by, settings};
 use crate::roster::{Book, Draft, Moment, Of, Roster, RosterError, Terms, Whose};
@@ -43,7 +43,7 @@ fn set(roster: &Roster, whose: Whose, amount: &str, until: Option<Moment>) {
 /// What a limit allows a caller of this team, in words.
 fn allows(roster: &Roster, policy: &Arc<Policy>, user: &str, limit: &str, wall: Time) -> String {
     let mut who = Attributes::new().with(Attribute::User, user).with(Attribute::Team, "red");
-    roster.snapshot().grant(&mut who, policy, wall);
+    roster.snapshot().grant(&mut who, policy, Now::at(wall));
     let limits = policy.limits().iter();
     limits.filter(|one| one.name == limit).map(|one| one.describe(&who)).collect()
 }
@@ -93,7 +93,7 @@ fn the_narrowest_of_several_holds_and_a_keys_budget_can_be_another() {
     roster.change(|book| book.create(draft, &by(NOON))).expect("a key");
     let budget = || {
         let mut who = Attributes::new().with(Attribute::Key, "ci");
-        roster.snapshot().grant(&mut who, &policy, NOON);
+        roster.snapshot().grant(&mut who, &policy, Now::at(NOON));
         let limits = policy.granted_limits().iter();
         let mut of_day = limits.filter(|limit| limit.name == "key-budget-day");
         of_day.next().map(|limit| limit.describe(&who)).expect("a budget")
@@ -169,8 +169,8 @@ fn changes_are_written_down_with_what_was_before_and_no_change_is_not() {
         told,
         [("tier.set", "alice"), ("override.set", "user alice minute"), ("tier.set", "alice")]
     );
-    assert_eq!(rows[0].detail["before"], "gold");
-    assert_eq!(rows[1].detail["amount"], "7/minute");
+    assert_eq!(rows[0].before["tier"], "gold");
+    assert_eq!(rows[1].after["amount"], "7/minute");
     let later = by(NOON.after(Duration::from_secs(60)));
     book.set_override(whose(Of::User, "bob", "minute"), "1/minute", None, &later).expect("one");
     let left = book.overrides(9).expect("rows");

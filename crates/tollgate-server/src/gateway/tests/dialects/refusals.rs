@@ -163,6 +163,26 @@ async fn what_is_overloaded_says_so() {
 }
 
 #[tokio::test]
+async fn an_emergency_is_told_with_its_end() {
+    for words in ALL {
+        let provider = words.speech.provider().await;
+        let running = words.speech.before(&provider, "").await;
+        running.begin_emergency(30, false).await;
+        let answer = running.send(words.speech.ask()).await;
+        let (status, what) = words.overloaded;
+        let what = if what == "too_many_requests" { "emergency_mode" } else { what };
+        words.assert_says(&answer, (status, what));
+        let message = at(&answer, words.message);
+        assert!(message.as_str().is_some_and(|it| it.contains("emergency mode")), "{message}");
+        assert!(!format!("{answer:?}").contains("secret"), "{answer:?}");
+        assert_eq!(answer.header("retry-after"), Some("1800"));
+        assert_eq!(answer.header("x-should-retry"), Some("false"));
+        assert_eq!(answer.header("x-tollgate-retry-at"), Some("2026-11-22T08:30:00.000Z"));
+        assert!(provider.is_idle().await, "{}", words.speech.dialect);
+    }
+}
+
+#[tokio::test]
 async fn who_is_not_known_is_told_so() {
     for words in ALL {
         let answer = words.refused("per = [\"user\"]\nrequests = \"1/minute\"").await;

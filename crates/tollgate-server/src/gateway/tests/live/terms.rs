@@ -7,7 +7,7 @@ use tokio_tungstenite::tungstenite::Message;
 
 use super::{
     super::{Running, running::config},
-    RAW, SECOND,
+    RAW, SECOND, before_sandbox,
     caller::{Caller, Said, call},
     heard, sandbox, seconds, settled, up,
 };
@@ -129,4 +129,25 @@ async fn an_amount_of_ones_own_that_was_lowered_ends_a_session_too() {
         .expect("an override");
     ends_as(&goes_on(caller, 5).await, "too_many_requests", "after about 12 seconds of audio");
     assert_eq!(settled(&running).await, heard(12_000));
+}
+
+#[tokio::test]
+async fn an_emergency_ends_a_session_at_its_next_slice_unless_it_is_critical() {
+    let trusting = "[identity]\ntrust_headers = true\nallow_anonymous = true\n";
+    let running = before_sandbox(&format!("{trusting}{}", seconds(1_000))).await;
+    let caller = at_its_slice(&running, "").await;
+    running.begin_emergency(30, false).await;
+    let said = goes_on(caller, 3).await;
+    assert_eq!(said.closed, Some((1013, "emergency_mode".to_owned())), "{said:?}");
+    let told = said.messages.last().expect("an error")["description"].clone();
+    assert!(told.as_str().is_some_and(|told| told.contains("emergency mode")), "{told}");
+    assert_eq!(settled(&running).await, heard(10_000), "what was reserved was heard");
+    let refused = call(&running, RAW, "").await.err().expect("no session begins");
+    assert_eq!(refused.status, http::StatusCode::SERVICE_UNAVAILABLE);
+    let mut critical = at_its_slice(&running, "x-tollgate-priority: critical\r\n").await;
+    critical.speak(SECOND).await;
+    critical.finish().await;
+    critical.until("Metadata").await;
+    let (spend, millis) = settled(&running).await;
+    assert_eq!((spend, millis), (heard(10_000).0 + heard(11_000).0, 21_000));
 }

@@ -2,14 +2,19 @@
 
 use std::sync::Arc;
 
-use axum::{Json, extract::State};
-use serde::Serialize;
+use axum::{Extension, Json, extract::State};
+use compact_str::CompactString;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
 use tollgate_core::policy::settings::CacheScope;
 
+use super::{by, change};
 use crate::{
     api::{Asking, Problem},
     app::App,
     cache::{CacheTotals, Cleared, Holding, Selector},
+    net::Peer,
+    roster::Change,
 };
 
 /// What is cached, and what that did since the start.
@@ -25,6 +30,16 @@ pub(super) struct Shown {
     /// Entries of applications.
     entries: Holding,
     totals: CacheTotals,
+}
+
+/// What is cleared, and why.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Clearing {
+    user: Option<CompactString>,
+    model: Option<CompactString>,
+    tag: Option<CompactString>,
+    reason: Option<String>,
 }
 
 /// Tells what is cached.
@@ -44,7 +59,15 @@ pub(super) async fn show(State(app): State<Arc<App>>) -> Json<Shown> {
 /// Clears what has all that is named, or all where nothing is.
 pub(super) async fn clear(
     State(app): State<Arc<App>>,
-    Asking(selector): Asking<Selector>,
+    peer: Option<Extension<Peer>>,
+    Asking(Clearing { user, model, tag, reason }): Asking<Clearing>,
 ) -> Result<Json<Cleared>, Problem> {
-    Ok(Json(app.cache.clear(&selector).await?))
+    let by = by(&app, peer.as_deref(), reason)?;
+    let selector = Selector { user, model, tag };
+    let cleared = app.cache.clear(&selector).await?;
+    let (what, subject, after) = ("cache.clear", String::new(), json!({ "cleared": cleared }));
+    let cleared_of = json!({ "of": selector });
+    let row = Change { what, subject, before: cleared_of, after };
+    change(&app, move |book| book.note(row, &by)).await?;
+    Ok(Json(cleared))
 }

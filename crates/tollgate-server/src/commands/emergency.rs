@@ -1,0 +1,251 @@
+//! `tollgate emergency`: only critical work passes, until an instant.
+//!
+//! What is begun here is written to the roster, which outlives every process, and a gateway that
+//! runs on it follows within a tenth of a second; where its control plane answers, the command
+//! returns once the gateway says that it does. With `--admin` the control plane is told instead.
+
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    process::ExitCode,
+    time::Duration,
+};
+
+use http::Method;
+use serde_json::{Value, json};
+use tollgate_core::policy::{Config, settings::StoreKind};
+
+use super::{
+    ask::{Base, TokenArgs},
+    roster::{Desk, RosterArgs, at_desk, policy_of},
+    table::{judged, text},
+};
+use crate::{
+    emergency::Begin,
+    output,
+    roster::{Moment, RosterError, Siren},
+};
+
+/// Begins and ends emergency mode: only critical requests pass, within the minimum of each limit.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES, args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub(crate) struct EmergencyArgs {
+    #[command(subcommand)]
+    command: Option<EmergencyCommand>,
+    /// The same as `on`
+    #[arg(long, conflicts_with = "disable", required_unless_present = "disable")]
+    enable: bool,
+    /// The same as `off`
+    #[arg(long)]
+    disable: bool,
+    #[command(flatten)]
+    begin: BeginArgs,
+    #[command(flatten)]
+    place: PlaceArgs,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  tollgate emergency on --for 30m --reason 'runaway job 4711'
+  tollgate emergency on --for 2h --downgrade      with the cheaper models that the policy names
+  tollgate emergency status
+  tollgate emergency off --reason 'the job is stopped'
+
+It ends by itself, survives restarts, and changes nothing else: when it is over all is as before.
+Critical is a request of priority `critical`, or whom the policy names under [emergency].";
+
+#[derive(Debug, clap::Subcommand)]
+enum EmergencyCommand {
+    /// Begins one, or gives the one in force another end
+    On(OnArgs),
+    /// Ends it
+    Off(OffArgs),
+    /// Says whether there is one: exit status 0 where there is none, 1 where there is
+    Status(OffArgs),
+}
+
+#[derive(Debug, clap::Args)]
+struct OnArgs {
+    #[command(flatten)]
+    begin: BeginArgs,
+    #[command(flatten)]
+    place: PlaceArgs,
+}
+
+#[derive(Debug, clap::Args)]
+struct OffArgs {
+    #[command(flatten)]
+    place: PlaceArgs,
+}
+
+#[derive(Debug, clap::Args)]
+struct BeginArgs {
+    /// How long, like 30m; as long as the policy says if not given
+    #[arg(long = "for", value_name = "TIME")]
+    lasts: Option<String>,
+    /// Send requests to the cheaper models that the policy names
+    #[arg(long)]
+    downgrade: bool,
+}
+
+/// Whose emergency it is.
+#[derive(Debug, clap::Args)]
+struct PlaceArgs {
+    /// A control plane that is to be told, instead of the roster's file
+    #[arg(long, value_name = "URL")]
+    admin: Option<Base>,
+    #[command(flatten)]
+    token: TokenArgs,
+    #[command(flatten)]
+    roster: RosterArgs,
+}
+
+const PATH: &str = "/v1/emergency";
+
+/// How often a gateway that answers is asked whether it follows, at most, and how far apart.
+const TIMES: u32 = 400;
+const APART: Duration = Duration::from_millis(5);
+
+/// Does what the subcommand says.
+pub(crate) fn run(args: &EmergencyArgs) -> anyhow::Result<ExitCode> {
+    match &args.command {
+        Some(EmergencyCommand::On(args)) => on(&args.begin, &args.place),
+        Some(EmergencyCommand::Off(args)) => off(&args.place),
+        Some(EmergencyCommand::Status(args)) => status(&args.place),
+        None if args.enable => on(&args.begin, &args.place),
+        None => off(&args.place),
+    }
+}
+
+/// An emergency in one line; nothing where there is none.
+pub(super) fn line(emergency: &Value) -> Option<String> {
+    let until = emergency["until_at"].as_str()?;
+    let reason = emergency["reason"].as_str().map_or_else(String::new, |why| format!(": {why}"));
+    Some(format!(
+        "{} until {until}, since {} by {}{reason}",
+        judged("EMERGENCY MODE", false),
+        text(&emergency["since_at"]),
+        text(&emergency["who"]),
+    ))
+}
+
+fn on(begin: &BeginArgs, place: &PlaceArgs) -> anyhow::Result<ExitCode> {
+    let Some(config) = policy_of(&place.roster) else { return Ok(ExitCode::FAILURE) };
+    if let Some(admin) = place.control_plane(&config)? {
+        let reason = &place.roster.reason;
+        let asked = json!({ "for": begin.lasts, "reason": reason, "downgrade": begin.downgrade });
+        let answer = place.send(&admin, &config, Method::PUT, PATH, Some(&asked))?;
+        place.tell(&answer["emergency"]);
+        return Ok(ExitCode::SUCCESS);
+    }
+    at_desk(&place.roster, |mut desk| {
+        let until = begin.lasts.as_deref().map(|text| Moment::later(text, desk.by.at)).transpose();
+        let until = until.map_err(RosterError::Invalid)?;
+        let (by, downgrade) = (desk.by.clone(), begin.downgrade);
+        let how = Begin { by, until, downgrade };
+        let until = how.until(&desk.config.settings.emergency)?;
+        let begun = json!(desk.book.begin_emergency(until, downgrade, &desk.by)?);
+        place.tell(&begun);
+        place.follow(&desk, &begun);
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+fn off(place: &PlaceArgs) -> anyhow::Result<ExitCode> {
+    let Some(config) = policy_of(&place.roster) else { return Ok(ExitCode::FAILURE) };
+    if let Some(admin) = place.control_plane(&config)? {
+        let reason = place.roster.reason.as_deref().map_or_else(String::new, |reason| {
+            let reason =
+                percent_encoding::utf8_percent_encode(reason, percent_encoding::NON_ALPHANUMERIC);
+            format!("?reason={reason}")
+        });
+        let path = format!("{PATH}{reason}");
+        place.send(&admin, &config, Method::DELETE, &path, None)?;
+        place.tell(&Value::Null);
+        return Ok(ExitCode::SUCCESS);
+    }
+    at_desk(&place.roster, |mut desk| {
+        desk.book.end_emergency(&desk.by)?;
+        place.tell(&Value::Null);
+        place.follow(&desk, &Value::Null);
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+fn status(place: &PlaceArgs) -> anyhow::Result<ExitCode> {
+    let Some(config) = policy_of(&place.roster) else { return Ok(ExitCode::FAILURE) };
+    let told = |emergency: &Value| {
+        place.tell(emergency);
+        if emergency.is_null() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    };
+    if let Some(admin) = place.control_plane(&config)? {
+        let answer = place.send(&admin, &config, Method::GET, PATH, None)?;
+        return Ok(told(&answer["emergency"]));
+    }
+    at_desk(&place.roster, |mut desk| {
+        let now = desk.by.at;
+        let emergency = match desk.book.siren()? {
+            Siren::On(emergency) if emergency.until_at > now => json!(emergency),
+            _ => Value::Null,
+        };
+        Ok(told(&emergency))
+    })
+}
+
+impl PlaceArgs {
+    /// The control plane that is told, where the roster's file is not.
+    fn control_plane(&self, config: &Config) -> anyhow::Result<Option<Base>> {
+        match (&self.admin, config.settings.store.kind) {
+            (Some(admin), _) => Ok(Some(admin.clone())),
+            (None, StoreKind::Embedded) => Ok(None),
+            (None, StoreKind::Memory) => own(config).map(Some).ok_or_else(|| {
+                anyhow::anyhow!(
+                    "this policy keeps its roster in memory, so the running gateway must be told: give its control plane with --admin"
+                )
+            }),
+        }
+    }
+
+    fn send(
+        &self,
+        admin: &Base,
+        config: &Config,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> anyhow::Result<Value> {
+        let token = self.token.read()?;
+        let known = config.settings.admin.token.as_ref().map(|token| token.expose().to_owned());
+        admin.send_with(method, path, body, token.or(known).as_deref(), "--admin")
+    }
+
+    fn tell(&self, emergency: &Value) {
+        self.roster.tell(&json!({ "emergency": emergency }), |_| {
+            output::line(line(emergency).unwrap_or_else(|| "no emergency mode".to_owned()));
+        });
+    }
+
+    /// Returns when the gateway of the policy does as was written, or does not answer.
+    #[allow(clippy::disallowed_methods, reason = "a command may wait for another process")]
+    fn follow(&self, desk: &Desk, expected: &Value) {
+        let Some(admin) = own(&desk.config) else { return };
+        for _ in 0..TIMES {
+            let Ok(answer) = self.send(&admin, &desk.config, Method::GET, PATH, None) else {
+                return;
+            };
+            let shown = &answer["emergency"];
+            if shown["until_at"] == expected["until_at"] && shown["who"] == expected["who"] {
+                return;
+            }
+            std::thread::sleep(APART);
+        }
+    }
+}
+
+/// Where the control plane of a policy listens, as far as that is known.
+fn own(config: &Config) -> Option<Base> {
+    let mut at = config.settings.server.admin_listen;
+    if at.ip().is_unspecified() {
+        at.set_ip(IpAddr::V4(Ipv4Addr::LOCALHOST));
+    }
+    (at.port() != 0).then(|| format!("http://{at}").parse().ok()).flatten()
+}

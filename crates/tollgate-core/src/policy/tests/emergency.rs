@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::{bad::assert_wrong, load, load_with};
 use crate::{
     Attribute, Attributes, Charge, Demand, Grants, Now, Policy, ReservationId, Time,
-    policy::settings::Trigger,
+    policy::{Measure, settings::Trigger},
 };
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -173,6 +173,9 @@ fn critical_work_keeps_the_minimum_of_each_limit_beside_what_was_used() {
     for tier in ["", "gold"] {
         assert_eq!(kept(&policy, &Attributes::new().with(Attribute::Tier, tier)), expected);
     }
+    // Refilled with its three in the two minutes in which it would be refilled with its twenty.
+    let bucket = Measure::Bucket { rate: 3, per: 2 * MINUTE, burst: 3 };
+    assert!(policy.kept(&Attributes::new(), Time::MAX).any(|grant| grant.measure == bucket));
     let share = |name: &str| {
         let limit = policy.limits().iter().find(|limit| limit.name == name).expect(name);
         limit.kept_share()

@@ -131,7 +131,10 @@ async fn health_has_the_members_of_all_systems() {
     });
     assert_eq!(health, expected);
     let open = world.get("/tollgate/health").await.expect(200);
-    assert_eq!(open, json!({"status": "healthy", "emergency": false, "capacity": expected["capacity"]}));
+    assert_eq!(
+        open,
+        json!({"status": "healthy", "emergency": false, "capacity": expected["capacity"]})
+    );
 }
 
 #[tokio::test]

@@ -9,8 +9,8 @@ use super::{
     environment::Declared,
     limits::{LaterRead, LimitEntry},
     settings::{
-        Access, Alerts, Cache, Emergency, Estimates, Identity, Log, NamedModel, Prices, Provider, Sandbox,
-        Server, Session, Settings, StaticKey, Store, Tasks,
+        Access, Alerts, Cache, Emergency, Estimates, Identity, Log, NamedModel, Prices, Provider,
+        Sandbox, Server, Session, Settings, StaticKey, Store, Tasks,
     },
     values::Secret,
 };

@@ -88,14 +88,18 @@ pub(crate) async fn look(app: &Arc<App>) {
 
 /// Begins an emergency where the policy wants that for what a notice tells.
 async fn begin_emergency(app: &Arc<App>, live: &Live, notice: &Notice) {
-    let Some((name, subject, message)) = notice.fired() else { return };
+    let Notice { kind: Kind::Fired, firing: Firing { name, subject, message, .. }, .. } = notice
+    else {
+        return;
+    };
     // What one user has spent is no emergency of all.
-    let is_for_all =
-        |limit: &&Limit| limit.per.is_empty() && Some(limit.name.as_str()) == subject;
+    let is_for_all = |limit: &Limit| {
+        limit.per.is_empty() && subject.as_deref().is_some_and(|subject| limit.name == subject)
+    };
     let trigger = match name {
         AlertName::CostSpike => Trigger::CostSpike,
         AlertName::CriticalHealth => Trigger::CriticalHealth,
-        AlertName::BudgetExhausted if live.policy.limits().iter().any(|it| is_for_all(&it)) => {
+        AlertName::BudgetExhausted if live.policy.limits().iter().any(is_for_all) => {
             Trigger::BudgetExhausted
         }
         _ => return,

@@ -36,6 +36,7 @@ mod renewals;
 mod replay;
 mod roster;
 mod sandbox;
+mod screen;
 mod server;
 mod sessions;
 mod simulate;

@@ -126,15 +126,21 @@ fn the_commands_show_what_the_process_says() {
     let told = run(folder.path(), &status);
     assert_eq!(told.status.code(), Some(0), "{told:?}");
     let shown = text(&told.stdout);
-    for part in
-        ["is serving", "embedded, healthy", "1 admitted", "user-minute", "$5 per calendar day"]
-    {
+    for part in ["healthy 100/100", "is serving", "embedded, healthy", "1 admitted", "sandbox"] {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+    assert!(shown.contains("limits is in the way") && !shown.contains("user-minute"), "{shown}");
+    let told = run(folder.path(), &[&status[..], &["--limits"]].concat());
+    let shown = text(&told.stdout);
+    for part in ["user-minute", "$5 per calendar day", "waited"] {
         assert!(shown.contains(part), "{part}: {shown}");
     }
     assert!(!shown.contains('\x1b'), "no colours where no terminal looks on");
     let told = run(folder.path(), &[&status[..], &["--json"]].concat());
     let json: Value = serde_json::from_slice(&told.stdout).unwrap();
     assert_eq!(json["totals"]["admitted"], 1);
+    assert_eq!((&json["overall_status"], &json["emergency"]), (&"healthy".into(), &Value::Null));
+    assert!(json["services"]["sandbox"].is_object(), "{json}");
 
     let stats = ["stats", "a/b ü", "--url", &serving.url];
     let told = run(folder.path(), &stats);

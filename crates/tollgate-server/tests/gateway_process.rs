@@ -16,6 +16,10 @@ mod emergency;
 mod keys;
 #[path = "process/learned.rs"]
 mod learned;
+#[path = "process/metrics.rs"]
+mod metrics;
+#[path = "process/monitor.rs"]
+mod monitor;
 #[path = "process/pipeline.rs"]
 mod pipeline;
 #[path = "process/presets.rs"]

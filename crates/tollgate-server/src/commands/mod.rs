@@ -9,6 +9,7 @@ pub(crate) mod emergency;
 pub(crate) mod export;
 pub(crate) mod keys;
 pub(crate) mod load;
+pub(crate) mod monitor;
 pub(crate) mod overrides;
 pub(crate) mod plan;
 pub(crate) mod replay;

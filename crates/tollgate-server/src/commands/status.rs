@@ -5,14 +5,18 @@ use std::process::ExitCode;
 use serde_json::Value;
 
 use super::{
-    ask::{Base, TokenArgs},
+    ask::{Asker, Base, TokenArgs},
     table::{amount, judged, numbers, table, text},
 };
-use crate::output;
+use crate::{
+    output,
+    screen::{clean, span},
+};
 
-/// Shows how the running gateway is and what each limit has done.
+/// Shows how the running gateway is: its health, services, limits that are in the way, alerts.
 ///
-/// Exit status 0 when it serves and its store is well, 1 when not or when nothing answers.
+/// Exit status 0 when it is healthy: it serves, its store is well, and `overall_status` is
+/// `healthy`. 1 when not, or when nothing answers.
 #[derive(Debug, clap::Args)]
 pub(crate) struct StatusArgs {
     /// The control plane
@@ -20,50 +24,99 @@ pub(crate) struct StatusArgs {
     admin: Base,
     #[command(flatten)]
     token: TokenArgs,
-    /// Print the answer as JSON
+    /// Show every limit, and what it did
+    #[arg(long)]
+    limits: bool,
+    /// Print the answer as JSON: what /status tells and what /v1/monitor does, in one object
     #[arg(long)]
     json: bool,
 }
+
+/// The share of a limit from which on it is told of, though it has refused nobody.
+const NEAR: f64 = 0.8;
 
 /// Shows the status: success is a process that is well.
 ///
 /// # Errors
 /// When nothing answers, or not with a status.
 pub(crate) fn run(args: &StatusArgs) -> anyhow::Result<ExitCode> {
-    let status = args.admin.ask("/status", &args.token, "--admin")?;
+    let asker = Asker::new(&args.admin, args.token.read()?.as_deref(), "--admin")?;
+    let mut status = asker.ask("/status")?;
+    if let (Some(status), Value::Object(monitor)) =
+        (status.as_object_mut(), asker.ask("/v1/monitor")?)
+    {
+        status.extend(monitor);
+    }
     if args.json {
         output::line(format_args!("{status:#}"));
     } else {
-        tell(&status);
+        tell(&status, args.limits);
     }
     Ok(if is_well(&status) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn is_well(status: &Value) -> bool {
-    status["stage"] == "serving" && status["store"]["healthy"] == true
+    status["stage"] == "serving"
+        && status["store"]["healthy"] == true
+        && status["overall_status"] == "healthy"
 }
 
-fn tell(status: &Value) {
-    if let Some(line) = super::emergency::line(&status["emergency"]) {
-        output::line(line);
-    }
+fn tell(status: &Value, all_limits: bool) {
     let stage = text(&status["stage"]);
+    let overall = text(&status["overall_status"]);
     let store = &status["store"];
     let health = if store["healthy"] == true { "healthy" } else { "unhealthy" };
     output::line(format_args!(
-        "tollgate {} is {} on {} for {}",
+        "{} {}/100: tollgate {} is {} on {} for {}",
+        judged(&overall, overall == "healthy"),
+        text(&status["health_score"]),
         text(&status["version"]),
         judged(&stage, stage == "serving"),
         text(&status["listen"]),
         span(status["uptime_seconds"].as_u64().unwrap_or_default()),
     ));
+    if let Some(line) = of_emergency(&status["emergency"]) {
+        output::line(judged(&line, false));
+    }
     output::line(format_args!(
-        "store: {}, {}; profile: {}; providers: {}",
+        "store: {}, {}; profile: {}",
         text(&store["kind"]),
         judged(health, health == "healthy"),
         text(&status["policy"]["profile"]),
-        text(&status["policy"]["providers"]),
     ));
+    of_totals(status);
+    let list = |name: &str| status[name].as_array().map(Vec::as_slice).unwrap_or_default();
+    for warning in status["policy"]["warnings"].as_array().into_iter().flatten() {
+        output::line(format_args!("warning: {}", text(warning)));
+    }
+    for alert in list("alerts") {
+        let severity = text(&alert["severity"]);
+        output::line(format_args!(
+            "{} {} since {}: {}",
+            judged(&severity, false),
+            clean(&text(&alert["name"])),
+            text(&alert["since_at"]),
+            clean(&text(&alert["message"])),
+        ));
+    }
+    for warning in list("budget_warnings") {
+        output::line(format_args!("{} {}", text(&warning["at"]), text(&warning["message"])));
+    }
+    if let Some(services) = status["services"].as_object().filter(|all| !all.is_empty()) {
+        output::line(format_args!("\n{}", of_services(services)));
+    }
+    let limits: Vec<&Value> =
+        list("limits").iter().filter(|limit| all_limits || is_in_the_way(limit)).collect();
+    match (limits.is_empty(), list("limits").len()) {
+        (false, _) => output::line(format_args!("\n{}", of_limits(&limits))),
+        (true, 0) => output::line("\nno limit is in the policy"),
+        (true, count) => output::line(format_args!(
+            "\nnone of {count} limits is in the way: --limits shows them"
+        )),
+    }
+}
+
+fn of_totals(status: &Value) {
     let totals = &status["totals"];
     output::line(format_args!(
         "requests: {} admitted and {} refused of {}; {} running, of {} users",
@@ -80,22 +133,66 @@ fn tell(status: &Value) {
         text(&totals["cost_usd"]),
         text(&totals["overrun_usd"]),
     ));
-    for warning in status["policy"]["warnings"].as_array().into_iter().flatten() {
-        output::line(format_args!("warning: {}", text(warning)));
-    }
-    for warning in status["budget_warnings"].as_array().into_iter().flatten() {
-        output::line(format_args!("{} {}", text(&warning["at"]), text(&warning["message"])));
-    }
-    let limits = status["limits"].as_array().map(Vec::as_slice).unwrap_or_default();
-    if !limits.is_empty() {
-        output::line(format_args!("\n{}", of_limits(limits)));
-    }
 }
 
-fn of_limits(limits: &[Value]) -> comfy_table::Table {
+/// The emergency in a line; nothing where there is none.
+fn of_emergency(emergency: &Value) -> Option<String> {
+    emergency.is_object().then(|| {
+        let known = |name: &str| clean(&text(&emergency[name]));
+        format!(
+            "EMERGENCY since {} until {}, by {}: {}",
+            known("since_at"),
+            known("until_at"),
+            known("who"),
+            known("reason"),
+        )
+    })
+}
+
+/// Whether a limit has refused somebody or made somebody wait, or is about to.
+fn is_in_the_way(limit: &Value) -> bool {
+    let some = |name: &str| limit[name].as_u64().is_some_and(|count| count > 0);
+    let standing = &limit["standing"];
+    let number = |name: &str| standing[name].as_f64();
+    let is_near = number("limit")
+        .zip(number("remaining"))
+        .is_some_and(|(all, left)| all - left >= NEAR * all);
+    let is_dialed = limit["dial"].as_f64().is_some_and(|dial| dial < 1.0);
+    ["refused", "waited", "shadowed", "warned"].into_iter().any(some) || is_near || is_dialed
+}
+
+fn of_services(services: &serde_json::Map<String, Value>) -> comfy_table::Table {
+    let header = [
+        "service", "status", "circuit", "success", "running", "queue", "requests", "cost",
+        "a minute", "p95",
+    ];
+    let mut table = table(&header);
+    for (name, service) in services {
+        let usd = |name: &str| match &service[name] {
+            Value::Null => "-".to_owned(),
+            usd => format!("${}", text(usd)),
+        };
+        let p95 = service["latency_ms"]["p95"].as_f64();
+        table.add_row([
+            clean(name),
+            text(&service["status"]),
+            text(&service["circuit"]).replace('_', " "),
+            percent(&service["success_rate"]),
+            text(&service["concurrent"]),
+            text(&service["queue"]),
+            text(&service["requests"]),
+            usd("cost_usd"),
+            usd("cost_per_minute_usd"),
+            p95.map_or_else(|| "-".to_owned(), |millis| format!("{millis:.0} ms")),
+        ]);
+    }
+    numbers(table, 3)
+}
+
+fn of_limits(limits: &[&Value]) -> comfy_table::Table {
     let is_dialed = limits.iter().any(|limit| limit["dial"].is_number());
     let dial = is_dialed.then_some("dial");
-    let header = ["limit", "per", "allows", "refused", "would refuse", "left"];
+    let header = ["limit", "per", "allows", "refused", "waited", "would refuse", "left"];
     let mut table = table(&header.into_iter().chain(dial).collect::<Vec<_>>());
     for limit in limits {
         let standing = &limit["standing"];
@@ -109,6 +206,7 @@ fn of_limits(limits: &[Value]) -> comfy_table::Table {
             text(&limit["per"]),
             text(&limit["allows"]),
             text(&limit["refused"]),
+            text(&limit["waited"]),
             text(&limit["shadowed"]),
             amount(&standing["unit"], &standing["remaining"]),
         ];
@@ -122,16 +220,6 @@ fn percent(share: &Value) -> String {
     share.as_f64().map_or_else(|| text(share), |share| format!("{:.1} %", share * 100.0))
 }
 
-/// A length of time as people say it, to the unit that matters.
-fn span(seconds: u64) -> String {
-    match seconds {
-        0..60 => format!("{seconds} s"),
-        60..3_600 => format!("{} min", seconds / 60),
-        3_600..86_400 => format!("{} h {} min", seconds / 3_600, seconds % 3_600 / 60),
-        _ => format!("{} d {} h", seconds / 86_400, seconds % 86_400 / 3_600),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -139,11 +227,53 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_are_said_to_the_unit_that_matters() {
-        for (seconds, said) in
-            [(0, "0 s"), (59, "59 s"), (119, "1 min"), (7_260, "2 h 1 min"), (90_000, "1 d 1 h")]
-        {
-            assert_eq!(span(seconds), said);
+    fn it_is_well_where_all_of_it_is() {
+        let well = json!({
+            "stage": "serving", "store": {"healthy": true}, "overall_status": "healthy",
+        });
+        assert!(is_well(&well));
+        for (name, value) in [
+            ("stage", json!("draining")),
+            ("store", json!({"healthy": false})),
+            ("overall_status", json!("degraded")),
+            ("overall_status", Value::Null),
+        ] {
+            let mut ill = well.clone();
+            ill[name] = value;
+            assert!(!is_well(&ill), "{ill}");
+        }
+    }
+
+    #[test]
+    fn an_emergency_is_told_in_one_line_whatever_its_reason_has() {
+        let emergency = json!({
+            "since_at": "2026-11-30T12:00:00.000Z", "until_at": null, "who": "ada",
+            "reason": "a bill\n\u{1b}[2J",
+        });
+        let line = of_emergency(&emergency).unwrap();
+        assert_eq!(line, "EMERGENCY since 2026-11-30T12:00:00.000Z until -, by ada: a bill··[2J");
+        assert_eq!(of_emergency(&Value::Null), None);
+    }
+
+    #[test]
+    fn a_limit_is_in_the_way_where_it_did_something_or_is_nearly_full() {
+        let limit = |remaining: u64| {
+            json!({
+                "refused": 0, "waited": 0, "shadowed": 0, "warned": 0,
+                "standing": {"limit": 100, "remaining": remaining},
+            })
+        };
+        assert!(!is_in_the_way(&limit(21)));
+        assert!(is_in_the_way(&limit(20)));
+        for (name, value) in [
+            ("refused", json!(1)),
+            ("waited", json!(1)),
+            ("shadowed", json!(1)),
+            ("dial", json!(0.5)),
+        ] {
+            let mut limit = limit(100);
+            limit[name] = value;
+            assert!(is_in_the_way(&limit), "{limit}");
         }
     }
 
@@ -155,10 +285,11 @@ mod tests {
                 "standing": { "unit": "requests", "remaining": 7 }, "dial": dial,
             })
         };
-        let shown = of_limits(&[limit("a", json!(0.125)), limit("b", Value::Null)]).to_string();
+        let (a, b) = (limit("a", json!(0.125)), limit("b", Value::Null));
+        let shown = of_limits(&[&a, &b]).to_string();
         let lines: Vec<&str> = shown.lines().map(str::trim).collect();
         assert!(lines[0].ends_with("dial"), "{shown}");
         assert!(lines[2].ends_with("12.5 %") && lines[3].ends_with('-'), "{shown}");
-        assert!(!of_limits(&[limit("b", Value::Null)]).to_string().contains("dial"));
+        assert!(!of_limits(&[&b]).to_string().contains("dial"));
     }
 }

@@ -81,6 +81,8 @@ struct LimitStatus {
     /// The shares at which it warns.
     warn_at: Vec<f64>,
     refused: u64,
+    /// Requests that waited for it, whatever came of them.
+    waited: u64,
     shadowed: u64,
     warned: u64,
     /// The share of it that is allowed now, where it follows a budget; in an emergency, the
@@ -153,6 +155,7 @@ impl LimitStatus {
             soft: limit.warn.soft,
             warn_at: limit.warn.percents().map(|percent| f64::from(percent) / 100.0).collect(),
             refused: done.map_or(0, |done| done.refused),
+            waited: done.map_or(0, |done| done.waited),
             dial: None,
             shadowed: done.map_or(0, |done| done.shadowed),
             warned: done.map_or(0, |done| done.warned),

@@ -1,8 +1,9 @@
-//! `tollgate export`: the ledger and the audit, for spreadsheets and programs.
+//! `tollgate export`: the ledger, the audit and the metrics, for spreadsheets and programs.
 
 mod audit;
 mod ledger;
 mod lines;
+mod metrics;
 
 use std::{
     ffi::OsString,
@@ -20,7 +21,7 @@ use tollgate_core::Time;
 use self::lines::{Format, Lines, Row};
 use crate::output;
 
-/// Writes what the ledger has as CSV or JSON lines.
+/// Writes what the ledger has as CSV or JSON lines, or the metrics as JSON.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ExportArgs {
     #[command(subcommand)]
@@ -33,6 +34,8 @@ enum What {
     Audit(audit::AuditArgs),
     /// Every row: what was reserved, extended, settled, voided, expired and overrun
     Ledger(ledger::LedgerArgs),
+    /// What a running process has counted since its start
+    Metrics(metrics::MetricsArgs),
 }
 
 /// Rows that are written one after the other.
@@ -51,6 +54,7 @@ pub(crate) fn run(args: &ExportArgs) -> anyhow::Result<ExitCode> {
     match &args.what {
         What::Audit(args) => audit::run(args),
         What::Ledger(args) => ledger::run(args),
+        What::Metrics(args) => metrics::run(args),
     }
 }
 

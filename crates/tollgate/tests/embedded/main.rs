@@ -5,6 +5,7 @@ mod export;
 mod history;
 mod holds;
 mod kill;
+mod lookup;
 mod old;
 mod reconcile;
 mod redo;

@@ -63,14 +63,14 @@ const COLUMNS: [&str; 8] = ["user", "session", "team", "tier", "key", "provider"
 /// Rows that are read at a time.
 const LOT: u64 = 4_096;
 
-const LOTS: &str = "SELECT e.seq, e.kind, e.id, e.wall, e.requests, e.input_tokens, \
+/// What a [`LedgerRow`] is read from, and after that the charges and when it expires.
+pub(super) const ROWS: &str = "SELECT e.seq, e.kind, e.id, e.wall, e.requests, e.input_tokens, \
     e.output_tokens, e.nano_usd, e.millis, e.estimated, coalesce(e.other, r.other), \
     coalesce(e.user, r.user), coalesce(e.session, r.session), coalesce(e.team, r.team), \
     coalesce(e.tier, r.tier), coalesce(e.key, r.key), coalesce(e.provider, r.provider), \
     coalesce(e.model, r.model), coalesce(e.task, r.task), e.end_seq, e.end_wall, \
-    e.used_requests, e.used_input_tokens, e.used_output_tokens, e.used_nano_usd, e.used_millis \
-    FROM entries e LEFT JOIN entries r ON r.seq = e.reserve_seq \
-    WHERE e.seq > ?1 AND e.seq <= ?2 ORDER BY e.seq LIMIT ?3";
+    e.used_requests, e.used_input_tokens, e.used_output_tokens, e.used_nano_usd, e.used_millis, \
+    e.charges, e.expires FROM entries e LEFT JOIN entries r ON r.seq = e.reserve_seq";
 
 impl Export {
     /// Opens a ledger to read its rows from an instant on and before another, on the wall
@@ -117,7 +117,8 @@ impl Export {
     }
 
     fn lot(&mut self, rows: &mut Vec<LedgerRow>) -> rusqlite::Result<()> {
-        let mut statement = self.connection.prepare_cached(LOTS)?;
+        let lots = format!("{ROWS} WHERE e.seq > ?1 AND e.seq <= ?2 ORDER BY e.seq LIMIT ?3");
+        let mut statement = self.connection.prepare_cached(&lots)?;
         let span = [integer(self.read), integer(self.last), integer(LOT)];
         let mut lot = statement.query(span)?;
         let mut read = self.last;
@@ -157,7 +158,7 @@ impl Export {
 }
 
 impl LedgerRow {
-    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+    pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
         let number = row.get(1)?;
         let (kind, is_whole) = EntryKind::begun(number)
             .ok_or_else(|| wrong(1, format!("{number} is no kind of entry")))?;
@@ -186,7 +187,7 @@ impl LedgerRow {
     }
 
     /// The end of a whole reservation, which the same row tells.
-    fn read_end(&self, row: &Row<'_>) -> rusqlite::Result<Option<Self>> {
+    pub(super) fn read_end(&self, row: &Row<'_>) -> rusqlite::Result<Option<Self>> {
         if row.get::<_, i64>(1)? != WHOLE {
             return Ok(None);
         }

@@ -27,6 +27,7 @@ mod join;
 mod ledger;
 mod lock;
 mod log;
+mod lookup;
 mod lost;
 mod mirror;
 mod names;
@@ -61,6 +62,7 @@ pub use audit::{Audit, Balance, LimitBalance, MAX_FINDINGS, audit};
 pub use error::LedgerError;
 pub use export::{Export, LedgerRow};
 pub use ledger::Ledger;
+pub use lookup::{AccountCharge, ReservationRow, lookup};
 pub use reconcile::{Reconciled, Resolution, reconcile};
 pub use spend::{
     Bucket, Dimension, MAX_SPAN, MAX_SPEND_ROWS, OTHERS, SpendOrder, SpendQuery, SpendRow, spend,

@@ -58,6 +58,11 @@ impl Rules {
         self.0.get(&number).copied()
     }
 
+    /// All rules by their numbers, each as a charge of nothing.
+    pub(super) fn all(&self) -> impl Iterator<Item = (i64, &Charge)> {
+        self.0.iter().map(|(number, charge)| (*number, charge))
+    }
+
     /// Writes a new rule.
     pub(super) fn add(
         &mut self,

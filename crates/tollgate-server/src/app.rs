@@ -18,6 +18,7 @@ use tollgate_core::{
 use crate::{
     alerts::Alerts,
     cache::Cache,
+    decisions::Decisions,
     guards::{self, Accounts, Chance},
     learned,
     lessons::Lessons,
@@ -56,6 +57,8 @@ pub(crate) struct App {
     pub(crate) lessons: Lessons,
     /// What is kept so that nobody need ask for it again.
     pub(crate) cache: Cache,
+    /// What was refused of late, and why.
+    pub(crate) decisions: Decisions,
     /// How often the policy was loaded again.
     pub(crate) reloads: Reloads,
     /// When the process started.
@@ -143,6 +146,7 @@ impl App {
             chance: simulated.map_or_else(Chance::default, Chance::seeded),
             lessons: Lessons::default(),
             cache,
+            decisions: Decisions::default(),
             reloads: Reloads::default(),
             started,
             listen,

@@ -11,6 +11,7 @@ mod commands;
 mod config;
 mod control;
 mod credentials;
+mod decisions;
 mod dials;
 mod emergency;
 mod gateway;

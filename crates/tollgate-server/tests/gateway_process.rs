@@ -12,6 +12,8 @@ mod cache;
 mod circuits;
 #[path = "process/emergency.rs"]
 mod emergency;
+#[path = "process/explain.rs"]
+mod explain;
 #[path = "process/keys.rs"]
 mod keys;
 #[path = "process/learned.rs"]

@@ -24,7 +24,7 @@ use crate::{
 /// What a permit is asked for.
 #[derive(Debug, Clone, Default, Deserialize, Hash, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Asked {
+pub(crate) struct Asked {
     /// Chosen by the caller, so that an answer that was lost can be asked for again.
     pub(super) id: Option<Uuid>,
     user: Option<Name>,

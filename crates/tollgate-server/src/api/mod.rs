@@ -10,6 +10,7 @@ mod aliases;
 mod asked;
 mod cache;
 mod deadlines;
+mod explained;
 mod health;
 mod held;
 mod input;
@@ -50,15 +51,17 @@ use uuid::Uuid;
 use access::Caller;
 pub(crate) use access::{Door, operator};
 pub(crate) use aliases::answer as answer_alias;
+pub(crate) use explained::explain;
 pub(crate) use health::is_stored;
 use held::{HeldPermits, Known};
 pub(crate) use input::{Asking, Input, Named};
 pub(crate) use instant::Instant;
 pub(crate) use problem::Problem;
-pub(crate) use shown::LimitShown;
+pub(crate) use shown::{LimitShown, Quantity};
 
 use crate::{
     app::{App, VERSION},
+    decisions, headers,
     live::Live,
     metrics::Finished,
     refusal::{self, Reader, Verdict},
@@ -182,13 +185,19 @@ async fn wrong_method() -> Response {
 
 impl Api {
     /// Counts and renders a refusal.
-    fn refuse(&self, refused: &Refused, who: &Attributes) -> Response {
-        self.refuse_with(refused, who, None)
+    fn refuse(&self, refused: &Refused, asked: decisions::Asked<'_>) -> Response {
+        self.refuse_with(refused, asked, None)
     }
 
     /// The same, with a place in the queue for a session.
-    fn refuse_with(&self, refused: &Refused, who: &Attributes, ticket: Option<Given>) -> Response {
-        let verdict = Verdict { ticket, ..Verdict::new(refused, who) };
+    fn refuse_with(
+        &self,
+        refused: &Refused,
+        asked: decisions::Asked<'_>,
+        ticket: Option<Given>,
+    ) -> Response {
+        let verdict = Verdict { ticket, ..Verdict::new(refused, asked.who) };
+        self.app.decisions.refused(asked, refused, &verdict);
         self.app.metrics.refused(&refused.policy, &refused.refusal, verdict.error);
         tracing::info!(
             limit = refused.limit().map_or("", |limit| limit.name.as_str()),
@@ -196,7 +205,10 @@ impl Api {
             "RATE_LIMIT refused: {}",
             verdict.detail,
         );
-        rendered(refused, &verdict, who)
+        let mut response = rendered(refused, &verdict, asked.who);
+        let id = uuid(asked.id).to_string();
+        headers::set(response.headers_mut(), headers::REQUEST_ID, Some(id));
+        response
     }
 
     /// Counts a decision that the store could not make.

@@ -27,7 +27,7 @@ use super::{
 };
 use crate::{
     app::App,
-    emergency,
+    decisions, emergency,
     headers::{self, Told},
     live::Live,
     prices::Rate,
@@ -94,8 +94,12 @@ pub(super) async fn create(
     let mut order = live.policy.order(id, &who, &demand, now, expires);
     (order.report, order.keep) = (true, true);
     let entering = api.app.gate.enter_order(Arc::clone(&live.policy), order, asked.patience(), now);
-    let (waited, admission) = api.granted(Box::pin(entering), &who).await?;
+    let about = decisions::Asked { id, who: &who, demand: Some(&demand), attempts: None };
+    let (waited, admission) = api.granted(Box::pin(entering), about).await?;
     let now = api.app.gate.clock().now();
+    if !waited.is_zero() {
+        api.app.decisions.admitted(about, waited, now);
+    }
     let deadlines = limits(now);
     let expires = if now.time == asked_at.time {
         expires
@@ -139,8 +143,9 @@ impl Api {
     async fn granted(
         &self,
         entering: Pin<Box<dyn Future<Output = Result<Entered<AnyStore>, StoreError>> + Send + '_>>,
-        who: &Attributes,
+        asked: decisions::Asked<'_>,
     ) -> Result<(Duration, Admission), Response> {
+        let who = asked.who;
         let (app, metrics) = (&self.app, &self.app.metrics);
         let live = app.live();
         let emergency = &live.settings.emergency;
@@ -179,7 +184,7 @@ impl Api {
                 }
                 Ok((permit.waited(), permit.into_id().1))
             }
-            Verdict::Refuse(refused) => Err(self.refuse(&refused, who)),
+            Verdict::Refuse(refused) => Err(self.refuse(&refused, asked)),
         }
     }
 }
@@ -214,7 +219,7 @@ pub(super) async fn check(
 }
 
 /// Who asks for what, how much of it, and what its tokens cost.
-fn understood(
+pub(super) fn understood(
     app: &App,
     live: &Live,
     asked: &Asked,

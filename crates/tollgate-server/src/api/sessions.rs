@@ -18,7 +18,7 @@ use super::{
     input::{Asking, Input, Named},
     uuid,
 };
-use crate::{emergency, sessions};
+use crate::{decisions, emergency, sessions};
 
 /// Whose session it is.
 #[derive(Debug, Clone, Default, Deserialize, utoipa::ToSchema, utoipa::IntoParams)]
@@ -139,7 +139,9 @@ async fn register(api: &Shared, session: String, user: Option<Name>) -> Result<S
     let decided = store.reserve(&order, now).await.map_err(failed)?.told(&order);
     let admission = admitted(decided, &live, now).map_err(|refused| {
         let ticket = sessions::are_full(&refused).then(|| tickets.give(&refused, &order));
-        api.refuse_with(&refused, &who, ticket.flatten())
+        let (id, demand) = (order.id, Some(&order.demand));
+        let asked = decisions::Asked { id, who: &who, demand, attempts: None };
+        api.refuse_with(&refused, asked, ticket.flatten())
     })?;
     tickets.claimed(&session);
     // The session lives by its own time; the reservation that registered it has done its part.

@@ -56,7 +56,7 @@ impl LimitShown {
 }
 
 impl Quantity {
-    pub(super) fn new(unit: Unit, amount: u64) -> Self {
+    pub(crate) fn new(unit: Unit, amount: u64) -> Self {
         match unit {
             Unit::Usd => Self::Decimal(amount as f64 / 1e9),
             Unit::Seconds => Self::Decimal(amount as f64 / 1e3),

@@ -186,6 +186,19 @@ impl Asker {
         }
     }
 
+    /// Asks for what may not be there.
+    ///
+    /// # Errors
+    /// When nothing listens there, or it answers with another refusal.
+    pub(super) fn find(&self, path: &str) -> anyhow::Result<Option<Value>> {
+        let (status, body) = self.answer(Method::GET, path, None)?;
+        match serde_json::from_slice::<Value>(&body).ok() {
+            Some(answer) if status.is_success() => Ok(Some(answer)),
+            Some(problem) if problem["error"] == "not_found" => Ok(None),
+            problem => Err(self.refused(path, status, problem.as_ref())),
+        }
+    }
+
     fn refused(&self, path: &str, status: StatusCode, problem: Option<&Value>) -> anyhow::Error {
         match problem.and_then(|problem| problem["message"].as_str()) {
             Some(message) => anyhow::anyhow!("{message} ({status})"),

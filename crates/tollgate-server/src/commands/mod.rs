@@ -6,6 +6,7 @@ pub(crate) mod cache;
 pub(crate) mod check;
 pub(crate) mod circuits;
 pub(crate) mod emergency;
+pub(crate) mod explain;
 pub(crate) mod export;
 pub(crate) mod keys;
 pub(crate) mod load;

@@ -4,6 +4,7 @@
 //! It is for operators alone: what it shows goes to nobody without the token of `[admin]`,
 //! or, where none is set, to programs on the same machine.
 
+mod decisions;
 mod monitor;
 mod roster;
 mod statistics;
@@ -18,7 +19,7 @@ use axum::{
     extract::{Request, State},
     middleware::{self, Next},
     response::{IntoResponse, Response},
-    routing::get,
+    routing::{get, post},
 };
 use http::{HeaderValue, header};
 use tollgate_core::policy::Limit;
@@ -39,6 +40,8 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/metrics", get(metrics))
         .route("/policy", get(policy))
         .route("/v1/monitor", get(monitor::monitor))
+        .route("/v1/decisions/{id}", get(decisions::show))
+        .route("/v1/explain", post(api::explain))
         .with_state(Arc::clone(&app))
         .merge(statistics::router(Arc::clone(&app)))
         .merge(roster::router(Arc::clone(&app)))
@@ -58,7 +61,7 @@ async fn guard(State(app): State<Arc<App>>, request: Request, next: Next) -> Res
 
 async fn nowhere() -> Problem {
     Problem::not_found(
-        "There is nothing at this path: the control plane has /status, /metrics, /policy, /v1/monitor, /v1/cache, /v1/spend, /v1/top, /v1/refusals, /v1/keys, /v1/tiers, /v1/overrides, /v1/circuits, /v1/emergency and /v1/audit.",
+        "There is nothing at this path: the control plane has /status, /metrics, /policy, /v1/monitor, /v1/cache, /v1/decisions/{id}, /v1/explain, /v1/spend, /v1/top, /v1/refusals, /v1/keys, /v1/tiers, /v1/overrides, /v1/circuits, /v1/emergency and /v1/audit.",
     )
 }
 

@@ -114,3 +114,108 @@ async fn nothing_is_shown_without_the_token() {
     }
     open.look("/nowhere", &[]).await.problem(404);
 }
+
+#[tokio::test]
+async fn a_refusal_is_explained_by_its_id_and_to_operators_alone() {
+    let world = World::new(POLICY);
+    let body = r#"{"user": "alice", "session": "s3cret", "demand": {"usd": "1"}}"#;
+    world.post("/v1/permits", body).await.expect(201);
+    let refused = world.post("/v1/permits", body).await;
+    refused.problem(429);
+    let id = refused.header("x-tollgate-request-id").to_owned();
+    let path = format!("/v1/decisions/{id}");
+    let told = world.look(&path, &RIGHT).await.expect(200);
+    assert_eq!(told["id"], id);
+    let [decision] = told["decisions"].as_array().unwrap().as_slice() else { panic!("{told}") };
+    assert_eq!(decision["decision"], "refuse");
+    assert_eq!(decision["at"], "2026-11-23T12:00:00.000Z");
+    assert_eq!((&decision["status"], &decision["limit"]), (&json!(429), &json!("user-minute")));
+    assert_eq!(decision["error"], "too_many_requests");
+    assert_eq!(decision["retry_at"], "2026-11-23T12:01:00.000Z");
+    assert_eq!(decision["who"], json!({"user": "alice"}), "a session's name lets in");
+    let limits = decision["limits"].as_array().unwrap();
+    let stood: Vec<_> = limits
+        .iter()
+        .map(|it| (it["name"].as_str().unwrap(), it["asked"].as_u64(), it["in_the_way"] == true))
+        .collect();
+    assert_eq!(
+        stood,
+        [("user-minute", Some(1), true), ("slots", Some(1), false), ("watched", Some(1), false),]
+    );
+    world.look(&path, &[]).await.problem(401);
+    let (_, message) = world.look("/v1/decisions/alice", &RIGHT).await.problem(400);
+    assert!(message.contains("X-Tollgate-Request-Id"), "{message}");
+    let unknown = format!("/v1/decisions/{}", uuid::Uuid::nil());
+    let (error, message) = world.look(&unknown, &RIGHT).await.problem(404);
+    assert!(error == "not_found" && message.contains("is in the ledger"), "{message}");
+}
+
+#[tokio::test]
+async fn what_would_become_of_a_request_is_told_limit_by_limit_and_holds_nothing() {
+    let world = World::new(
+        r#"
+        store = { kind = "memory" }
+        [[limits]]
+        name = "user-minute"
+        per = ["user"]
+        requests = "1/minute"
+        [[limits]]
+        name = "user-hour"
+        per = ["user"]
+        requests = "2/hour"
+        [[limits]]
+        name = "slots"
+        concurrency = 1
+        queue = { size = 5, timeout = "30s" }
+        [[limits]]
+        name = "watched"
+        requests = "1/hour"
+        shadow = true
+        [[limits]]
+        name = "others"
+        when = { model = "x" }
+        requests = "1/hour"
+    "#,
+    );
+    let ask = async |body: &str| world.plan("/v1/explain", body).await.expect(200);
+    let verdicts = |told: &serde_json::Value| -> Vec<String> {
+        let limits = told["limits"].as_array().unwrap().iter();
+        limits
+            .map(|it| {
+                let at = it["retry_at"].as_str().unwrap_or("-");
+                format!("{} {} {at}", it["name"].as_str().unwrap(), it["verdict"].as_str().unwrap())
+            })
+            .collect()
+    };
+    let told = ask(r#"{"user": "alice"}"#).await;
+    assert_eq!((&told["decision"], &told["message"]), (&json!("admit"), &json!(null)));
+    assert_eq!(
+        verdicts(&told),
+        ["user-minute passes -", "user-hour passes -", "slots passes -", "watched passes -"]
+    );
+    world.post("/v1/permits", r#"{"user": "alice"}"#).await.expect(201);
+    // Another user has the minute; the slot is taken, and would be waited for.
+    let told = ask(r#"{"user": "bob"}"#).await;
+    assert_eq!((&told["decision"], &told["limit"]), (&json!("wait"), &json!("slots")));
+    let told = ask(r#"{"user": "alice"}"#).await;
+    assert_eq!(told["decision"], "refuse");
+    let told = ask(r#"{"user": "alice", "demand": {"requests": 2}}"#).await;
+    assert_eq!(
+        verdicts(&told),
+        [
+            "user-minute in the way -",
+            "user-hour in the way 2026-11-23T13:00:00.000Z",
+            "slots in the way -",
+            "watched would refuse -",
+        ]
+    );
+    assert_eq!(
+        (&told["limits"][0]["asked"], &told["limits"][0]["remaining"]),
+        (&json!(2), &json!(0))
+    );
+    assert_eq!(told["limits"][0]["allows"], "1 requests per minute");
+    let again = ask(r#"{"user": "alice", "demand": {"requests": 2}}"#).await;
+    assert_eq!(again, told, "it holds nothing");
+    let (_, message) = world.plan("/v1/explain", r#"{"colour": "red"}"#).await.problem(400);
+    assert!(message.contains("colour"), "{message}");
+}

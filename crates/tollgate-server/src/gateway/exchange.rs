@@ -4,7 +4,9 @@ use std::{pin::Pin, sync::Arc};
 
 use compact_str::CompactString;
 use http::{HeaderMap, HeaderValue, Response, request::Parts, uri::PathAndQuery};
-use tollgate::{AnyStore, Entered, Patience, Present, Refused, StoreError, Verdict, new_id};
+use tollgate::{
+    AnyStore, Cause, Entered, Patience, Present, Refused, StoreError, Verdict, Waiting, new_id,
+};
 use tollgate_core::{
     Attribute, Attributes, Demand, Now, ReservationId, Unit, policy::settings::Dialect,
 };
@@ -22,7 +24,7 @@ use crate::{
     net::Body,
     prices::Rate,
     providers::Provider,
-    refusal::{self, Failure, Form, Reader, What},
+    refusal::{Failure, Form, What},
     roster::ManagedKey,
 };
 
@@ -47,7 +49,7 @@ pub(super) struct Exchange {
     /// How long it may take, where it is a task or its route says so.
     pub(super) limits: TimeLimits,
     /// The reservation's id, once there is one.
-    id: Option<ReservationId>,
+    pub(super) id: Option<ReservationId>,
     /// The provider that the request's path names.
     pub(super) home: Arc<Provider>,
     /// What the caller showed to providers, if anything.
@@ -60,6 +62,8 @@ pub(super) struct Exchange {
     pub(super) spare: Spare,
     /// Why those did not serve it that were asked, where none does.
     pub(super) attempts: Option<String>,
+    /// What it asked for at last.
+    pub(super) demand: Option<Demand>,
 }
 
 /// A request as it came.
@@ -132,6 +136,7 @@ impl Exchange {
             is_charged: false,
             spare: Spare::default(),
             attempts: None,
+            demand: None,
             provider,
             dialect,
             form: dialect.into(),
@@ -214,6 +219,7 @@ impl Exchange {
         rate: Rate,
     ) -> Result<Ticket, Stop> {
         let (app, policy) = (Arc::clone(&self.app), Arc::clone(&self.live.policy));
+        self.demand = Some(demand);
         let entering: Deciding<'_, Entered<AnyStore>> =
             Box::pin(app.gate.enter(policy, &self.who, &demand, self.patience));
         let entered = entering.await;
@@ -232,6 +238,7 @@ impl Exchange {
     ) -> Result<Ticket, Stop> {
         let (app, policy) = (Arc::clone(&self.app), Arc::clone(&self.live.policy));
         let (demand, anew) = (planner.demand(), Arc::clone(planner));
+        self.demand = Some(demand);
         let entering: Deciding<'_, Entered<AnyStore>> =
             Box::pin(app.gate.enter_planned(policy, &self.who, &demand, anew, self.patience));
         let entered = entering.await;
@@ -296,90 +303,23 @@ impl Exchange {
         headers.insert(headers::REQUEST_ID, id_value(id_text(permit.id(), &mut buffer)));
     }
 
-    /// The answer to a request that stopped on its way.
-    pub(super) fn stopped(&self, stop: &Stop) -> Response<Body> {
-        let mut response = match stop {
-            Stop::Refused(refused) => self.refused(refused),
-            // What is decided already is not counted again.
-            Stop::Failed(failure) => match self.id {
-                Some(id) => {
-                    self.log_failure(failure);
-                    failed(failure, self.form, id)
-                }
-                None => turned_away(&self.app, self.arrived, failure, self.form),
-            },
-        };
-        headers::set(response.headers_mut(), headers::ATTEMPTS, self.attempts.clone());
-        response
-    }
-
-    fn refused(&self, refused: &Refused) -> Response<Body> {
-        let mut verdict = refusal::Verdict::new(refused, &self.who);
-        let is_of_use = refused.limit().is_some_and(|limit| limit.unit != Unit::Requests);
-        if !self.spare.is_none() && is_of_use {
-            let why = format!(
-                " It asks for {} more than it sends, since its provider may read or hear as much.",
-                self.spare
-            );
-            verdict.message.push_str(&why);
-        }
-        self.app.metrics.refused(&refused.policy, &refused.refusal, verdict.error);
-        tracing::info!(
-            provider = %self.provider.name,
-            limit = refused.limit().map_or("", |limit| limit.name.as_str()),
-            status = verdict.status.as_u16(),
-            key = self.who.value(&Attribute::Key),
-            "RATE_LIMIT refused: {}", verdict.detail,
-        );
-        let mut buffer = uuid::Uuid::encode_buffer();
-        let id = id_text(self.id(), &mut buffer);
-        let reader = Reader { form: self.form, request_id: Some(id) };
-        named(refusal::refused(refused, &verdict, &self.who, reader), id)
-    }
-
-    fn log_failure(&self, failure: &Failure) {
-        tracing::warn!(
-            provider = %self.provider.name,
-            status = failure.what.status().as_u16(),
-            "failed: {failure}",
-        );
-    }
-
     pub(super) fn with_id(&self, response: Response<Body>) -> Response<Body> {
         named(response, id_text(self.id(), &mut uuid::Uuid::encode_buffer()))
     }
 
     /// The reservation's id, or one that stands for none.
-    fn id(&self) -> ReservationId {
+    pub(super) fn id(&self) -> ReservationId {
         self.id.unwrap_or_else(|| new_id(self.arrived.wall))
     }
 }
 
-/// The answer to a request that no limit was asked about.
-pub(super) fn turned_away(
-    app: &App,
-    arrived: Now,
-    failure: &Failure,
-    form: Form,
-) -> Response<Body> {
-    app.metrics.turned_away(failure.what.error());
-    tracing::info!(status = failure.what.status().as_u16(), "turned away: {failure}");
-    failed(failure, form, new_id(arrived.wall))
-}
-
-fn failed(failure: &Failure, form: Form, id: ReservationId) -> Response<Body> {
-    let mut buffer = uuid::Uuid::encode_buffer();
-    let id = id_text(id, &mut buffer);
-    named(refusal::failed(failure, Reader { form, request_id: Some(id) }), id)
-}
-
-fn named(mut response: Response<Body>, id: &str) -> Response<Body> {
+pub(super) fn named(mut response: Response<Body>, id: &str) -> Response<Body> {
     response.headers_mut().insert(headers::REQUEST_ID, id_value(id));
     response
 }
 
 /// An id as a UUID.
-fn id_text(id: ReservationId, buffer: &mut [u8; UUID_BYTES]) -> &str {
+pub(super) fn id_text(id: ReservationId, buffer: &mut [u8; UUID_BYTES]) -> &str {
     uuid::Uuid::from_u128(id.0).as_hyphenated().encode_lower(buffer)
 }
 

@@ -45,6 +45,7 @@ mod room;
 mod secrets;
 mod sent;
 mod slices;
+mod stopped;
 #[cfg(test)]
 pub(crate) mod tests;
 mod ticket;
@@ -56,10 +57,12 @@ mod visit;
 use std::sync::Arc;
 
 use http::{Request, Response};
-use tollgate_core::policy::settings::Dialect;
+use tollgate::new_id;
+use tollgate_core::{Attributes, policy::settings::Dialect};
 
 use crate::{
     app::App,
+    decisions::Asked,
     net::Body,
     providers::Providers,
     refusal::{Failure, Form, What},
@@ -74,7 +77,9 @@ pub(crate) async fn answer(app: Arc<App>, request: Request<Body>) -> Response<Bo
     let path = exchange::path_and_query(&head);
     let Some((provider, rest)) = live.providers.route(path) else {
         let failure = unknown(path, &live.providers);
-        return exchange::turned_away(&app, arrived, &failure, Form::Problem);
+        let who = Attributes::new();
+        let asked = Asked { id: new_id(arrived.wall), who: &who, demand: None, attempts: None };
+        return stopped::turned_away(&app, arrived, (&failure, asked), Form::Problem);
     };
     let dialect = provider.dialect_at(rest);
     let (provider, prefix) = (Arc::clone(provider), path.len() - rest.len());

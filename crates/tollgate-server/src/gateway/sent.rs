@@ -268,6 +268,7 @@ impl Try<'_> {
         }
         self.exchange.mark(headers, ticket, came);
         self.attempts.mark(headers, self.place, self.asked.name.is_some());
+        self.exchange.keep_way(ticket, self.attempts.told().as_deref(), came);
     }
 }
 

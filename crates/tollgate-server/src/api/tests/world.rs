@@ -89,6 +89,11 @@ impl World {
         ask(&self.control, Method::GET, path, headers, String::new()).await
     }
 
+    /// Asks the control plane what would be.
+    pub(crate) async fn plan(&self, path: &str, body: &str) -> Answer {
+        ask(&self.control, Method::POST, path, &[], body.to_owned()).await
+    }
+
     /// The process after a restart, with what its store has kept.
     pub(crate) fn restarted(self) -> Self {
         Self { data: api::router(Arc::clone(&self.app)), ..self }

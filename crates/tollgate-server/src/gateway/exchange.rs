@@ -4,12 +4,8 @@ use std::{pin::Pin, sync::Arc};
 
 use compact_str::CompactString;
 use http::{HeaderMap, HeaderValue, Response, request::Parts, uri::PathAndQuery};
-use tollgate::{
-    AnyStore, Cause, Entered, Patience, Present, Refused, StoreError, Verdict, Waiting, new_id,
-};
-use tollgate_core::{
-    Attribute, Attributes, Demand, Now, ReservationId, Unit, policy::settings::Dialect,
-};
+use tollgate::{AnyStore, Entered, Patience, Present, Refused, StoreError, Verdict, new_id};
+use tollgate_core::{Attribute, Attributes, Demand, Now, ReservationId, policy::settings::Dialect};
 
 use super::{
     forward::Entry, found, limits::TimeLimits, live::Call, open::Spare, patience::patience,

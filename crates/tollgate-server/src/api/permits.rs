@@ -157,6 +157,7 @@ impl Api {
                 let _counted = metrics.waiting(who.value(&Attribute::User));
                 in_way = Some(waiting.limit());
                 tokio::select! {
+                    biased;
                     verdict = waiting.turn() => verdict,
                     stopped = emergency::stops(app, emergency, who) => {
                         return Err(Problem::from(stopped).into_response());

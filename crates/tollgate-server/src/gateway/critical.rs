@@ -28,6 +28,8 @@ impl Exchange {
         let (policy, limit) = (&self.live.policy, waiting.limit());
         let turn: Deciding<'_, Verdict<AnyStore>> = Box::pin(waiting.turn());
         let verdict = tokio::select! {
+            // In this order, so that a simulation is the same each time.
+            biased;
             verdict = turn => verdict,
             stopped = emergency::stops(&self.app, &self.live.settings.emergency, &self.who) => {
                 return Err(stopped);

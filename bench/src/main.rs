@@ -41,12 +41,14 @@ enum Bench {
     /// The gateway, against a bare hyper proxy before the same sandbox.
     Gateway(gateway::Gateway),
     /// What the ledger costs, against the gateway that keeps accounts in memory.
-    Ledger(gateway::ledger::Ledger),
+    Ledger(gateway::beside::Beside),
     /// Ten times as many requests as can be served, against a gateway without a limit.
     Overload(overload::Overload),
     /// Providers that enforce limits, fail or become slow, against a gateway that does nothing
     /// about it.
     Providers(providers::Providers),
+    /// What monitoring and alerts cost, against the gateway that nobody watches.
+    Watched(gateway::beside::Beside),
     /// The waiting room, against tokio's semaphore and first come, first served.
     Waiting(waiting::Waiting),
     /// The bare proxy itself, which `gateway` starts.
@@ -73,6 +75,7 @@ fn run(cli: &Cli) -> Result<()> {
         Bench::Ledger(args) => table::print(&gateway::ledger::run(args)?, cli.json),
         Bench::Overload(args) => table::print(&overload::run(args)?, cli.json),
         Bench::Providers(args) => table::print(&providers::run(args)?, cli.json),
+        Bench::Watched(args) => table::print(&gateway::watched::run(args)?, cli.json),
         Bench::Waiting(args) => table::print(&waiting::run(args)?, cli.json),
         Bench::PassThrough(args) => match gateway::proxy::run(args)? {},
     }

@@ -1,118 +1,46 @@
 //! What the ledger costs: the gateway with one beside the gateway that keeps accounts in memory.
-//!
-//! The same two as in the benchmark of the gateway, with nothing else between them. Rounds are
-//! short and many, since a shared machine is faster at one time than at another, and who goes
-//! first alternates.
-
-use std::{num::NonZeroU32, time::Duration};
 
 use anyhow::Result;
-use clap::Args;
 use serde::Serialize;
 
 use super::{
     Measured,
-    load::Load,
+    beside::{self, Beside, Compared},
     policy::{self, Kept},
     process::{self, Process},
 };
-use crate::{
-    stopwatch::median,
-    table::{Row, Summary, progress},
-};
+use crate::table::{Row, Summary};
 
-/// For how long to measure.
-#[derive(Args)]
-pub(crate) struct Ledger {
-    /// Rounds of each side.
-    #[arg(long, default_value = "40")]
-    rounds: NonZeroU32,
-    /// Seconds of one round.
-    #[arg(long, default_value = "1")]
-    seconds: NonZeroU32,
-    /// Connections of the load.
-    #[arg(long, default_value = "32")]
-    connections: NonZeroU32,
-}
-
-/// What both did.
+/// The gateway with the ledger, and with accounts in memory alone.
 #[derive(Debug, Serialize)]
-pub(crate) struct Report {
-    /// Requests per second in the median round, as many as could be served: with the ledger,
-    /// and with accounts in memory alone.
-    saturated_per_second: [f64; 2],
-    /// Microseconds of processor time that the process took for one request, of all rounds.
-    cpu_us_per_request: [f64; 2],
-    /// The quartiles of the first by the second in the same round.
-    beside_memory: [f64; 3],
-}
-
-/// Rounds that are not counted: a process that has just started is slower.
-const WARM_UP: u32 = 3;
+#[serde(transparent)]
+pub(crate) struct Report(Compared);
 
 /// Runs both.
 ///
 /// # Errors
 /// When a process does not start or answers with anything but success.
-pub(crate) fn run(args: &Ledger) -> Result<Report> {
+pub(crate) fn run(args: &Beside) -> Result<Report> {
     let folder = process::fresh_folder("bench-ledger")?;
     let sandbox = Process::start("sandbox", &folder, |listen| {
         process::tollgate(["sandbox", "--listen", &listen.to_string()])
     })?;
     let with = policy::start(&folder, sandbox.address, Kept::InLedger)?;
     let without = policy::start(&folder, sandbox.address, Kept::InMemory)?;
-    let mut sides = [
+    let sides = [
         Measured::new("with the ledger", with, "/openai/v1"),
         Measured::new("in memory", without, "/openai/v1"),
     ];
-    let round = Duration::from_secs(args.seconds.get().into());
-    let load = Load { connections: args.connections.get(), round, per_second: None };
-    for nth in 1..=WARM_UP {
-        for side in &sides {
-            load.run(&side.target, nth.into())?;
-        }
-    }
-    for nth in 1..=args.rounds.get() {
-        // First and second, second and first, and so on.
-        let order = if nth % 2 == 1 { [0, 1] } else { [1, 0] };
-        for side in order {
-            sides[side].round(&load, nth.into())?;
-        }
-        let [with, without] = &sides;
-        let rates = [with, without].map(|side| side.rates.last().copied().unwrap_or_default());
-        progress(format_args!("round {nth}: {:.0}/s beside {:.0}/s", rates[0], rates[1]));
-    }
-    let [with, without] = &sides;
-    let mut ratios: Vec<f64> =
-        with.rates.iter().zip(&without.rates).map(|(ours, theirs)| ours / theirs).collect();
-    ratios.sort_by(f64::total_cmp);
-    let quartile = |nth: usize| ratios[(ratios.len() - 1) * nth / 4];
-    Ok(Report {
-        saturated_per_second: [with.rate(), without.rate()],
-        cpu_us_per_request: [with.cpu_us_per_request(), without.cpu_us_per_request()],
-        beside_memory: [quartile(1), median(ratios.clone()), quartile(3)],
-    })
+    beside::compare(sides, args).map(Report)
 }
 
 impl Summary for Report {
     fn rows(&self) -> Vec<Row> {
-        let rates = self.saturated_per_second.map(|rate| format!("{rate:.0}/s"));
-        let micros = self.cpu_us_per_request.map(|micros| format!("{micros:.1} µs"));
-        let [_, beside, _] = self.beside_memory;
-        let [with, without] = rates;
-        let [cpu_with, cpu_without] = micros;
-        vec![
-            Row::new("requests, saturated", with, without).at_least(beside, 0.9, "×"),
-            Row::new("processor time of one request", cpu_with, cpu_without),
-        ]
+        self.0.rows(0.9)
     }
 
     fn notes(&self) -> Vec<String> {
-        let [lower, _, upper] = self.beside_memory;
-        vec![
-            "The ratio is the median of single rounds, with the ledger beside in memory alone."
-                .into(),
-            format!("Half of the rounds are between {lower:.2}× and {upper:.2}×."),
-        ]
+        let kept = "With the ledger, beside accounts in memory alone.".to_owned();
+        [kept].into_iter().chain(self.0.notes()).collect()
     }
 }

@@ -6,6 +6,7 @@
 //! answers nearly everything from memory. All share the machine's cores, the load included, so
 //! requests per second are those of the whole chain; what counts is the ratio.
 
+pub(crate) mod beside;
 mod cached;
 pub(crate) mod client;
 pub(crate) mod ledger;
@@ -15,6 +16,7 @@ pub(crate) mod process;
 pub(crate) mod proxy;
 mod streams;
 mod table;
+pub(crate) mod watched;
 
 use std::{num::NonZeroU32, time::Duration};
 

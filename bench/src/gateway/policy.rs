@@ -14,10 +14,39 @@ pub(super) enum Kept {
     InMemory,
     /// In the ledger, and answers in memory.
     WithAnswers,
+    /// In the ledger, and no alert is looked for.
+    Unwatched,
 }
+
+/// All alerts off.
+const UNWATCHED: &str = r#"store = { kind = "embedded", path = "unwatched.db" }
+cache = { enabled = false }
+
+[alerts]
+circuit_open = { enabled = false }
+failure_rate = { enabled = false }
+queue_filling = { enabled = false }
+cost_spike = { enabled = false }
+low_tokens = { enabled = false }
+utilisation = { enabled = false }
+refused = { enabled = false }
+budget = { enabled = false }
+budget_exhausted = { enabled = false }
+fail_open = { enabled = false }
+critical_health = { enabled = false }"#;
 
 /// Writes the policy and starts the gateway before this upstream.
 pub(super) fn start(folder: &Path, upstream: SocketAddr, kept: Kept) -> Result<Process> {
+    start_with(folder, upstream, process::free_address()?, kept)
+}
+
+/// The same, with its control plane there.
+pub(super) fn start_with(
+    folder: &Path,
+    upstream: SocketAddr,
+    admin: SocketAddr,
+    kept: Kept,
+) -> Result<Process> {
     let (name, kept) = match kept {
         Kept::InLedger => (
             "gateway",
@@ -30,10 +59,11 @@ pub(super) fn start(folder: &Path, upstream: SocketAddr, kept: Kept) -> Result<P
             "caching",
             "store = { kind = \"embedded\", path = \"caching.db\" }\ncache = { enabled = true }",
         ),
+        Kept::Unwatched => ("unwatched", UNWATCHED),
     };
     let file = format!("{name}.toml");
     Process::start(name, folder, |listen| {
-        let policy = policy([listen, process::free_address()?, upstream], kept);
+        let policy = policy([listen, admin, upstream], kept);
         fs::write(folder.join(&file), policy)?;
         process::tollgate(["serve", "--policy", &file])
     })

@@ -23,6 +23,7 @@ use crate::{
     emergency::Begin,
     output,
     roster::{Moment, RosterError, Siren},
+    screen::clean,
 };
 
 /// Begins and ends emergency mode: only critical requests pass, within the minimum of each limit.
@@ -120,12 +121,12 @@ pub(crate) fn run(args: &EmergencyArgs) -> anyhow::Result<ExitCode> {
 pub(super) fn line(emergency: &Value) -> Option<String> {
     let until = emergency["until_at"].as_str()?;
     let reason = emergency["reason"].as_str().map_or_else(String::new, |why| format!(": {why}"));
-    Some(format!(
-        "{} until {until}, since {} by {}{reason}",
-        judged("EMERGENCY MODE", false),
+    let told = format!(
+        " until {until}, since {} by {}{reason}",
         text(&emergency["since_at"]),
         text(&emergency["who"]),
-    ))
+    );
+    Some(format!("{}{}", judged("EMERGENCY MODE", false), clean(&told)))
 }
 
 fn on(begin: &BeginArgs, place: &PlaceArgs) -> anyhow::Result<ExitCode> {
@@ -248,4 +249,21 @@ fn own(config: &Config) -> Option<Base> {
         at.set_ip(IpAddr::V4(Ipv4Addr::LOCALHOST));
     }
     (at.port() != 0).then(|| format!("http://{at}").parse().ok()).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_emergency_is_told_in_one_line_whatever_its_reason_has() {
+        let told = line(&json!({
+            "since_at": "2026-11-30T12:00:00.000Z", "until_at": "2026-11-30T12:30:00.000Z",
+            "who": "ada", "reason": "a bill\n\u{1b}[2J",
+        }));
+        let told = told.expect("there is one");
+        let rest = "2026-11-30T12:30:00.000Z, since 2026-11-30T12:00:00.000Z by ada: a bill··[2J";
+        assert!(told.contains("EMERGENCY MODE") && told.ends_with(rest), "{told}");
+        assert_eq!(line(&Value::Null), None);
+    }
 }

@@ -62,6 +62,9 @@ fn is_well(status: &Value) -> bool {
 }
 
 fn tell(status: &Value, all_limits: bool) {
+    if let Some(line) = super::emergency::line(&status["emergency"]) {
+        output::line(line);
+    }
     let stage = text(&status["stage"]);
     let overall = text(&status["overall_status"]);
     let store = &status["store"];
@@ -75,9 +78,6 @@ fn tell(status: &Value, all_limits: bool) {
         text(&status["listen"]),
         span(status["uptime_seconds"].as_u64().unwrap_or_default()),
     ));
-    if let Some(line) = of_emergency(&status["emergency"]) {
-        output::line(judged(&line, false));
-    }
     output::line(format_args!(
         "store: {}, {}; profile: {}",
         text(&store["kind"]),
@@ -133,20 +133,6 @@ fn of_totals(status: &Value) {
         text(&totals["cost_usd"]),
         text(&totals["overrun_usd"]),
     ));
-}
-
-/// The emergency in a line; nothing where there is none.
-fn of_emergency(emergency: &Value) -> Option<String> {
-    emergency.is_object().then(|| {
-        let known = |name: &str| clean(&text(&emergency[name]));
-        format!(
-            "EMERGENCY since {} until {}, by {}: {}",
-            known("since_at"),
-            known("until_at"),
-            known("who"),
-            known("reason"),
-        )
-    })
 }
 
 /// Whether a limit has refused somebody or made somebody wait, or is about to.
@@ -242,17 +228,6 @@ mod tests {
             ill[name] = value;
             assert!(!is_well(&ill), "{ill}");
         }
-    }
-
-    #[test]
-    fn an_emergency_is_told_in_one_line_whatever_its_reason_has() {
-        let emergency = json!({
-            "since_at": "2026-11-30T12:00:00.000Z", "until_at": null, "who": "ada",
-            "reason": "a bill\n\u{1b}[2J",
-        });
-        let line = of_emergency(&emergency).unwrap();
-        assert_eq!(line, "EMERGENCY since 2026-11-30T12:00:00.000Z until -, by ada: a bill··[2J");
-        assert_eq!(of_emergency(&Value::Null), None);
     }
 
     #[test]

@@ -123,6 +123,10 @@ fn tokens_of_a_minute_are_counted_by_model() {
     );
     assert_eq!(status(&refused), "429", "{refused}");
     assert_eq!(header(&refused, "x-tollgate-limit"), Some("model-tokens"));
+    // What one model has used up, another still has.
+    let used_up = (0..60).map(|_| ask(&serving, SONNET)).find(|it| status(it) == "429");
+    let used_up = used_up.expect("sixty tokens are less than sixty requests");
+    assert_eq!(header(&used_up, "x-tollgate-limit"), Some("model-tokens"), "{used_up}");
     assert_eq!(status(&ask(&serving, HAIKU)), "200");
 }
 

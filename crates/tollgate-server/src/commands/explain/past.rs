@@ -285,3 +285,49 @@ fn waited(id: Uuid, admitted: Time) -> String {
         _ => String::new(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tollgate_core::Kind;
+
+    use super::*;
+
+    fn row(seq: u64, kind: &'static str, used: Option<u64>) -> ReservationRow {
+        let charge = AccountCharge {
+            limit: "all".to_owned(),
+            allows: "9 tokens at once".to_owned(),
+            account: Vec::new(),
+            unit: Unit::Tokens,
+            kind: Kind::Concurrency,
+            cap: 9_000,
+            shadow: false,
+            held: 700,
+            used,
+            before: Some(55),
+        };
+        let row = LedgerRow {
+            seq,
+            kind,
+            id: Some(ReservationId(1)),
+            wall: Time::from_millis(seq),
+            amounts: Amounts::default(),
+            estimated: false,
+            attributes: Vec::new(),
+        };
+        ReservationRow { row, expires: None, charges: vec![charge] }
+    }
+
+    /// One that expired was charged whole, until it was told what it had used.
+    #[test]
+    fn what_was_told_last_is_what_was_used() {
+        let mut rows = vec![row(1, "reserve", None), row(2, "expire", Some(700))];
+        let cells = |rows: &[ReservationRow]| {
+            let table = of_charges(rows);
+            let row = table.row(0).expect("the account");
+            row.cell_iter().map(comfy_table::Cell::content).skip(3).collect::<Vec<_>>()
+        };
+        assert_eq!(cells(&rows), ["55", "700", "700"]);
+        rows.push(row(3, "settle", Some(321)));
+        assert_eq!(cells(&rows), ["55", "700", "321"]);
+    }
+}

@@ -106,7 +106,9 @@ fn circuits(scene: &Scene<'_>, found: &mut Found) {
     }
 }
 
-/// How many times what is usual a minute costs, of each service and of all together.
+/// How many times what is usual a minute costs, of each service and of all together. Where less
+/// is usual than the least that counts, it is so many times that: what is first asked after a
+/// quiet night is no spike.
 fn spikes(scene: &Scene<'_>, rule: &AlertRule, found: &mut Found) {
     let services = scene.look.services.iter().filter(|(name, _)| !name.is_empty());
     for (name, service) in services {
@@ -129,10 +131,8 @@ pub(super) fn all_costs(look: &Look) -> (u64, u64, Duration) {
 }
 
 fn times((nanos, usual, known): (u64, u64, Duration), rule: &AlertRule) -> Option<f64> {
-    if known < USUAL_KNOWN || nanos < rule.least_cost.0 || nanos == 0 {
-        return None;
-    }
-    Some((nanos as f64 / usual.max(1) as f64).min(MOST_TIMES))
+    let usual = usual.max(rule.least_cost.0).max(1);
+    (known >= USUAL_KNOWN).then(|| (nanos as f64 / usual as f64).min(MOST_TIMES))
 }
 
 /// The share of each provider's calls that fail.

@@ -56,7 +56,8 @@ impl Usual {
                 threshold: 3.0,
                 clear: 1.5,
                 range: (1.0, 1e6),
-                least_cost: NanoUsd(100_000_000),
+                hold_seconds: 60,
+                least_cost: NanoUsd(1_000_000_000),
                 ..critical
             },
             AlertName::CriticalHealth => Self {

@@ -29,7 +29,8 @@ pub struct Alerts {
     /// A provider's circuit is open.
     #[serde(skip_serializing_if = "Alert::is_usual")]
     pub circuit_open: Alert,
-    /// A minute costs so many times what a minute of the hour before cost.
+    /// A minute costs so many times what a minute of the hour before cost, and so many times the
+    /// least that counts.
     #[serde(skip_serializing_if = "Alert::is_usual")]
     pub cost_spike: Alert,
     /// The health score is below this.
@@ -89,7 +90,7 @@ pub struct Alert {
     /// A share of fewer calls or requests says nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub least: Option<u64>,
-    /// A minute that costs less in dollars says nothing.
+    /// What a minute is taken to cost in dollars where it usually costs less.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub least_usd: Option<Dollars>,
 }
@@ -103,7 +104,7 @@ pub struct AlertRule {
     pub over: Duration,
     /// A share of fewer says nothing.
     pub least: u64,
-    /// A minute that costs less says nothing.
+    /// What a minute is taken to cost where it usually costs less.
     pub least_cost: NanoUsd,
 }
 

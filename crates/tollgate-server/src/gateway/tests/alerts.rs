@@ -245,7 +245,7 @@ async fn a_queue_that_fills_is_told() {
 #[tokio::test]
 async fn a_minute_that_costs_far_more_than_usual_is_told() {
     let (_provider, policy) = failing("").await;
-    let alert = "cost_spike = { threshold = 4, clear = 2, least_usd = 0.0001 }";
+    let alert = "cost_spike = { threshold = 4, clear = 2, least_usd = 0.00001, for = \"0s\" }";
     let world = World::new(&[alert], &policy).await;
     for _ in 0..15 {
         look(&world.running.app).await;
@@ -253,7 +253,7 @@ async fn a_minute_that_costs_far_more_than_usual_is_told() {
         world.running.advance(MINUTE);
     }
     world.is_quiet().await;
-    // Each costs 17,000 nano-dollars: six of them are more than the least that counts.
+    // Each costs 17,000 nano-dollars, which is more than the least that counts.
     world.chats(CHAT, 10, StatusCode::OK).await;
     let message = world.fires("cost_spike", json!(null)).await;
     assert!(message.contains("Cost spike: all services together cost $0.000"), "{message}");
@@ -266,6 +266,22 @@ async fn a_minute_that_costs_far_more_than_usual_is_told() {
     world.clears("cost_spike", json!(null)).await;
     world.clears("cost_spike", json!("up")).await;
     world.is_quiet().await;
+}
+
+#[tokio::test]
+async fn the_first_requests_after_a_quiet_night_are_no_spike_and_many_are() {
+    let (_provider, policy) = failing("").await;
+    let alert = "cost_spike = { threshold = 4, clear = 2, least_usd = 0.00001, for = \"0s\" }";
+    let world = World::new(&[alert], &policy).await;
+    for _ in 0..15 {
+        look(&world.running.app).await;
+        world.running.advance(MINUTE);
+    }
+    // Each costs 17,000 nano-dollars, 1.7 times the least that counts.
+    world.chats(CHAT, 2, StatusCode::OK).await;
+    world.is_quiet().await;
+    world.chats(CHAT, 1, StatusCode::OK).await;
+    world.fires("cost_spike", json!(null)).await;
 }
 
 #[tokio::test]

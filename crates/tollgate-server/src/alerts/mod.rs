@@ -92,12 +92,15 @@ async fn begin_emergency(app: &Arc<App>, live: &Live, notice: &Notice) {
     else {
         return;
     };
-    // What one user has spent is no emergency of all.
+    // What one user has spent, or one of several providers costs, is no emergency of all.
     let is_for_all = |limit: &Limit| {
-        limit.per.is_empty() && subject.as_deref().is_some_and(|subject| limit.name == subject)
+        limit.per.is_empty()
+            && limit.when.conditions().is_empty()
+            && limit.refuses()
+            && subject.as_deref().is_some_and(|subject| limit.name == subject)
     };
     let trigger = match name {
-        AlertName::CostSpike => Trigger::CostSpike,
+        AlertName::CostSpike if subject.is_none() => Trigger::CostSpike,
         AlertName::CriticalHealth => Trigger::CriticalHealth,
         AlertName::BudgetExhausted if live.policy.limits().iter().any(is_for_all) => {
             Trigger::BudgetExhausted

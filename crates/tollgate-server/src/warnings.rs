@@ -46,7 +46,8 @@ impl Warnings {
             let Some(warning) = Warning::new(&crossing, &live) else { continue };
             tracing::warn!(limit = warning.limit, account = warning.account, "{}", warning.message);
             app.metrics.warned(&warning.limit, warning.threshold);
-            if let Some(limit) = live.policy.limit(crossing.limit).filter(|it| !it.per.is_empty()) {
+            let limit = live.policy.limit(crossing.limit);
+            if let Some(limit) = limit.filter(|limit| !limit.per.is_empty() && !limit.shadow) {
                 app.alerts.crossed.note(limit, crossing.percent, crossing.at.wall);
             }
             app.warnings.keep(warning);

@@ -14,7 +14,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
 use tollgate_core::{
-    alert::{AlertName, Book, Condition, Event, Rule, Subject, Turn},
+    alert::{AlertName, Book, Condition, Event, Rule, Severity, Subject, Turn},
     policy::{
         Limit,
         settings::{AlertRule, Trigger},
@@ -208,11 +208,21 @@ fn firing(event: &Event, rule: &AlertRule, scene: &Scene<'_>) -> Firing {
     let value = event.value.unwrap_or_default();
     Firing {
         name: event.name,
-        severity: rule.rule.severity,
+        severity: severity(event, rule, scene),
         subject: Some(event.subject.to_string()).filter(|subject| !subject.is_empty()),
         value: notice::shown(value),
         threshold: rule.rule.threshold,
         since_at: Instant::new(event.since, scene.now),
         message: words::of(event, rule, scene),
     }
+}
+
+/// As the rule has it; but that one user has spent a budget wakes nobody, unless the policy says so.
+fn severity(event: &Event, rule: &AlertRule, scene: &Scene<'_>) -> Severity {
+    let is_said = scene.live.settings.alerts.of(event.name).severity.is_some();
+    let is_budget = matches!(event.name, AlertName::Budget | AlertName::BudgetExhausted);
+    if is_budget && !is_said && words::of_one(&event.subject, scene).is_some() {
+        return Severity::Warning;
+    }
+    rule.rule.severity
 }

@@ -18,9 +18,17 @@ pub(super) fn of(event: &Event, rule: &AlertRule, scene: &Scene<'_>) -> String {
     let threshold = (rule.rule.threshold * 100.0).round();
     match event.name {
         AlertName::Budget => {
-            format!("{percent} % of the budget {about} is used: the alert begins at {threshold} %")
+            let of = of_one(about, scene).map_or_else(String::new, of_at_least_one);
+            format!(
+                "{percent} % of the budget {about}{of} is used: the alert begins at {threshold} %"
+            )
         }
-        AlertName::BudgetExhausted => format!("the budget {about} is used up, to {percent} %"),
+        AlertName::BudgetExhausted => {
+            let of = of_one(about, scene).map_or_else(String::new, of_at_least_one);
+            let (nearly, percent) =
+                if value < 1.0 { ("nearly ", percent.min(99.0)) } else { ("", percent) };
+            format!("the budget {about}{of} is {nearly}used up, to {percent} %")
+        }
         AlertName::CircuitOpen => format!(
             "Circuit breaker of {about} is open: requests are not sent there until it answers well again"
         ),
@@ -61,6 +69,20 @@ pub(super) fn over(firing: &Firing) -> String {
         Some(subject) => format!("{} of {subject} is over", firing.name),
         None => format!("{} is over", firing.name),
     }
+}
+
+/// Whose budget it is, where it is one user's or the like and not that of all together.
+pub(super) fn of_one<'a>(budget: &str, scene: &Scene<'a>) -> Option<&'a str> {
+    let mut of_all = scene.live.policy.limits().iter().filter(|limit| limit.name == budget);
+    let first = of_all.next().filter(|first| !first.per.is_empty())?;
+    of_all.all(|limit| !limit.per.is_empty()).then(|| match first.per.as_slice() {
+        [attribute] => attribute.name(),
+        _ => "account",
+    })
+}
+
+fn of_at_least_one(who: &str) -> String {
+    format!(" of at least one {who}")
 }
 
 fn spike(event: &Event, scene: &Scene<'_>) -> String {

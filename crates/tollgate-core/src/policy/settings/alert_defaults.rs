@@ -49,7 +49,14 @@ impl Usual {
             AlertName::Budget => {
                 Self { threshold: 0.8, clear: 0.8, cool_down_seconds: 3_600, ..share }
             }
-            AlertName::BudgetExhausted => Self { cool_down_seconds: 3_600, ..critical },
+            // What does not fit a hard budget is refused, so that it is hardly ever used up.
+            AlertName::BudgetExhausted => Self {
+                threshold: 0.99,
+                clear: 0.99,
+                range: (0.5, 1.0),
+                cool_down_seconds: 3_600,
+                ..critical
+            },
             // Half-open is half of it: not yet over.
             AlertName::CircuitOpen => Self { clear: 0.25, cool_down_seconds: 300, ..critical },
             AlertName::CostSpike => Self {

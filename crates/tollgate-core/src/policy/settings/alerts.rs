@@ -23,7 +23,7 @@ pub struct Alerts {
     /// A part of a budget is used.
     #[serde(skip_serializing_if = "Alert::is_usual")]
     pub budget: Alert,
-    /// A budget is used up.
+    /// A budget is nearly or wholly used up.
     #[serde(skip_serializing_if = "Alert::is_usual")]
     pub budget_exhausted: Alert,
     /// A provider's circuit is open.

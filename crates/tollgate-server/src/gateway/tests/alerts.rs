@@ -358,9 +358,9 @@ async fn budgets_are_told_that_are_nearly_and_wholly_used_whosever_they_are() {
     world.is_quiet().await;
     spend(&world, "0.01").await;
     world.fires("budget", json!("day")).await;
-    spend(&world, "0.2").await;
+    spend(&world, "0.19").await;
     let message = world.fires("budget_exhausted", json!("day")).await;
-    assert_eq!(message, "the budget day is used up, to 100 %");
+    assert_eq!(message, "the budget day is nearly used up, to 99 %");
     // Half of alice's is no 80 %.
     world.is_quiet().await;
     world.running.advance(MINUTE * 60 * 24);
@@ -371,15 +371,28 @@ async fn budgets_are_told_that_are_nearly_and_wholly_used_whosever_they_are() {
 
 #[tokio::test]
 async fn a_budget_of_one_user_is_told_until_its_day_is_over() {
-    let policy =
-        "[[limits]]\nname = \"each\"\nper = [\"user\"]\nusd = \"1/day\"\nwarn_at = [0.5, 0.8]\n";
-    let world = World::new(&["budget = {}"], policy).await;
+    let each = "per = [\"user\"]\nusd = \"1/day\"\nwarn_at = [0.5, 0.8, 0.99]\n";
+    let policy = format!(
+        "[[limits]]\nname = \"each\"\n{each}[[limits]]\nname = \"ghost\"\n{each}shadow = true\n"
+    );
+    let world = World::new(&["budget = {}", "budget_exhausted = {}"], &policy).await;
     spend(&world, "0.5").await;
     world.is_quiet().await;
     spend(&world, "0.3").await;
-    world.fires("budget", json!("each")).await;
+    let message = world.fires("budget", json!("each")).await;
+    assert!(message.starts_with("80 % of the budget each of at least one user is used"));
+    // What would be refused in shadow is nobody's concern.
+    world.is_quiet().await;
+    spend(&world, "0.19").await;
+    let told = world.told().await;
+    assert_eq!(
+        told["data"]["message"],
+        "the budget each of at least one user is nearly used up, to 99 %"
+    );
+    assert_eq!(told["data"]["severity"], "warning");
     world.running.advance(MINUTE * 60 * 24);
     world.clears("budget", json!("each")).await;
+    world.clears("budget_exhausted", json!("each")).await;
 }
 
 #[tokio::test]

@@ -103,7 +103,7 @@ async fn pass(
         }
     };
     let (mut head, body) = response.into_parts();
-    ticket.ended(judged::of_head(head.status));
+    ticket.ended(judged::of_head(head.status, false));
     visit.end(exchange).await;
     net::strip_response(&mut head.headers);
     visit.answer(exchange, &mut head.headers, begun);

@@ -140,6 +140,11 @@ impl Provider {
         entry.own.is_none() && matches!(self.credentials, Credentials::Callers)
     }
 
+    /// Whether the policy has what lets the request in.
+    pub(super) const fn has_key(&self, entry: &Entry) -> bool {
+        entry.own.is_none() && !matches!(self.credentials, Credentials::Callers)
+    }
+
     /// Whether it wants requests to be signed.
     pub(super) const fn signs(&self, entry: &Entry) -> bool {
         entry.own.is_none() && matches!(self.credentials, Credentials::Aws(_))

@@ -62,10 +62,19 @@ pub(super) fn is_refusal(status: StatusCode) -> bool {
     matches!(status.as_u16(), 402 | 408 | 429 | 529) || status.is_server_error()
 }
 
-/// What the head of an answer tells that nobody reads on.
-pub(super) fn of_head(status: StatusCode) -> End {
+/// Whether an answer of this status says that whoever shows this key is not served.
+pub(super) fn is_barred(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 401 | 403)
+}
+
+/// What the head of an answer tells that nobody reads on, to a request with the gateway's own
+/// key or with another.
+pub(super) fn of_head(status: StatusCode, is_keyed: bool) -> End {
     if status.is_success() {
         return End::Served(Served { tokens: 0, streamed: false });
+    }
+    if is_keyed && is_barred(status) {
+        return End::Barred;
     }
     of_refusal(status, &Signals::default()).end
 }
@@ -75,7 +84,8 @@ pub(super) fn of_refusal(status: StatusCode, signals: &Signals) -> Judged {
     let retry_after = signals.wait();
     let failed = |overloaded| End::Failed { retry_after, overloaded };
     let (end, again) = match (status.as_u16(), signals.refused) {
-        (_, Some(Refused::Spent | Refused::TooLarge)) => (End::Ignored, Again::Elsewhere),
+        (_, Some(Refused::Spent)) => (End::Barred, Again::Elsewhere),
+        (_, Some(Refused::TooLarge)) => (End::Ignored, Again::Elsewhere),
         (429, _) => (End::Throttled { retry_after }, Again::Anywhere),
         (503 | 529, _) => (failed(true), Again::Anywhere),
         (500 | 502, _) => (failed(false), Again::Elsewhere),
@@ -133,7 +143,16 @@ mod tests {
     #[test]
     fn what_is_not_the_providers_fault_does_not_count_against_it() {
         assert_eq!(of_error(&UpstreamError::Busy).end, End::Ignored);
-        assert_eq!(of(402, &[], "").end, End::Ignored);
+        assert_eq!(of(402, &[], "").end, End::Barred);
+        for (status, is_keyed, end) in [
+            (401, true, End::Barred),
+            (403, true, End::Barred),
+            (403, false, End::Ignored),
+            (404, true, End::Ignored),
+        ] {
+            let status = StatusCode::from_u16(status).expect("a status");
+            assert_eq!(of_head(status, is_keyed), end, "{status}");
+        }
         let asked = Some(Duration::from_secs(9));
         let after = [("retry-after", "9")];
         assert_eq!(of(429, &after, "").end, End::Throttled { retry_after: asked });

@@ -80,6 +80,7 @@ async fn unmetered(exchange: &mut Exchange, incoming: Incoming) -> Result<Respon
     ticket.guard(pass);
     // A signature is good for minutes, and a turn may take longer to come.
     let entry = exchange.signed_entry(&whole).await;
+    let is_keyed = provider.has_key(&entry);
     let sending = Arc::clone(&provider).send(head, target, body, entry);
     let response = match exchange.within(Box::pin(sending)).await {
         Ok(response) => response,
@@ -91,7 +92,7 @@ async fn unmetered(exchange: &mut Exchange, incoming: Incoming) -> Result<Respon
     };
     let (mut head, body) = response.into_parts();
     net::strip_response(&mut head.headers);
-    ticket.ended(judged::of_head(head.status));
+    ticket.ended(judged::of_head(head.status, is_keyed));
     exchange.mark(&mut head.headers, &ticket, exchange.app.gate.clock().now());
     Ok(Response::from_parts(head, passed(body, ticket)))
 }

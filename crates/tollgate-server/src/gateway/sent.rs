@@ -34,7 +34,7 @@ use super::{
 use crate::{
     cache::Recorder,
     credentials,
-    guards::announced,
+    guards::{End, announced},
     net::{self, Body, Line, OnEnd, UpstreamError},
     prices::Rate,
     refusal::Failure,
@@ -89,7 +89,7 @@ impl Try<'_> {
         } else if self.exchange.is_abroad() && provider.passes_callers(&entry) {
             credentials::remove_all(&mut head.headers);
         }
-        let sent = clock.now();
+        let (sent, is_keyed) = (clock.now(), provider.has_key(&entry));
         let ask =
             |headers: &mut HeaderMap| self.asked.call.iter().for_each(|call| call.ask(headers));
         let sending = provider.send_telling(head, uri, net::full(body), entry, ask);
@@ -110,6 +110,9 @@ impl Try<'_> {
         if judged::is_refusal(head.status) {
             let headed = Headed { head, body, ticket, came };
             return Ok(Box::pin(self.refused(headed, answers)).await);
+        }
+        if is_keyed && judged::is_barred(head.status) {
+            ticket.ends(End::Barred);
         }
         ticket.headed(&announced(&signals(&head, &[], came), came.time));
         let gone = sent.time.since(self.asked.read.time);

@@ -42,6 +42,9 @@ pub(crate) enum End {
         /// How long it asks to be left alone.
         retry_after: Option<Duration>,
     },
+    /// It did not, and for no fault of its own: the gateway's key or account is not served. That
+    /// is for people to mend; no circuit opens.
+    Barred,
     /// Nothing that tells about the provider.
     Ignored,
 }
@@ -114,10 +117,11 @@ impl Pass {
                 (Outcome::Failure { retry_after }, bore)
             }
             End::Throttled { retry_after } => (Outcome::Throttled { retry_after }, Bore::Unknown),
-            End::Ignored => (Outcome::Ignored, Bore::Unknown),
+            End::Barred | End::Ignored => (Outcome::Ignored, Bore::Unknown),
         };
         let Self { guard, model, taken, .. } = self;
-        guard.known.tally.note(outcome);
+        let failed = Outcome::Failure { retry_after: None };
+        guard.known.tally.note(if end == End::Barred { failed } else { outcome });
         if outcome != Outcome::Ignored {
             guard.known.apart.ended(outcome != Outcome::Success);
         }

@@ -25,7 +25,8 @@ pub(crate) struct Running(Arc<Known>);
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Calls {
     pub(crate) served: u64,
-    /// Those that failed, and those that the provider turned away for being too many.
+    /// Those that failed, and those that the provider turned away, for being too many or since
+    /// the gateway's key or account is not served.
     pub(crate) failed: u64,
 }
 

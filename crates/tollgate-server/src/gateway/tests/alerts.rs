@@ -208,6 +208,28 @@ async fn a_provider_that_fails_often_is_told() {
 }
 
 #[tokio::test]
+async fn a_provider_that_bars_the_gateways_key_or_account_is_told_and_its_circuit_stays_closed() {
+    let spent = r#"{"error":{"type":"insufficient_quota","message":"no"}}"#;
+    for (head, body) in [
+        ("HTTP/1.1 401 Unauthorized", ""),
+        ("HTTP/1.1 403 Forbidden", ""),
+        ("HTTP/1.1 402 Payment Required", ""),
+        ("HTTP/1.1 429 Too Many Requests\r\ncontent-type: application/json", spent),
+    ] {
+        let provider = Provider::doing(vec![Step::Send(provider::response(head, body))]).await;
+        let keyed = "retry = { attempts = 1 }\napi_key = \"env:HOOK\"\n";
+        let policy = format!("{}{keyed}", up(&provider.base_url()));
+        let world = World::new(&["failure_rate = { least = 4 }", "circuit_open = {}"], &policy);
+        let world = world.await;
+        look(&world.running.app).await;
+        let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).expect("a status");
+        world.chats(CHAT, 10, status).await;
+        world.fires("failure_rate", json!("up")).await;
+        world.is_quiet().await;
+    }
+}
+
+#[tokio::test]
 async fn a_queue_that_fills_is_told() {
     let held = std::sync::Arc::new(tokio::sync::Semaphore::new(0));
     let answer =

@@ -273,12 +273,18 @@ fn crowded() -> Answers {
 
 #[test]
 fn hostile_names_and_hundreds_of_things_break_no_line() {
-    let mut screen = screen(&crowded());
+    let mut answers = crowded();
+    let reason = format!("\u{1b}[2J\r\n{}", "their bill ".repeat(40));
+    answers.monitor["emergency"] = json!({ "who": reason, "reason": reason });
+    let mut screen = screen(&answers);
+    screen.miss(&"nothing answers ".repeat(40), at(3));
+    screen.miss(&"nothing answers ".repeat(40), at(9));
     for size in [SMALL, LARGE, (44, 12), (45, 13), (121, 24)] {
         for keys in ["1", "2", "\n", "3", "\n", "4", "\n", "5", "\n"] {
             press(&mut screen, keys);
             let text = shown(&screen, size);
             assert_eq!(text.lines().count(), usize::from(size.1));
+            assert!(text.contains("EMERGENCY:") && text.contains("NO ANSWER for"), "{text}");
             for line in text.lines() {
                 assert!(words::width(line) <= usize::from(size.0), "{line:?}");
                 assert!(!line.contains(['\u{1b}', '\r', '\u{202e}']), "{line:?}");

@@ -34,13 +34,13 @@ pub(crate) fn draw(screen: &Screen, now: Time, area: Rect, buf: &mut Buffer) {
         return;
     }
     let mut body = area;
-    for line in above(screen, now, usize::from(area.width)) {
+    for line in above(screen, now, area) {
         buf.set_line(area.x, body.y, &line, area.width);
         body = lower(body, 1);
     }
     let last = Rect { y: area.bottom() - 1, height: 1, ..area };
     buf.set_line(area.x, last.y, &below(screen, usize::from(area.width)), area.width);
-    body.height = last.y - body.y;
+    body.height = last.y.saturating_sub(body.y);
     match &screen.reading {
         _ if screen.has_help => help::draw(body, buf),
         None => nothing_yet(screen, body, buf),
@@ -79,12 +79,21 @@ pub(crate) fn text(screen: &Screen, now: Time, (columns, rows): (u16, u16)) -> S
 }
 
 /// What is above every view: how the gateway is, the views, and what nobody may overlook.
-fn above(screen: &Screen, now: Time, room: usize) -> Vec<Line<'static>> {
+fn above(screen: &Screen, now: Time, area: Rect) -> Vec<Line<'static>> {
+    let room = usize::from(area.width);
+    // Both sentences leave half of the rows to the view.
+    let most = usize::from(area.height / 4).saturating_sub(1).max(1);
     let mut lines = vec![head(screen, room), tabs(screen)];
     let loud = screen.palette.loud();
     let emergency = screen.reading.as_ref().and_then(|it| Some((it, it.emergency.as_ref()?)));
     let mut say = |sentence: &str| {
-        for line in wrapped(sentence, room - 2) {
+        let mut said = wrapped(sentence, room - 2);
+        if said.len() > most {
+            said.truncate(most);
+            let last = said.pop().unwrap_or_default();
+            said.push(fit(&format!("{last} …"), room - 2));
+        }
+        for line in said {
             let rest = " ".repeat(room - 2 - width(&line));
             lines.push(Line::styled(format!(" {line}{rest} "), loud));
         }

@@ -5,7 +5,7 @@
 //! ```
 //!
 //! - *worst*: the trouble of the service that is worst off: the share of its calls that failed,
-//!   0.5 at least while its circuit is half-open, 0.9 while it is open;
+//!   0.5 at least while its circuit is half-open and was asked of late, 0.9 while it is open;
 //! - *failed*: the share of all services' calls that failed;
 //! - *refused*: the share of requests that were refused, whatever refused them;
 //! - *crowded*: how full the fullest queue is beyond its half, from 0 to 1.
@@ -51,7 +51,7 @@ pub enum Path {
     /// It is closed: calls pass.
     #[default]
     Clear,
-    /// Some may pass and show how the service is.
+    /// Some may pass and show how the service is; where none asked of late, nobody waits for that.
     Probed,
     /// None pass.
     Blocked,
@@ -123,15 +123,21 @@ impl Service {
             _ if self.path == Path::Blocked => Status::Critical,
             trouble if trouble > 0.5 => Status::Critical,
             trouble if trouble > 0.1 => Status::Degraded,
-            _ if self.served == 0 && self.failed == 0 => Status::Idle,
+            _ if self.is_idle() => Status::Idle,
             _ => Status::Healthy,
         }
+    }
+
+    /// Whether it was asked nothing of late.
+    pub const fn is_idle(&self) -> bool {
+        self.served == 0 && self.failed == 0
     }
 
     /// From 0 to 1.
     fn trouble(&self) -> f64 {
         let least = match self.path {
             Path::Clear => 0.0,
+            Path::Probed if self.is_idle() => 0.0,
             Path::Probed => PROBED,
             Path::Blocked => BLOCKED,
         };

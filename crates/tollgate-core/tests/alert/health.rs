@@ -24,7 +24,8 @@ fn the_score_is_what_its_formula_says() {
         (signs(&dead), 28),
         (signs(&open), 64),
         (signs(&[service(0, 1, Path::Clear)]), 92),
-        (signs(&[service(0, 0, Path::Probed)]), 80),
+        (signs(&[service(1, 0, Path::Probed)]), 80),
+        (signs(&[service(0, 0, Path::Probed)]), 100),
         (Signs { refused: 90, ..signs(none) }, 82),
         (Signs { fullest: 0.75, ..signs(none) }, 90),
         (Signs { fullest: 0.5, ..signs(none) }, 100),
@@ -43,6 +44,7 @@ fn a_status_is_a_word_for_what_is() {
         (service(80, 20, Path::Clear), Status::Degraded),
         (service(5, 50, Path::Clear), Status::Critical),
         (service(100, 0, Path::Probed), Status::Degraded),
+        (service(0, 0, Path::Probed), Status::Idle),
         (service(100, 0, Path::Blocked), Status::Critical),
     ] {
         assert_eq!(service.status(), status, "{service:?}");

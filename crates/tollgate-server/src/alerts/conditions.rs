@@ -94,13 +94,13 @@ fn budgets(scene: &Scene<'_>, name: AlertName, crossed: &Crossed, found: &mut Fo
     }
 }
 
-/// Whether circuits are open; half-open is half of it.
+/// Whether circuits are open; half-open is half of it, for as long as somebody asks.
 fn circuits(scene: &Scene<'_>, found: &mut Found) {
     for (name, service) in &scene.look.services {
         let value = match service.circuit {
             Some(State::Open { .. } | State::ForcedOpen) => 1.0,
-            Some(State::HalfOpen { .. }) => 0.5,
-            Some(State::Closed | State::ForcedClosed) | None => 0.0,
+            Some(State::HalfOpen { .. }) if !service.sign.is_idle() => 0.5,
+            Some(State::HalfOpen { .. } | State::Closed | State::ForcedClosed) | None => 0.0,
         };
         found.note(AlertName::CircuitOpen, name, value);
     }

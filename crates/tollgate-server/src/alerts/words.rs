@@ -29,9 +29,7 @@ pub(super) fn of(event: &Event, rule: &AlertRule, scene: &Scene<'_>) -> String {
                 if value < 1.0 { ("nearly ", percent.min(99.0)) } else { ("", percent) };
             format!("the budget {about}{of} is {nearly}used up, to {percent} %")
         }
-        AlertName::CircuitOpen => format!(
-            "Circuit breaker of {about} is open: requests are not sent there until it answers well again"
-        ),
+        AlertName::CircuitOpen => circuit(about, scene),
         AlertName::CostSpike => spike(event, scene),
         AlertName::CriticalHealth => format!(
             "the health score is {value:.0}, below {:.0}: see GET /v1/monitor",
@@ -83,6 +81,18 @@ pub(super) fn of_one<'a>(budget: &str, scene: &Scene<'a>) -> Option<&'a str> {
 
 fn of_at_least_one(who: &str) -> String {
     format!(" of at least one {who}")
+}
+
+fn circuit(about: &str, scene: &Scene<'_>) -> String {
+    let service = scene.look.services.get(about);
+    let model = service.and_then(|service| service.model.as_deref()).filter(|it| !it.is_empty());
+    let (of, what) = match model {
+        Some(model) => (format!(" for the model {model}"), "requests for it"),
+        None => (String::new(), "requests for what it is open for"),
+    };
+    format!(
+        "Circuit breaker of {about} is open{of}: {what} are not sent there until it answers well again"
+    )
 }
 
 fn spike(event: &Event, scene: &Scene<'_>) -> String {

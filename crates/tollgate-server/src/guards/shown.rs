@@ -1,5 +1,6 @@
 //! How guards are, for operators and for numbers.
 
+use compact_str::CompactString;
 use serde::Serialize;
 use tollgate_core::{
     Now, Time,
@@ -39,10 +40,12 @@ pub(crate) struct Circuit {
 }
 
 /// How a provider is at a glance.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Glance {
     /// The worst of its circuits; that of a provider nobody asked yet is closed.
     pub(crate) circuit: State,
+    /// The model whose circuit that is, where there are others that are not as bad.
+    pub(crate) model: Option<CompactString>,
     /// Requests that were admitted and go there.
     pub(crate) running: u64,
     /// Requests that wait for their turn there, and the most that may.
@@ -109,8 +112,13 @@ impl Guard {
         let standings: Vec<_> = models.iter().map(|model| model.standing(now)).collect();
         let forced = of_all.filter(|mode| *mode == Mode::Open).map(|_| State::ForcedOpen);
         let states = standings.iter().map(|standing| standing.state).chain(forced);
+        let circuit = states.max_by_key(worse).unwrap_or(State::Closed);
+        let is_worst = |standing: &Standing| worse(&standing.state) == worse(&circuit);
+        let mut worst = models.iter().zip(&standings).filter(|(_, standing)| is_worst(standing));
+        let only = worst.next().filter(|_| worst.next().is_none() && forced.is_none());
         Glance {
-            circuit: states.max_by_key(worse).unwrap_or(State::Closed),
+            circuit,
+            model: only.map(|(model, _)| model.name().clone()),
             running: self.known.tally.running(),
             waiting: (self.known.line.length(), MAX_WAITING),
             left: standings.iter().filter_map(|standing| standing.left).min_by(f64::total_cmp),

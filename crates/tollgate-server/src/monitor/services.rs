@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use compact_str::CompactString;
 use tollgate_core::{
     Time,
     alert::{self, Path, Recent, Status},
@@ -24,12 +25,14 @@ pub(super) struct Watched {
 }
 
 /// How a service does.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Service {
     /// What its health is judged by: its calls of the last minutes, and its circuits.
     pub(crate) sign: alert::Service,
     /// The worst of its circuits; none of what no policy names.
     pub(crate) circuit: Option<State>,
+    /// The model whose circuit that is, where it is that of one alone.
+    pub(crate) model: Option<CompactString>,
     /// Requests that are on their way there.
     pub(crate) concurrent: u64,
     /// Requests that wait for it, or before a limit that is about it.
@@ -64,6 +67,7 @@ impl Watched {
 
     /// What its counters are now.
     pub(super) fn note(&mut self, used: Used, glance: Option<Glance>, now: Time) -> Service {
+        let glance = glance.as_ref();
         let calls = glance.map(|glance| glance.calls).unwrap_or_default();
         self.calls.note(calls, now);
         self.used.note(used, now);
@@ -76,6 +80,7 @@ impl Watched {
         Service {
             sign: alert::Service { served: grown.served, failed: grown.failed, path },
             circuit,
+            model: glance.and_then(|glance| glance.model.clone()),
             concurrent: glance.map_or(0, |glance| glance.running),
             queue: waiting.0 as u64,
             line: waiting.0 as f64 / waiting.1 as f64,

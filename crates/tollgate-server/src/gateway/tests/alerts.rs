@@ -169,7 +169,7 @@ async fn a_circuit_that_opens_is_told_until_it_is_closed_again() {
     let world = World::new(&["circuit_open = {}"], &policy).await;
     world.chats(FAILING, 1, StatusCode::INTERNAL_SERVER_ERROR).await;
     let message = world.fires("circuit_open", json!("up")).await;
-    assert!(message.contains("Circuit breaker of up is open"), "{message}");
+    assert!(message.starts_with("Circuit breaker of up is open for the model m:"), "{message}");
     world.metric("tollgate_alerts_firing{alert=\"circuit_open\"} 1").await;
     let monitor = world.running.look("/v1/monitor").await.json();
     assert_eq!(monitor["services"]["up"]["circuit"], "open");
@@ -184,6 +184,20 @@ async fn a_circuit_that_opens_is_told_until_it_is_closed_again() {
     world.delivered(4).await;
     world.metric("tollgate_alerts_firing{alert=\"circuit_open\"} 0").await;
     world.metric("tollgate_alert_notifications_total{sink=\"hook\",outcome=\"delivered\"} 4").await;
+}
+
+#[tokio::test]
+async fn a_half_open_circuit_that_nobody_asks_any_more_is_over() {
+    let (_provider, policy) = failing("breaker = { failures = 1, recovery = \"30s\" }\n").await;
+    let world = World::new(&["circuit_open = {}"], &policy).await;
+    look(&world.running.app).await;
+    world.chats(FAILING, 1, StatusCode::INTERNAL_SERVER_ERROR).await;
+    world.fires("circuit_open", json!("up")).await;
+    world.running.advance(MINUTE * 6);
+    world.clears("circuit_open", json!("up")).await;
+    let monitor = world.running.look("/v1/monitor").await.json();
+    assert_eq!(monitor["services"]["up"]["circuit"], "half_open");
+    assert_eq!((&monitor["health_score"], &monitor["services"]["up"]["status"]), (&json!(100), &json!("idle")));
 }
 
 #[tokio::test]

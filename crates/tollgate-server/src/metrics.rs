@@ -37,6 +37,8 @@ pub(crate) use totals::{LimitTotals, ProviderTotals, Totals};
 pub(crate) struct Metrics {
     admitted: CachePadded<Count>,
     refused: Count,
+    /// Those of them that would have been admitted with more room, or from something well.
+    held_back: Count,
     by_limit: Labels<LimitCounts>,
     by_reason: Labels<Count>,
     by_provider: Labels<ProviderCounts>,
@@ -99,6 +101,10 @@ const MAX_WARNED: usize = 16;
 /// Reasons and modes that are told apart; the code has fewer.
 const MAX_REASONS: usize = 32;
 
+/// Reasons, other than limits, that say nothing against the request itself.
+const HOLD_BACK: [&str; 5] =
+    ["store_unavailable", "overloaded", "circuit_open", "too_many_requests", "emergency_mode"];
+
 /// What a limit is called that no policy names any more.
 const GONE: &str = "gone";
 
@@ -107,6 +113,7 @@ impl Default for Metrics {
         Self {
             admitted: CachePadded::default(),
             refused: Count::default(),
+            held_back: Count::default(),
             by_limit: Labels::at_most(MAX_LIMITS),
             by_reason: Labels::at_most(MAX_REASONS),
             by_provider: Labels::at_most(MAX_PROVIDERS),
@@ -131,6 +138,7 @@ impl Metrics {
     /// Counts a request that was refused; `reason` is the `error` of its answer.
     pub(crate) fn refused(&self, policy: &Policy, refusal: &Refusal, reason: &'static str) {
         self.refused.add(1);
+        self.held_back.add(1);
         self.by_limit.with(name(policy, refusal.limit), |limit| limit.refused.add(1));
         self.by_reason.with(reason, |count| count.add(1));
         self.shadowed(policy, &refusal.shadowed);
@@ -140,6 +148,9 @@ impl Metrics {
     /// price, a store that cannot answer.
     pub(crate) fn turned_away(&self, reason: &'static str) {
         self.refused.add(1);
+        if HOLD_BACK.contains(&reason) {
+            self.held_back.add(1);
+        }
         self.by_reason.with(reason, |count| count.add(1));
     }
 

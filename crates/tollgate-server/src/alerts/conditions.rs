@@ -71,7 +71,7 @@ pub(super) fn of(scene: &Scene<'_>, counted: &mut Counted, crossed: &Crossed) ->
             AlertName::Refused => {
                 let (total, now) = (scene.app.metrics.decisions(), scene.now.time);
                 let decided = counted.decided(rule.over, total, now);
-                let share = share(decided.refused, decided.admitted, rule.least);
+                let share = share(decided.held_back, decided.admitted, rule.least);
                 found.note_some(AlertName::Refused, "", share);
             }
             AlertName::Utilisation => sessions(scene, &mut found),

@@ -21,6 +21,9 @@ pub(crate) struct Used {
 pub(crate) struct Decisions {
     pub(crate) admitted: u64,
     pub(crate) refused: u64,
+    /// Those of them that a limit, a circuit, an emergency or the store held back, and not what
+    /// was wrong with them.
+    pub(crate) held_back: u64,
     /// Decisions that the store could not make.
     pub(crate) store_failures: u64,
 }
@@ -43,6 +46,7 @@ impl Metrics {
         Decisions {
             admitted: self.admitted.value(),
             refused: self.refused.value(),
+            held_back: self.held_back.value(),
             store_failures: failures.iter().map(|(_, count)| count.value()).sum(),
         }
     }
@@ -74,6 +78,7 @@ impl Grows for Decisions {
         Self {
             admitted: self.admitted.saturating_sub(before.admitted),
             refused: self.refused.saturating_sub(before.refused),
+            held_back: self.held_back.saturating_sub(before.held_back),
             store_failures: self.store_failures.saturating_sub(before.store_failures),
         }
     }

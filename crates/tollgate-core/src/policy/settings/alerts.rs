@@ -48,7 +48,8 @@ pub struct Alerts {
     /// This share of a queue's places is taken.
     #[serde(skip_serializing_if = "Alert::is_usual")]
     pub queue_filling: Alert,
-    /// This share of requests is refused.
+    /// This share of requests is refused: by limits and budgets, circuits, an emergency or the
+    /// store; not what no policy allows or nobody understands.
     #[serde(skip_serializing_if = "Alert::is_usual")]
     pub refused: Alert,
     /// This share of all sessions is taken.

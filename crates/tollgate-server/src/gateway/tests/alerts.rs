@@ -368,6 +368,12 @@ async fn many_refusals_are_told() {
         World::new(&["refused = { least = 10, over = \"2m\" }"], &format!("{policy}{limit}")).await;
     look(&world.running.app).await;
     world.chats(CHAT, 9, StatusCode::OK).await;
+    // What is asked amiss is not held back.
+    for _ in 0..20 {
+        let lost = world.running.send(post("/nowhere/v1/chat/completions", CHAT)).await;
+        assert_eq!(lost.status, StatusCode::NOT_FOUND);
+    }
+    world.is_quiet().await;
     world.chats(CHAT, 1, StatusCode::TOO_MANY_REQUESTS).await;
     world.fires("refused", json!(null)).await;
     world.running.advance(MINUTE * 3);

@@ -62,7 +62,8 @@ pub(super) fn of(scene: &Scene<'_>, counted: &mut Counted, crossed: &Crossed) ->
             AlertName::FailOpen => {
                 let (total, now) = (scene.app.metrics.decisions(), scene.now.time);
                 let failures = counted.failed(rule.over, total, now);
-                let failures = failures.max(u64::from(!scene.look.is_stored));
+                let is_unstored = counted.is_unstored(scene.look.is_stored, now);
+                let failures = failures.max(u64::from(is_unstored));
                 found.note(AlertName::FailOpen, "", failures as f64);
             }
             AlertName::FailureRate => failures(scene, rule, counted, &mut found),

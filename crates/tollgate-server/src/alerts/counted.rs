@@ -16,7 +16,12 @@ pub(super) struct Counted {
     refused: Over<Decisions>,
     store: Over<Decisions>,
     calls: BTreeMap<CompactString, Over<Calls>>,
+    /// Since when nothing is stored.
+    unstored: Option<Time>,
 }
+
+/// For how long nothing is stored before that is told: one slow commit wakes nobody.
+const UNSTORED: Duration = Duration::from_secs(10);
 
 /// A counter over a time that may change.
 #[derive(Debug)]
@@ -39,6 +44,15 @@ impl Counted {
         self.store.grown(over, total, now).store_failures
     }
 
+    /// Whether nothing has been stored for so long that it is no single slow commit.
+    pub(super) fn is_unstored(&mut self, is_stored: bool, now: Time) -> bool {
+        let since = *self.unstored.get_or_insert(now);
+        if is_stored {
+            self.unstored = None;
+        }
+        !is_stored && now.since(since) >= UNSTORED
+    }
+
     /// How the calls of a provider ended over this time.
     pub(super) fn calls(&mut self, of: &str, over: Duration, total: Calls, now: Time) -> Calls {
         self.calls.entry(of.into()).or_default().grown(over, total, now)
@@ -58,5 +72,27 @@ impl<T: Grows> Over<T> {
         };
         recent.note(total, now);
         recent.grown()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_slow_commit_is_not_told_and_a_store_that_stays_away_is() {
+        let mut counted = Counted::default();
+        for (second, is_stored, is_told) in [
+            (0, false, false),
+            (9, false, false),
+            (10, false, true),
+            (11, true, false),
+            (12, false, false),
+            (21, false, false),
+            (22, false, true),
+        ] {
+            let now = Time::from_millis(second * 1_000);
+            assert_eq!(counted.is_unstored(is_stored, now), is_told, "{second}");
+        }
     }
 }

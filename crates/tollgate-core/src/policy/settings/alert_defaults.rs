@@ -75,7 +75,7 @@ impl Usual {
                 hold_seconds: 30,
                 ..critical
             },
-            AlertName::FailOpen => Self { over_seconds: 60, ..critical },
+            AlertName::FailOpen => Self { over_seconds: 60, cool_down_seconds: 60, ..critical },
             AlertName::FailureRate => {
                 Self { threshold: 0.25, clear: 0.1, over_seconds: 300, least: 20, ..share }
             }

@@ -90,6 +90,18 @@ impl Usual {
         }
     }
 
+    /// The value beyond which one with this threshold is over: as far from it as usual, but no
+    /// further than halfway to the end of its range, so that it can be over.
+    pub(crate) fn clear_of(&self, threshold: f64) -> f64 {
+        let as_far = threshold + (self.clear - self.threshold);
+        let (least, most) = self.range;
+        match self.bad {
+            _ if !self.has_choice() => self.clear,
+            Bad::High => as_far.max(f64::midpoint(threshold, least)),
+            Bad::Low => as_far.min(f64::midpoint(threshold, most)),
+        }
+    }
+
     /// Whether a threshold can be chosen.
     pub(crate) fn has_choice(&self) -> bool {
         self.range.0 < self.range.1

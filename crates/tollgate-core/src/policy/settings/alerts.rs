@@ -70,7 +70,8 @@ pub struct Alert {
     /// The value that it begins with.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub threshold: Option<f64>,
-    /// The value beyond which it is over; as far from the threshold as usual, if not given.
+    /// The value beyond which it is over; as far from the threshold as usual, if not given, and no
+    /// further than halfway to the end of what there is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub clear: Option<f64>,
     /// How long it must hold before anybody is told.
@@ -166,11 +167,11 @@ impl Alert {
     pub fn rule(&self, name: AlertName) -> AlertRule {
         let usual = Usual::of(name);
         let threshold = self.threshold.unwrap_or(usual.threshold);
-        let as_far = threshold * (usual.clear / usual.threshold);
-        let (_, most) = usual.range;
+        let as_far = self.threshold.map_or(usual.clear, |threshold| usual.clear_of(threshold));
+        let clear = self.clear.unwrap_or(as_far);
         let clear = match usual.bad {
-            Bad::High => self.clear.unwrap_or(as_far).min(threshold),
-            Bad::Low => self.clear.unwrap_or(as_far.min(most)).max(threshold),
+            Bad::High => clear.min(threshold),
+            Bad::Low => clear.max(threshold),
         };
         let span = |said: Option<Duration>, usual| said.unwrap_or(Duration::from_secs(usual));
         AlertRule {

@@ -51,15 +51,31 @@ circuit_open = { enabled = false }
     assert!(!alerts.log && !alerts.has(AlertName::CircuitOpen));
     assert_eq!(alerts.rules().len(), AlertName::ALL.len() - 1);
     let refused = rule(&alerts, AlertName::Refused);
-    assert_eq!((refused.rule.threshold, refused.rule.clear), (0.4, 0.2));
+    assert_eq!((refused.rule.threshold, refused.rule.clear), (0.4, 0.35));
     assert_eq!((refused.rule.hold, refused.over, refused.least), (SECOND * 10, SECOND * 20, 5));
     assert_eq!(refused.rule.severity, Severity::Critical);
     let left = rule(&alerts, AlertName::LowTokens);
-    assert_eq!((left.rule.threshold, left.rule.clear), (0.5, 1.0));
+    assert_eq!((left.rule.threshold, left.rule.clear), (0.5, 0.65));
     let spike = rule(&alerts, AlertName::CostSpike);
     assert_eq!((spike.rule.clear, spike.least_cost), (2.0, NanoUsd(250_000_000)));
     let off = load("[alerts]\nenabled = false").expect("a good policy").settings.alerts;
     assert!(off.rules().is_empty());
+}
+
+#[test]
+fn an_alert_with_another_threshold_can_be_over() {
+    let text = "[alerts]\nlow_tokens = { threshold = 0.9 }\nfailure_rate = { threshold = 0.1 }\ncost_spike = { threshold = 2 }\ncritical_health = { threshold = 96 }";
+    let alerts = load(text).expect("a good policy").settings.alerts;
+    for (name, clear) in [
+        (AlertName::LowTokens, 0.95),
+        (AlertName::FailureRate, 0.05),
+        (AlertName::CostSpike, 1.5),
+        (AlertName::CriticalHealth, 98.0),
+        (AlertName::CircuitOpen, 0.25),
+    ] {
+        let its = rule(&alerts, name).rule.clear;
+        assert!((its - clear).abs() < 1e-9, "{name}: {its}");
+    }
 }
 
 #[test]

@@ -142,6 +142,9 @@ fn sink_wrongs(sink: &Sink) -> Vec<(&'static str, String)> {
                 }
                 (Some(_), None) => {}
             }
+            if let Err(why) = sink.signing_key() {
+                wrong("secret", why);
+            }
             if !sink.command.is_empty() {
                 wrong("command", "a webhook runs no program: set `kind = \"command\"`");
             }

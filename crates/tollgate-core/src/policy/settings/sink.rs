@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -137,7 +138,28 @@ const fn usual_queue() -> u32 {
     100
 }
 
+/// What a secret begins with whose key is base64, as Standard Webhooks have it.
+const ENCODED: &str = "whsec_";
+
 impl Sink {
+    /// What a webhook's requests are signed with, if they are.
+    ///
+    /// # Errors
+    /// Why it is no key, without showing it.
+    pub fn signing_key(&self) -> Result<Option<Vec<u8>>, &'static str> {
+        let Some(secret) = &self.secret else { return Ok(None) };
+        let key = match secret.expose().strip_prefix(ENCODED) {
+            Some(encoded) => STANDARD.decode(encoded).map_err(
+                |_| "behind `whsec_` it is no base64: copy it whole, with the `=` at its end",
+            )?,
+            None => secret.expose().as_bytes().to_vec(),
+        };
+        if key.is_empty() {
+            return Err("it is empty, and would sign what anybody can sign");
+        }
+        Ok(Some(key))
+    }
+
     /// Where a webhook's requests go; nothing where its variable has no address.
     pub fn address(&self) -> Option<HookUrl> {
         let secret = || self.secret_url.as_ref()?.expose().parse().ok();

@@ -51,7 +51,7 @@ circuit_open = { enabled = false }
     assert!(!alerts.log && !alerts.has(AlertName::CircuitOpen));
     assert_eq!(alerts.rules().len(), AlertName::ALL.len() - 1);
     let refused = rule(&alerts, AlertName::Refused);
-    assert_eq!((refused.rule.threshold, refused.rule.clear), (0.4, 0.35));
+    assert_eq!((refused.rule.threshold, refused.rule.clear), (0.4, 0.4 + (0.05 - 0.1)));
     assert_eq!((refused.rule.hold, refused.over, refused.least), (SECOND * 10, SECOND * 20, 5));
     assert_eq!(refused.rule.severity, Severity::Critical);
     let left = rule(&alerts, AlertName::LowTokens);
@@ -197,4 +197,19 @@ fn what_means_nothing_is_pointed_at() {
     for (text, expected) in VALUES {
         assert_wrong(text, &[expected]);
     }
+}
+
+#[test]
+fn a_secret_that_signs_nothing_is_pointed_at_and_not_shown() {
+    let text = "[[alerts.sinks]]\nname = \"a\"\nkind = \"webhook\"\nurl = \"https://a/\"\nsecret = \"env:HOOK\"";
+    for (secret, why) in [
+        ("whsec_n o", "behind `whsec_` it is no base64: copy it whole, with the `=` at its end"),
+        ("whsec_", "it is empty, and would sign what anybody can sign"),
+    ] {
+        let errors = load_with(text, &[("HOOK", secret)]).expect_err("a bad policy");
+        let said: Vec<String> = errors.iter().map(crate::policy::PolicyError::on_one_line).collect();
+        assert_eq!(said, [format!("p.toml:5:10: `alerts.sinks.a.secret`: {why}")]);
+    }
+    let config = load_with(text, &[("HOOK", "whsec_c2VjcmV0")]).expect("a good policy");
+    assert_eq!(config.settings.alerts.sinks[0].signing_key(), Ok(Some(b"secret".to_vec())));
 }

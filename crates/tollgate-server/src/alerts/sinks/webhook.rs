@@ -25,7 +25,7 @@ use crate::{
 /// An address that alerts are sent to.
 pub(super) struct Webhook {
     to: Result<(Upstream, Uri), String>,
-    signer: Option<Signer>,
+    signer: Result<Option<Signer>, String>,
     template: Option<String>,
     key: Option<Secret>,
     timeout: Duration,
@@ -59,7 +59,7 @@ impl Webhook {
         let template = template::of_form(sink.form).map(str::to_owned);
         Self {
             to: destination(sink),
-            signer: sink.secret.as_ref().map(Signer::new),
+            signer: signer(sink),
             template: sink.body.clone().or(template),
             key: sink.key.clone(),
             timeout: sink.timeout,
@@ -76,13 +76,14 @@ impl Webhook {
     /// What went wrong at last.
     pub(super) async fn tell(&self, notice: &Notice) -> Result<(), String> {
         let (upstream, target) = self.to.as_ref().map_err(Clone::clone)?;
+        let signer = self.signer.as_ref().map_err(Clone::clone)?.as_ref();
         let body = match &self.template {
             Some(template) => template::filled(template, notice, self.key.as_ref()),
             None => notice.to_json(),
         };
         let mut tried = 0;
         loop {
-            let request = self.request(target.clone(), notice, &body);
+            let request = self.request(target.clone(), notice, &body, signer);
             let sent = tokio::time::timeout(self.timeout, upstream.send(request)).await;
             let failure = match sent {
                 Ok(Ok(answer)) if answer.status().is_success() => return Ok(()),
@@ -105,7 +106,13 @@ impl Webhook {
         }
     }
 
-    fn request(&self, target: Uri, notice: &Notice, body: &str) -> Request<net::Body> {
+    fn request(
+        &self,
+        target: Uri,
+        notice: &Notice,
+        body: &str,
+        signer: Option<&Signer>,
+    ) -> Request<net::Body> {
         let mut request = Request::new(net::full(Bytes::copy_from_slice(body.as_bytes())));
         *request.method_mut() = Method::POST;
         *request.uri_mut() = target;
@@ -115,7 +122,7 @@ impl Webhook {
         // That of the try, by which receivers tell what is sent anew from what is old.
         let timestamp = self.clock.now().wall.as_nanos() / NANOS_PER_SECOND;
         let id = notice.id.to_string();
-        let signature = self.signer.as_ref().map(|signer| signer.sign(&id, timestamp, body));
+        let signature = signer.map(|signer| signer.sign(&id, timestamp, body));
         let told = [
             ("webhook-id", Some(id)),
             ("webhook-timestamp", Some(timestamp.to_string())),
@@ -128,6 +135,12 @@ impl Webhook {
         }
         request
     }
+}
+
+/// What its requests are signed with; nobody is told anything unsigned who wants it signed.
+fn signer(sink: &Sink) -> Result<Option<Signer>, String> {
+    let key = sink.signing_key().map_err(|why| format!("its secret can't be used: {why}"))?;
+    Ok(key.map(|key| Signer::new(&key)))
 }
 
 /// The client towards the address of a sink, and what is asked there.

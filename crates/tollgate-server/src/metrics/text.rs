@@ -78,9 +78,9 @@ impl Metrics {
         Ok(out)
     }
 
-    fn reading(&self, gauges: Gauges) -> Reading {
-        let label = |name: &'static str, value: &str| (name, value.to_owned());
-        let mut reading = Reading {
+    /// What is so now, without what was counted by name.
+    fn gauged(&self, gauges: Gauges) -> Reading {
+        Reading {
             added: Some(self.added.snapshot()),
             queued: Some(self.queued.snapshot()),
             queue_depth: self.queued(),
@@ -111,11 +111,17 @@ impl Metrics {
             health_score: gauges.health_score,
             cache_saved: dollars(gauges.cache.saved_usd.0),
             ..Reading::default()
-        };
+        }
+    }
+
+    fn reading(&self, gauges: Gauges) -> Reading {
+        let label = |name: &'static str, value: &str| (name, value.to_owned());
+        let by_outcome = gauges.cache.by_outcome();
+        let mut reading = self.gauged(gauges);
         let decision =
             |decision: &str, limit: &str| [label("decision", decision), label("limit", limit)];
         reading.decisions.push((decision("admitted", ""), self.admitted.value()));
-        for (outcome, count) in gauges.cache.by_outcome() {
+        for (outcome, count) in by_outcome {
             reading.cache.push(([label("outcome", outcome)], count));
         }
         for (name, counts) in self.by_limit.all() {
@@ -198,6 +204,20 @@ impl Collector for Reading {
         gauge(out, "queue_depth", "Requests that wait now", self.queue_depth)?;
         let passes = "1 while only critical requests pass, else 0";
         gauge(out, "emergency", passes, u64::from(self.is_emergency))?;
+        self.encode_states(out)?;
+        if let Some(score) = self.health_score {
+            gauge(out, "health_score", "How the whole is, from 0 to 100", u64::from(score))?;
+        }
+        match self.sessions_active {
+            Some(sessions) => gauge(out, "sessions_active", "Sessions that are live now", sessions),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Reading {
+    /// How circuits, dials and alerts stand.
+    fn encode_states(&self, out: &mut DescriptorEncoder<'_>) -> fmt::Result {
         let worst = "The worst circuit of a provider: 0 closed, 1 half-open, 2 open";
         family(out, "circuit_state", worst, MetricType::Gauge, &self.circuits, |mut m, state| {
             m.encode_gauge(state)
@@ -215,14 +235,7 @@ impl Collector for Reading {
             "alert_notifications",
             "Notifications of alerts by what came of them",
             &self.notifications,
-        )?;
-        if let Some(score) = self.health_score {
-            gauge(out, "health_score", "How the whole is, from 0 to 100", u64::from(score))?;
-        }
-        match self.sessions_active {
-            Some(sessions) => gauge(out, "sessions_active", "Sessions that are live now", sessions),
-            None => Ok(()),
-        }
+        )
     }
 }
 

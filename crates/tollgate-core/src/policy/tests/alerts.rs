@@ -207,7 +207,8 @@ fn a_secret_that_signs_nothing_is_pointed_at_and_not_shown() {
         ("whsec_", "it is empty, and would sign what anybody can sign"),
     ] {
         let errors = load_with(text, &[("HOOK", secret)]).expect_err("a bad policy");
-        let said: Vec<String> = errors.iter().map(crate::policy::PolicyError::on_one_line).collect();
+        let said: Vec<String> =
+            errors.iter().map(crate::policy::PolicyError::on_one_line).collect();
         assert_eq!(said, [format!("p.toml:5:10: `alerts.sinks.a.secret`: {why}")]);
     }
     let config = load_with(text, &[("HOOK", "whsec_c2VjcmV0")]).expect("a good policy");

@@ -32,78 +32,79 @@ fn the_example_and_every_preset_are_described() {
     }
 }
 
+/// Every form that a value can have.
+const FORMS: &str = r#"
+extends = "default"
+[alerts]
+refused = { enabled = true, threshold = 0.2, clear = 0.1, for = "10s", cool_down = "1m", severity = "critical", over = "1m", least = 5 }
+cost_spike = { threshold = 4, least_usd = "0.5" }
+[[alerts.sinks]]
+name = "a"
+kind = "webhook"
+url = "https://a.example.com/b"
+secret = "env:SECRET"
+form = "slack"
+attempts = 3
+[[alerts.sinks]]
+name = "b"
+kind = "command"
+command = ["true"]
+alerts = ["refused"]
+[cache]
+enabled = true
+scope = "global"
+max_bytes = "1GiB"
+max_entry = 65536
+max_temperature = 0.3
+stale = "2h"
+[emergency]
+for = "10m"
+start_on = ["cost_spike"]
+critical = [{ key = "ops-*" }]
+downgrade = { "gpt-4o" = "gpt-4o-mini" }
+[prices]
+unpriced = { assume = { input = "1", output = 4.5 } }
+[prices.models.m]
+input = 1
+max_input_tokens = 1000
+max_output_tokens = 100
+[estimates]
+plain = "clamp"
+first_slice = 0.8
+open_input = "refuse"
+[[limits]]
+name = "a"
+bucket = { rate = "10/second", burst = 20, unit = "tokens" }
+[[limits]]
+name = "b"
+sessions = { max = 3, idle = "30m" }
+tiers = { x = 5, y = { max = 5 } }
+[[limits]]
+name = "c"
+usd = { amount = "0.5", per = "month", kind = "period" }
+when = { model = ["a", "b*"], user = "c" }
+timezone = "Europe/Berlin"
+queue = { size = 9, per_tenant = 3, timeout = "5s", overflow = "block", ageing = "0s", bypass = 1, tenant = "team", weights = { x = 2 }, status = 503 }
+[[limits]]
+name = "d"
+sessions = 3
+queue = { size = 9, bypass = "high", claim = "30s" }
+[providers.a]
+breaker = { mode = "observe", window = "100 calls", failure_rate = 0.5, recovery = "1m" }
+retry = { attempts = 2, share = 0.1, min = "1s" }
+[providers.a.learn]
+quota = { refill = "evenly" }
+concurrency = { signal = "per_token" }
+interval = { backoff = 1.5 }
+[models.smart]
+models = ["a/one", { model = "b/two", weight = 1 }]
+translate = true
+fallback = "cache"
+"#;
+
 #[test]
 fn every_form_is_described() {
-    assert_described(
-        r#"
-        extends = "default"
-        [alerts]
-        refused = { enabled = true, threshold = 0.2, clear = 0.1, for = "10s", cool_down = "1m", severity = "critical", over = "1m", least = 5 }
-        cost_spike = { threshold = 4, least_usd = "0.5" }
-        [[alerts.sinks]]
-        name = "a"
-        kind = "webhook"
-        url = "https://a.example.com/b"
-        secret = "env:SECRET"
-        form = "slack"
-        attempts = 3
-        [[alerts.sinks]]
-        name = "b"
-        kind = "command"
-        command = ["true"]
-        alerts = ["refused"]
-        [cache]
-        enabled = true
-        scope = "global"
-        max_bytes = "1GiB"
-        max_entry = 65536
-        max_temperature = 0.3
-        stale = "2h"
-        [emergency]
-        for = "10m"
-        start_on = ["cost_spike"]
-        critical = [{ key = "ops-*" }]
-        downgrade = { "gpt-4o" = "gpt-4o-mini" }
-        [prices]
-        unpriced = { assume = { input = "1", output = 4.5 } }
-        [prices.models.m]
-        input = 1
-        max_input_tokens = 1000
-        max_output_tokens = 100
-        [estimates]
-        plain = "clamp"
-        first_slice = 0.8
-        open_input = "refuse"
-        [[limits]]
-        name = "a"
-        bucket = { rate = "10/second", burst = 20, unit = "tokens" }
-        [[limits]]
-        name = "b"
-        sessions = { max = 3, idle = "30m" }
-        tiers = { x = 5, y = { max = 5 } }
-        [[limits]]
-        name = "c"
-        usd = { amount = "0.5", per = "month", kind = "period" }
-        when = { model = ["a", "b*"], user = "c" }
-        timezone = "Europe/Berlin"
-        queue = { size = 9, per_tenant = 3, timeout = "5s", overflow = "block", ageing = "0s", bypass = 1, tenant = "team", weights = { x = 2 }, status = 503 }
-        [[limits]]
-        name = "d"
-        sessions = 3
-        queue = { size = 9, bypass = "high", claim = "30s" }
-        [providers.a]
-        breaker = { mode = "observe", window = "100 calls", failure_rate = 0.5, recovery = "1m" }
-        retry = { attempts = 2, share = 0.1, min = "1s" }
-        [providers.a.learn]
-        quota = { refill = "evenly" }
-        concurrency = { signal = "per_token" }
-        interval = { backoff = 1.5 }
-        [models.smart]
-        models = ["a/one", { model = "b/two", weight = 1 }]
-        translate = true
-        fallback = "cache"
-        "#,
-    );
+    assert_described(FORMS);
 }
 
 #[test]

@@ -21,7 +21,6 @@ use crate::{
 /// A terminal with a shell that runs the screen, and tells of its end.
 struct Terminal {
     folder: TempDir,
-    socket: String,
     columns: usize,
     /// One message for whatever was written to the terminal.
     written: Receiver<()>,
@@ -38,6 +37,9 @@ name = "a-limit-whose-name-is-as-long-as-a-name-may-be-so-that-it-is-cut"
 per = ["user"]
 requests = "2/minute"
 "#;
+
+/// The terminal's own, in its folder, with which it goes.
+const SOCKET: &str = "socket";
 
 const SMALL: (usize, usize) = (80, 24);
 const LARGE: (usize, usize) = (200, 50);
@@ -60,12 +62,10 @@ fn chat(serving: &Serving) -> String {
 impl Terminal {
     fn open((columns, rows): (usize, usize), serving: &Serving, more: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let name = folder.path().file_name().expect("a name").to_string_lossy();
-        let socket = format!("tollgate-{}", name.trim_start_matches('.'));
         let fifo = folder.path().join("written");
         assert!(Command::new("mkfifo").arg(&fifo).status().expect("mkfifo").success());
         let (tell, written) = channel();
-        let this = Self { folder, socket, columns, written };
+        let this = Self { folder, columns, written };
         let program = env!("CARGO_BIN_EXE_tollgate");
         let admin = format!("http://{}", control(serving));
         let script = format!(
@@ -86,7 +86,7 @@ impl Terminal {
     fn tmux(&self, args: &[&str]) -> Output {
         let mut command = Command::new("tmux");
         command.env("LC_ALL", "C.UTF-8").env_remove("TMUX").env_remove("NO_COLOR");
-        command.args(["-u", "-f", "/dev/null", "-L", &self.socket]).args(args);
+        command.args(["-u", "-f", "/dev/null", "-S", SOCKET]).args(args);
         let output = command.current_dir(self.folder.path()).output().expect("tmux");
         assert!(output.status.success(), "{args:?}: {output:?}");
         output
@@ -151,8 +151,9 @@ fn words(text: &str) -> String {
 
 impl Drop for Terminal {
     fn drop(&mut self) {
-        let kill = ["-L", &self.socket, "kill-server"];
-        let _ = Command::new("tmux").args(kill).env_remove("TMUX").output();
+        let kill = ["-S", SOCKET, "kill-server"];
+        let mut command = Command::new("tmux");
+        let _ = command.args(kill).env_remove("TMUX").current_dir(self.folder.path()).output();
     }
 }
 

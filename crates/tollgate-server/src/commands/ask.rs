@@ -174,6 +174,15 @@ impl Asker {
         }
     }
 
+    /// Asks for what is at `path`, whatever the answer is; with its JSON, if it has any.
+    ///
+    /// # Errors
+    /// When nothing answers there.
+    pub(super) fn look(&self, path: &str) -> anyhow::Result<(StatusCode, Option<Value>)> {
+        let (status, body) = self.answer(Method::GET, path, None)?;
+        Ok((status, serde_json::from_slice(&body).ok()))
+    }
+
     /// Asks for a text that is at `path`.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 //!
 //! What is begun here is written to the roster, which outlives every process, and a gateway that
 //! runs on it follows within a tenth of a second; where its control plane answers, the command
-//! returns once the gateway says that it does. With `--admin` the control plane is told instead.
+//! succeeds once the gateway says that it does, and fails where it does not. With `--admin` the control plane is told instead.
 
 use std::{
     net::{IpAddr, Ipv4Addr},
@@ -10,12 +10,12 @@ use std::{
     time::Duration,
 };
 
-use http::Method;
+use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use tollgate_core::policy::{Config, settings::StoreKind};
 
 use super::{
-    ask::{Base, TokenArgs},
+    ask::{Asker, Base, TokenArgs},
     roster::{Desk, RosterArgs, at_desk, policy_of},
     table::{judged, text},
 };
@@ -100,6 +100,18 @@ struct PlaceArgs {
     roster: RosterArgs,
 }
 
+/// What is heard of the gateway that a policy names, after something was written.
+enum Heard {
+    /// It does as was written.
+    Follows,
+    /// Nothing answers.
+    Silent,
+    /// It answers, and shows something else.
+    Differs,
+    /// It answers, but not who asks.
+    Unauthorized,
+}
+
 const PATH: &str = "/v1/emergency";
 
 /// How often a gateway that answers is asked whether it follows, at most, and how far apart.
@@ -145,9 +157,7 @@ fn on(begin: &BeginArgs, place: &PlaceArgs) -> anyhow::Result<ExitCode> {
         let how = Begin { by, until, downgrade };
         let until = how.until(&desk.config.settings.emergency)?;
         let begun = json!(desk.book.begin_emergency(until, downgrade, &desk.by)?);
-        place.tell(&begun);
-        place.follow(&desk, &begun);
-        Ok(ExitCode::SUCCESS)
+        Ok(place.conclude(&desk, &begun))
     })
 }
 
@@ -166,9 +176,7 @@ fn off(place: &PlaceArgs) -> anyhow::Result<ExitCode> {
     }
     at_desk(&place.roster, |mut desk| {
         desk.book.end_emergency(&desk.by)?;
-        place.tell(&Value::Null);
-        place.follow(&desk, &Value::Null);
-        Ok(ExitCode::SUCCESS)
+        Ok(place.conclude(&desk, &Value::Null))
     })
 }
 
@@ -225,20 +233,58 @@ impl PlaceArgs {
         });
     }
 
-    /// Returns when the gateway of the policy does as was written, or does not answer.
-    #[allow(clippy::disallowed_methods, reason = "a command may wait for another process")]
-    fn follow(&self, desk: &Desk, expected: &Value) {
-        let Some(admin) = own(&desk.config) else { return };
-        for _ in 0..TIMES {
-            let Ok(answer) = self.send(&admin, &desk.config, Method::GET, PATH, None) else {
-                return;
-            };
-            let shown = &answer["emergency"];
-            if shown["until_at"] == expected["until_at"] && shown["who"] == expected["who"] {
-                return;
+    /// Tells what was written once it holds, or why nobody knows that.
+    fn conclude(&self, desk: &Desk, written: &Value) -> ExitCode {
+        let file = desk.config.settings.store.path.display();
+        let Some(admin) = own(&desk.config) else {
+            self.tell(written);
+            return ExitCode::SUCCESS;
+        };
+        let at = admin.text();
+        let why = match self.follow(&admin, desk, written) {
+            Heard::Follows => {
+                self.tell(written);
+                return ExitCode::SUCCESS;
             }
-            std::thread::sleep(APART);
+            Heard::Silent => {
+                self.tell(written);
+                output::note(format_args!(
+                    "no gateway answers at {at}: it holds for whichever uses the roster of {file}"
+                ));
+                return ExitCode::SUCCESS;
+            }
+            Heard::Differs => {
+                "does not follow: does it use another roster? Give its address with --admin URL"
+            }
+            Heard::Unauthorized => {
+                "does not say whether it follows, since it wants another token: name the variable that has it with --token-env"
+            }
+        };
+        output::note(format_args!(
+            "error: it is written to the roster of {file}, but the gateway at {at} {why}"
+        ));
+        ExitCode::FAILURE
+    }
+
+    /// Waits for a while until a gateway does as was written.
+    #[allow(clippy::disallowed_methods, reason = "a command may wait for another process")]
+    fn follow(&self, admin: &Base, desk: &Desk, written: &Value) -> Heard {
+        let known = desk.config.settings.admin.token.as_ref().map(|token| token.expose());
+        let Ok(token) = self.token.read() else { return Heard::Unauthorized };
+        let Ok(asker) = Asker::new(admin, token.as_deref().or(known), "--admin") else {
+            return Heard::Unauthorized;
+        };
+        for _ in 0..TIMES {
+            match asker.look(PATH) {
+                Err(_) => return Heard::Silent,
+                Ok((StatusCode::UNAUTHORIZED, _)) => return Heard::Unauthorized,
+                Ok((_, Some(answer))) if answer.get("emergency") == Some(written) => {
+                    return Heard::Follows;
+                }
+                Ok(_) => std::thread::sleep(APART),
+            }
         }
+        Heard::Differs
     }
 }
 

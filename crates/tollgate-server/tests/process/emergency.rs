@@ -112,6 +112,38 @@ fn it_holds_for_the_next_decision_after_the_command_returned() {
     }
 }
 
+#[test]
+fn a_command_fails_where_the_gateway_that_it_finds_does_not_follow() {
+    let other = Serving::start_with(
+        &SERVE,
+        &format!("[admin]\ntoken = \"env:ADMIN\"\n{POLICY}"),
+        &[("ADMIN", "a-token-of-operators-0123456789abcdef")],
+    );
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    let admin = control(&other);
+    let policy = format!("[server]\nadmin_listen = \"{admin}\"\n{POLICY}");
+    std::fs::write(folder.join("policy.toml"), policy).expect("a file");
+    let token = [("TOKEN", "a-token-of-operators-0123456789abcdef")];
+    let on = ["emergency", "on", "--json"];
+    for (args, why) in [
+        (&on[..], format!("the gateway at http://{admin} does not say whether it follows")),
+        (
+            &[&on[..], &["--token-env", "TOKEN"]].concat(),
+            format!("the gateway at http://{admin} does not follow: does it use another roster?"),
+        ),
+    ] {
+        let ended = command(folder, args, &token);
+        assert_eq!((ended.status, ended.stdout.as_str()), (Some(1), ""), "{}", ended.stderr);
+        assert!(ended.stderr.contains(&why), "{why}: {}", ended.stderr);
+    }
+    let nowhere = format!("{NOWHERE}{POLICY}");
+    std::fs::write(folder.join("policy.toml"), nowhere).expect("a file");
+    let ended = command(folder, &["emergency", "off"], &[]);
+    assert_eq!(ended.status, Some(0), "{}", ended.stderr);
+    assert!(ended.stderr.contains("no gateway answers at http://127.0.0.1:9"), "{}", ended.stderr);
+}
+
 fn command_with(folder: &std::path::Path, args: &[&str], policy: &str) -> crate::process::Ended {
     let file = folder.join("policy.toml");
     let kept = std::fs::read(&file).expect("a file");

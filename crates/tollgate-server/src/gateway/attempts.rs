@@ -136,9 +136,12 @@ impl Attempts {
                 return Err(found.closed(now));
             }
             let _counted = exchange.waits();
+            let (app, policy) = (&exchange.app, &exchange.live.settings.emergency);
             let is_time = tokio::select! {
+                biased;
                 () = tokio::time::sleep(most) => true,
                 () = bell.notified() => false,
+                stopped = emergency::stops(app, policy, &exchange.who) => return Err(stopped.into()),
             };
             if is_time {
                 self.slept(now, most);

@@ -216,6 +216,23 @@ async fn who_waits_when_it_begins_is_refused_at_once_and_who_runs_goes_on() {
 }
 
 #[tokio::test]
+async fn who_waits_for_a_provider_hears_of_it_too() {
+    let provider = Provider::json(COMPLETION).await;
+    let pace = "learn = { wait = \"2h\", interval = { min = \"1h\", max = \"1h\" } }\n";
+    let running = Running::before(&provider, &format!("{pace}{POLICY}")).await;
+    assert_eq!(running.chat_as("alice", "normal").await.status, StatusCode::OK);
+    let normal = tokio::spawn(running.sending(chat_as("bob", "normal")));
+    while running.app.metrics.queued() != 1 {
+        tokio::task::yield_now().await;
+    }
+    running.begin_emergency(30, false).await;
+    let refused = normal.await.expect("an answer");
+    assert_eq!(refused.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(refused.json()["error"]["code"], "emergency_mode");
+    running.end_emergency().await;
+}
+
+#[tokio::test]
 async fn a_cheaper_model_takes_the_place_of_another_where_that_is_wanted() {
     let provider = Provider::json(COMPLETION).await;
     let running = Running::before(&provider, POLICY).await;

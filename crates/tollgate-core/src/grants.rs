@@ -27,6 +27,8 @@ pub struct Dialed {
     pub cap: u64,
     /// When its dial is looked at next: it may allow more then.
     pub until: Time,
+    /// Whether it surely allows as much as else from then on.
+    pub ends: bool,
 }
 
 /// The most grants that one caller has; further ones are dropped.

@@ -45,7 +45,7 @@ impl Dials {
             let granted = grants.iter().find(|grant| grant.limit == *id);
             let whole = granted.map_or_else(|| limit.measure_for(who), |grant| &grant.measure);
             let measure = dial.of_measure(whole, limit.minimum);
-            let dialed = Some(Dialed { cap: whole.cap(), until: look.next });
+            let dialed = Some(Dialed { cap: whole.cap(), until: look.next, ends: false });
             grants.insert(0, Grant { limit: *id, measure, dialed });
         }
     }

@@ -29,8 +29,11 @@ impl Order<'_> {
     /// When to ask again. What is more than a limit allows while it is dialed down, but not more
     /// than it allows else, is not refused for good.
     pub fn retry_of(&self, refusal: &Refusal) -> Retry {
-        if refusal.retry != Retry::Never {
-            return refusal.retry;
+        if let Retry::At(at) | Retry::NotBefore(at) = refusal.retry {
+            // Of what is in force until then alone nothing later is told.
+            let dialed = self.attributes.grants().dialed(refusal.limit);
+            let ended = dialed.filter(|dialed| dialed.ends && dialed.until < at);
+            return ended.map_or(refusal.retry, |dialed| Retry::NotBefore(dialed.until));
         }
         let (mut looked_at, mut later) = (None, Time::ZERO);
         for (nth, charge) in self.charges.iter().enumerate().filter(|(_, charge)| !charge.shadow) {
@@ -59,6 +62,7 @@ impl Order<'_> {
                     None => InTheWay::Dialed(dialed.until),
                     // The dial forbids nothing that would be there else.
                     Some(_) if rule.kind.is_endless() => InTheWay::Always,
+                    Some(_) if dialed.ends => InTheWay::Dialed(dialed.until),
                     Some(it) => InTheWay::Dialed(dialed.until.max(it.reset)),
                 };
             }
@@ -99,7 +103,7 @@ mod tests {
     /// A limit of a hundred tokens that is dialed down to ten.
     fn dialed(measure: impl Fn(u64) -> Measure) -> (Limit, Grant) {
         let limit = limit("dialed", measure(100));
-        let dialed = Some(Dialed { cap: 100, until: NEXT });
+        let dialed = Some(Dialed { cap: 100, until: NEXT, ends: false });
         let grant = Grant { limit: limit.id, measure: measure(10), dialed };
         (limit, grant)
     }

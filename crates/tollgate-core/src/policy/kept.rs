@@ -17,7 +17,7 @@ impl Policy {
         self.limits().iter().filter_map(move |limit| {
             let amount = limit.kept_amount()?;
             let whole = limit.measure_for(who);
-            let dialed = Some(Dialed { cap: whole.cap(), until });
+            let dialed = Some(Dialed { cap: whole.cap(), until, ends: true });
             Some(Grant { limit: limit.kept_id(), measure: whole.kept(amount), dialed })
         })
     }

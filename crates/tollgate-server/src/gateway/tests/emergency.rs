@@ -111,6 +111,8 @@ async fn only_critical_requests_pass_and_others_are_told_until_when() {
     let third = running.chat_as("alice", "critical").await;
     assert_eq!(third.status, StatusCode::TOO_MANY_REQUESTS, "two are its minimum");
     assert_eq!(third.header("x-tollgate-limit"), Some("user-rate (emergency)"));
+    // Its hour would end later than the emergency, which takes the limit with it.
+    assert_eq!(third.header("retry-after"), Some("1800"));
     assert_eq!(running.chat_as("bob", "critical").await.status, StatusCode::OK);
     // Not a moment longer, though nobody has noted that it is over.
     running.advance(MINUTE * 30 - Duration::from_millis(1));

@@ -134,10 +134,10 @@ pub(super) fn verify(connection: &Connection) -> Result<Chain, RosterError> {
     let mut chain = Chain { rows: 0, broken_at: None, head: String::new() };
     while let Some(row) = rows.next()? {
         let (row, detail) = AuditRow::read(row)?;
-        // Of the oldest row that is kept, what was before it is gone; the first of all follows
-        // from nothing.
+        // Of the oldest row that is kept, what was before it is gone, where as many follow as are
+        // kept; the first of all follows from nothing.
         let follows = match before {
-            None if row.seq > 1 => true,
+            None if row.seq > 1 => is_full(connection)?,
             None => row.hash == row.chained(&[0; 32], &detail),
             Some((seq, hash)) => seq + 1 == row.seq && row.hash == row.chained(&hash, &detail),
         };
@@ -149,6 +149,12 @@ pub(super) fn verify(connection: &Connection) -> Result<Chain, RosterError> {
     }
     chain.head = before.map_or_else(String::new, |(_, hash)| to_hex(&hash));
     Ok(chain)
+}
+
+/// Whether as many rows are there as are kept, so that older ones may be gone.
+fn is_full(connection: &Connection) -> Result<bool, RosterError> {
+    let count: i64 = connection.query_row("SELECT count(*) FROM audit", [], |row| row.get(0))?;
+    Ok(count >= MAX_ROWS)
 }
 
 impl AuditRow {

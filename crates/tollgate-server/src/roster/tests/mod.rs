@@ -255,6 +255,7 @@ fn whoever_changes_the_audit_breaks_its_chain() {
         ("UPDATE audit SET detail = replace(detail, 'b', 'x') WHERE seq = 2", 2),
         ("UPDATE audit SET at = at + 1 WHERE seq = 1", 1),
         ("DELETE FROM audit WHERE seq = 3", 4),
+        ("DELETE FROM audit WHERE seq <= 2", 3),
         ("UPDATE audit SET seq = 9 WHERE seq = 4", 9),
     ] {
         book.connection.execute_batch(&format!("BEGIN; {tampering}")).expect(tampering);

@@ -152,6 +152,12 @@ fn a_row_that_was_changed_or_cut_off_is_found_by_verify() {
     assert!(changed.stdout.contains(sentence), "{}", changed.stdout);
     let json: Value = serde_json::from_str(&verify(&["--json"]).stdout).expect("JSON");
     assert_eq!(json["audit"]["broken_at"], 2);
+    drop(roster);
+    std::fs::remove_file(folder.join("tollgate.db-roster")).expect("all of it is removed");
+    assert_eq!(verify(&[]).status, Some(0), "there may never have been one");
+    let gone = verify(&["--audit-head", &head]);
+    assert_eq!(gone.status, Some(1));
+    assert!(gone.stderr.contains("there is no audit beside"), "{}", gone.stderr);
 }
 
 #[test]

@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
+use anyhow::bail;
 use serde::Serialize;
 
 use crate::{
     output,
-    roster::{Chain, RosterError, Trail},
+    roster::{Chain, Trail},
 };
 
 /// What was found.
@@ -28,12 +29,17 @@ impl Found {
 /// still be there.
 ///
 /// # Errors
-/// When its file cannot be read.
-pub(super) fn of(
-    ledger: &Path,
-    noted: Option<&blake3::Hash>,
-) -> Result<Option<Found>, RosterError> {
-    let Some(trail) = Trail::beside(ledger)? else { return Ok(None) };
+/// When its file cannot be read, or a row was noted and there is none.
+pub(super) fn of(ledger: &Path, noted: Option<&blake3::Hash>) -> anyhow::Result<Option<Found>> {
+    let Some(trail) = Trail::beside(ledger)? else {
+        if let Some(noted) = noted {
+            bail!(
+                "there is no audit beside {} that could have a row of the hash {noted}: the roster's file was removed, or --ledger names another",
+                ledger.display()
+            );
+        }
+        return Ok(None);
+    };
     let chain = trail.verify()?;
     let mut wrong = None;
     if let Some(seq) = chain.broken_at {

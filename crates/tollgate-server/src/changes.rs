@@ -14,6 +14,9 @@ const MAX_VALUE_BYTES: usize = 200;
 /// What is told of a value that is no text of a key, but made from one.
 const HASH: &str = "(a hash)";
 
+/// What is told of a value that is nobody's business.
+const CHANGED: &str = "(changed)";
+
 /// What is different in two effective policies, before and after; nothing where nothing is.
 pub(crate) fn between(before: &str, after: &str) -> Option<(Value, Value)> {
     let (before, after) = (paths(before), paths(after));
@@ -76,11 +79,30 @@ fn shown(path: &str, value: &Value) -> Value {
     if path.ends_with(".hash") {
         return HASH.into();
     }
+    // Addresses, bodies and arguments of who is told of alerts bear secrets with many services.
+    let of_sink = path.strip_prefix("alerts.sinks.").and_then(|path| path.rsplit('.').next());
+    match of_sink {
+        Some("url") => return host_of(value).into(),
+        Some("body" | "command") => return CHANGED.into(),
+        _ => {}
+    }
     let text = value.to_string();
     if text.len() <= MAX_VALUE_BYTES {
         return value.clone();
     }
     Value::String(format!("{}…", &text[..text.floor_char_boundary(MAX_VALUE_BYTES)]))
+}
+
+/// An address without what stands behind its host.
+fn host_of(address: &Value) -> String {
+    let uri = address.as_str().and_then(|text| text.parse::<http::Uri>().ok());
+    match uri.as_ref().and_then(|uri| Some((uri.scheme_str()?, uri.authority()?))) {
+        Some((scheme, authority)) => {
+            let host = authority.as_str().rsplit('@').next().unwrap_or_default();
+            format!("{scheme}://{host}/…")
+        }
+        None => CHANGED.to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -113,5 +135,17 @@ mod tests {
         assert!(told.len() < 20_000 && !told.contains("canary"), "{}", told.len());
         let (_, after) = between("", keys).expect("a difference");
         assert_eq!(after, json!({ "keys.ci.id": "ci", "keys.ci.hash": HASH }));
+    }
+
+    #[test]
+    fn of_who_is_told_of_alerts_the_host_alone_is_told() {
+        let before = "[[alerts.sinks]]\nname = \"chat\"\nkind = \"webhook\"\nurl = \"https://chat.example:8443/canary?token=canary\"\nbody = '{\"key\":\"canary\"}'\n[[alerts.sinks]]\nname = \"page\"\ncommand = [\"page\", \"--key=canary\"]\n";
+        let told = between(before, &before.replace("canary", "canary2")).expect("a difference");
+        let expected = json!({
+            "alerts.sinks.chat.url": "https://chat.example:8443/…",
+            "alerts.sinks.chat.body": CHANGED,
+            "alerts.sinks.page.command": CHANGED,
+        });
+        assert_eq!(told, (expected.clone(), expected));
     }
 }

@@ -80,4 +80,19 @@ pub(super) fn check(tree: &Node, settings: &Settings, findings: &mut Findings) {
             wrong("downgrade", format!("`{from}` in its own place is no cheaper model"));
         }
     }
+    for trigger in &emergency.start_on {
+        let alert = trigger.alert();
+        if !settings.alerts.has(alert) {
+            let key = if settings.alerts.enabled {
+                format!("alerts.{}.enabled", alert.name())
+            } else {
+                "alerts.enabled".to_owned()
+            };
+            let message = format!(
+                "`emergency.start_on` names {}, which begins nothing since `{key}` is false",
+                trigger.name()
+            );
+            findings.warnings.push(PolicyError::warning(message).at(node.value_origin("start_on")));
+        }
+    }
 }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Attribute, Attributes,
+    alert::AlertName,
     policy::{
         Pattern,
         values::{Span, span},
@@ -88,6 +89,15 @@ fn fits(entry: &BTreeMap<String, String>, who: &Attributes) -> bool {
 }
 
 impl Trigger {
+    /// The alert that it is.
+    pub const fn alert(self) -> AlertName {
+        match self {
+            Self::CostSpike => AlertName::CostSpike,
+            Self::BudgetExhausted => AlertName::BudgetExhausted,
+            Self::CriticalHealth => AlertName::CriticalHealth,
+        }
+    }
+
     /// As the policy writes it.
     pub const fn name(self) -> &'static str {
         match self {

@@ -102,6 +102,35 @@ fn an_emergency_that_cannot_be_is_refused() {
     }
 }
 
+#[test]
+fn an_alert_that_is_switched_off_begins_none_and_that_is_told() {
+    let all = "[emergency]\nstart_on = [\"cost_spike\", \"critical_health\"]\n";
+    for (alerts, expected) in [
+        ("", &[][..]),
+        ("[alerts.budget]\nenabled = false", &[]),
+        (
+            "[alerts.cost_spike]\nenabled = false",
+            &[
+                "`emergency.start_on` names cost_spike, which begins nothing since `alerts.cost_spike.enabled` is false",
+            ],
+        ),
+        (
+            "[alerts]\nenabled = false",
+            &[
+                "`emergency.start_on` names cost_spike, which begins nothing since `alerts.enabled` is false",
+                "`emergency.start_on` names critical_health, which begins nothing since `alerts.enabled` is false",
+            ],
+        ),
+    ] {
+        let config = load(&format!("{all}{alerts}")).expect("a good policy");
+        let told: Vec<String> = config.warnings.iter().map(|it| it.on_one_line()).collect();
+        assert_eq!(told.len(), expected.len(), "{told:?}");
+        for (told, expected) in told.iter().zip(expected) {
+            assert!(told.contains(expected), "{told}");
+        }
+    }
+}
+
 const LIMITS: &str = r#"
 [[limits]]
 name = "rate"

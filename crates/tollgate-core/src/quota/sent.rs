@@ -27,6 +27,8 @@ pub(super) struct Log {
 struct Entry {
     /// Of the last request, where it is several.
     id: u64,
+    /// Of the first.
+    first: u64,
     at: Time,
     several: bool,
     amounts: Each,
@@ -49,8 +51,16 @@ impl Log {
         let told = [None; UNITS.len()];
         // Nobody tells this process of their answers.
         let awaited = u32::MAX;
-        let entry =
-            Entry { id: 0, at, several: true, amounts: unseen, awaited, answered: None, told };
+        let entry = Entry {
+            id: 0,
+            first: 0,
+            at,
+            several: true,
+            amounts: unseen,
+            awaited,
+            answered: None,
+            told,
+        };
         let entries = if unseen == [0; UNITS.len()] { [].into() } else { [entry].into() };
         Self { grace, entries }
     }
@@ -78,12 +88,13 @@ impl Log {
         let told = [None; UNITS.len()];
         let (id, at, amounts) = (sent.id, sent.at, sent.amounts);
         let (several, awaited, answered) = (false, 1, None);
-        self.entries.push_back(Entry { id, at, several, amounts, awaited, answered, told });
+        let entry = Entry { id, first: id, at, several, amounts, awaited, answered, told };
+        self.entries.push_back(entry);
     }
 
     /// Of what is taken together, its amounts alone are taken out.
     pub(super) fn take_out(&mut self, sent: &Sent) {
-        let place = self.entries.partition_point(|entry| entry.id < sent.id);
+        let Some(place) = self.place(sent.id) else { return };
         match self.entries.get_mut(place) {
             Some(entry) if entry.several => {
                 for (amount, less) in entry.amounts.iter_mut().zip(&sent.amounts) {
@@ -91,22 +102,27 @@ impl Log {
                 }
                 entry.awaited = entry.awaited.saturating_sub(1);
             }
-            Some(entry) if entry.id == sent.id => {
+            _ => {
                 self.entries.remove(place);
             }
-            _ => {}
         }
     }
 
     pub(super) fn answer(&mut self, id: u64, told: [Option<(u64, Time)>; UNITS.len()], now: Time) {
-        let place = self.entries.partition_point(|entry| entry.id < id);
-        let Some(entry) = self.entries.get_mut(place) else { return };
+        let place = self.place(id);
+        let Some(entry) = place.and_then(|place| self.entries.get_mut(place)) else { return };
         if entry.several {
             entry.awaited = entry.awaited.saturating_sub(1);
             entry.answered = Some(now);
-        } else if entry.id == id {
+        } else {
             (entry.awaited, entry.answered, entry.told) = (0, Some(now), told);
         }
+    }
+
+    /// Where a request is, alone or among several, unless it was forgotten.
+    fn place(&self, id: u64) -> Option<usize> {
+        let place = self.entries.partition_point(|entry| entry.id < id);
+        self.entries.get(place).filter(|entry| entry.first <= id).map(|_| place)
     }
 
     /// What was sent of a unit and may not be in numbers that the provider made for a request

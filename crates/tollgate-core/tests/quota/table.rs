@@ -324,6 +324,27 @@ fn what_is_taken_together_is_forgotten_once_all_of_it_was_answered() {
 }
 
 #[test]
+fn the_late_answer_of_what_was_forgotten_is_none_of_what_is_taken_together() {
+    let mut quota = Quota::new(QuotaSettings::default());
+    let send = |quota: &mut Quota, ms| quota.send(&demand(0), at(ms)).expect("there is room");
+    let early: Vec<Sent> = (1..MAX_SENT).map(|_| send(&mut quota, 0)).collect();
+    let mut several: Vec<Sent> = (0..3).map(|_| send(&mut quota, 10_000)).collect();
+    let requests = Some(reading(100_000, 100_000, 60_000));
+    let announced = Announced { requests, ..Announced::default() };
+    quota.answered(several.remove(0), &announced, at(10_010));
+    assert_eq!(quota.remembered(), 1, "what was sent long before is in these numbers");
+    for (nth, sent) in early.into_iter().enumerate() {
+        match nth % 2 {
+            0 => quota.answered(sent, &Announced::default(), at(10_020)),
+            _ => quota.unsent(sent),
+        }
+    }
+    let later = send(&mut quota, 10_100);
+    quota.answered(later, &announced, at(10_110));
+    assert_eq!(quota.room(Unit::Requests, at(10_110)), Some(100_000 - 3), "two are on their way");
+}
+
+#[test]
 fn other_settings_keep_what_is_known_and_what_the_numbers_have_shown() {
     let with = |refill| QuotaSettings { refill, ..QuotaSettings::default() };
     let mut quota = Quota::new(with(Refill::Learned));

@@ -19,7 +19,7 @@ use super::{
     input::{Count, Dollars, Input, Millis, PermitId},
     uuid, would_refuse,
 };
-use crate::prices::Rate;
+use crate::{emergency, prices::Rate};
 
 /// A permit that lives on.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -73,7 +73,7 @@ pub(super) enum Outcome {
     (status = 404, description = "There is no such permit", body = Problem),
     (status = 409, description = "It has ended", body = Problem),
     (status = 429, description = "A limit is reached; it holds what it held", body = Problem),
-    (status = 503, description = "The store cannot answer", body = Problem),
+    (status = 503, description = "The store cannot answer, or there is an emergency", body = Problem),
 ))]
 pub(super) async fn extend(
     State(api): State<Shared>,
@@ -91,9 +91,12 @@ pub(super) async fn extend(
         return Err(nothing.into_response());
     }
     let live = api.app.live();
+    // Of whom nothing is known any more, nothing says that it is critical.
+    let who = known.map(|known| known.attributes).unwrap_or_default();
+    emergency::check(&api.app, &live.settings.emergency, &who)
+        .map_err(|failure| Problem::from(failure).into_response())?;
     let decided = api.app.gate.store().extend(id, &more, now).await;
     let decided = decided.map_err(|error| Problem::from(error).into_response())?;
-    let who = known.map(|known| known.attributes).unwrap_or_default();
     admitted(decided, &live, now).map_err(|no| would_refuse(&no, &who))?;
     api.held.extended(id, &more);
     Ok(Json(Alive { id: uuid(id), expires_at: None, deadlines: deadlines.shown(now) }))

@@ -203,6 +203,12 @@ async fn who_waits_when_it_begins_is_refused_at_once_and_who_runs_goes_on() {
         assert_eq!(refused.status, StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(refused.header("retry-after"), Some("1800"));
     }
+    let more = post(&format!("/v1/permits/{id}/extend"), r#"{"input_tokens":1}"#);
+    let more = running.send(more).await;
+    assert_eq!(more.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(more.json()["error"], "emergency_mode");
+    let renewed = running.send(post(&format!("/v1/permits/{id}/renew"), "{}")).await;
+    assert_eq!(renewed.status, StatusCode::OK);
     let settle = running.send(post(&format!("/v1/permits/{id}/settle"), "{}")).await;
     assert_eq!(settle.status, StatusCode::OK, "what runs goes on");
     assert_eq!(critical.await.expect("an answer").status, StatusCode::OK);

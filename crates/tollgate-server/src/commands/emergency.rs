@@ -83,7 +83,8 @@ struct BeginArgs {
     /// How long, like 30m; as long as the policy says if not given
     #[arg(long = "for", value_name = "TIME")]
     lasts: Option<String>,
-    /// Send requests to the cheaper models that the policy names
+    /// Send requests to the cheaper models that the policy names; as before in one that is in
+    /// force, if not given
     #[arg(long)]
     downgrade: bool,
 }
@@ -145,7 +146,7 @@ fn on(begin: &BeginArgs, place: &PlaceArgs) -> anyhow::Result<ExitCode> {
     let Some(config) = policy_of(&place.roster) else { return Ok(ExitCode::FAILURE) };
     if let Some(admin) = place.control_plane(&config)? {
         let reason = &place.roster.reason;
-        let asked = json!({ "for": begin.lasts, "reason": reason, "downgrade": begin.downgrade });
+        let asked = json!({ "for": begin.lasts, "reason": reason, "downgrade": begin.downgrade() });
         let answer = place.send(&admin, &config, Method::PUT, PATH, Some(&asked))?;
         place.tell(&answer["emergency"]);
         return Ok(ExitCode::SUCCESS);
@@ -153,11 +154,10 @@ fn on(begin: &BeginArgs, place: &PlaceArgs) -> anyhow::Result<ExitCode> {
     at_desk(&place.roster, |mut desk| {
         let until = begin.lasts.as_deref().map(|text| Moment::later(text, desk.by.at)).transpose();
         let until = until.map_err(RosterError::Invalid)?;
-        let (by, downgrade) = (desk.by.clone(), begin.downgrade);
-        let how = Begin { by, until, downgrade };
-        let until = how.until(&desk.config.settings.emergency)?;
-        let begun = json!(desk.book.begin_emergency(until, downgrade, &desk.by)?);
-        Ok(place.conclude(&desk, &begun))
+        let how = Begin { by: desk.by.clone(), until, downgrade: begin.downgrade() };
+        let policy = &desk.config.settings.emergency;
+        let begun = desk.book.begin_emergency(&how.by, |before| how.after(before, policy))?;
+        Ok(place.conclude(&desk, &json!(begun)))
     })
 }
 
@@ -198,6 +198,12 @@ fn status(place: &PlaceArgs) -> anyhow::Result<ExitCode> {
         };
         Ok(told(&emergency))
     })
+}
+
+impl BeginArgs {
+    fn downgrade(&self) -> Option<bool> {
+        self.downgrade.then_some(true)
+    }
 }
 
 impl PlaceArgs {

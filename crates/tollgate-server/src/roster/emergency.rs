@@ -67,34 +67,24 @@ impl Book {
         self.read(|tx, _| Siren::of(tx))
     }
 
-    /// Begins an emergency, or gives the one in force another end.
+    /// Begins an emergency, or gives the one in force another end: what it is follows from what
+    /// the file says when it is written.
     ///
     /// # Errors
-    /// When the file cannot be written.
+    /// When it is not to begin, or the file cannot be written.
     pub(crate) fn begin_emergency(
         &mut self,
-        until: Moment,
-        downgrade: bool,
         by: &By,
+        begin: impl FnOnce(&Siren) -> Result<Emergency, RosterError>,
     ) -> Result<Emergency, RosterError> {
         // One whose time has passed unnoticed has its row first.
         self.expire_emergency(by.at)?;
         self.change(by, |tx, _| {
             let before = Siren::of(tx)?;
-            let since = match &before {
-                Siren::On(before) => before.since_at,
-                _ => by.at,
-            };
-            let begun = Emergency {
-                since_at: since,
-                until_at: until,
-                who: by.who.clone(),
-                reason: by.reason.clone(),
-                downgrade,
-            };
+            let begun = begin(&before)?;
             tx.execute(
                 "REPLACE INTO emergency VALUES (1, ?, ?, ?, ?, ?, NULL, NULL)",
-                params![since, until, begun.who, begun.reason, downgrade],
+                params![begun.since_at, begun.until_at, begun.who, begun.reason, begun.downgrade],
             )?;
             let before = if let Siren::On(before) = before { json!(before) } else { json!(null) };
             let change = Change {

@@ -27,8 +27,7 @@ pub(super) struct NewEmergency {
     #[serde(rename = "for")]
     lasts: Option<String>,
     reason: Option<String>,
-    #[serde(default)]
-    downgrade: bool,
+    downgrade: Option<bool>,
 }
 
 /// Tells of the one in force.

@@ -58,7 +58,8 @@ impl Running {
     pub(super) async fn begin_emergency(&self, minutes: u64, downgrade: bool) -> Emergency {
         let by = self.because("a secret spike");
         let until = Some(by.at.after(MINUTE * u32::try_from(minutes).expect("few")));
-        let begun = emergency::begin(&self.app, Begin { by, until, downgrade }).await;
+        let begun =
+            emergency::begin(&self.app, Begin { by, until, downgrade: Some(downgrade) }).await;
         begun.expect("an emergency")
     }
 
@@ -280,6 +281,23 @@ async fn it_begins_by_itself_where_the_policy_says_so_and_not_against_an_operato
 }
 
 #[tokio::test]
+async fn begun_anew_it_lasts_no_longer_in_all_and_keeps_what_was_asked_for() {
+    let provider = Provider::json(COMPLETION).await;
+    let running = Running::before(&provider, "[emergency]\nlongest = \"40m\"\n").await;
+    let first = running.begin_emergency(30, true).await;
+    running.advance(MINUTE * 20);
+    let by = running.because("still");
+    let again = async |minutes: u32| {
+        let until = Some(by.at.after(MINUTE * minutes));
+        emergency::begin(&running.app, Begin { by: by.clone(), until, downgrade: None }).await
+    };
+    let told = again(21).await.expect_err("41 minutes in all").to_string();
+    assert!(told.contains("no longer than 40 minutes") && told.contains("in force"), "{told}");
+    let longer = again(20).await.expect("40 minutes in all");
+    assert_eq!((longer.since_at, longer.downgrade), (first.since_at, true));
+}
+
+#[tokio::test]
 async fn a_policy_can_forbid_it_and_bounds_it() {
     let provider = Provider::json(COMPLETION).await;
     for (lines, minutes, expected) in [
@@ -289,15 +307,15 @@ async fn a_policy_can_forbid_it_and_bounds_it() {
         let running = Running::before(&provider, &format!("[emergency]\n{lines}\n")).await;
         let by = running.because("why");
         let until = Some(by.at.after(MINUTE * minutes));
-        let refused = emergency::begin(&running.app, Begin { by, until, downgrade: false }).await;
+        let refused = emergency::begin(&running.app, Begin { by, until, downgrade: None }).await;
         let told = refused.expect_err(lines).to_string();
         assert!(told.contains(expected), "{told}");
     }
     let running = Running::before(&provider, "").await;
     let by = running.because("why");
     let app = Arc::clone(&running.app);
-    let begun = emergency::begin(&app, Begin { until: None, downgrade: false, by: by.clone() });
+    let begun = emergency::begin(&app, Begin { until: None, downgrade: None, by: by.clone() });
     assert_eq!(begun.await.expect("one").until_at, by.at.after(MINUTE * 30), "by default");
-    let none = Begin { until: Some(by.at), downgrade: false, by };
+    let none = Begin { until: Some(by.at), downgrade: None, by };
     assert!(matches!(emergency::begin(&app, none).await, Err(RosterError::Invalid(_))));
 }

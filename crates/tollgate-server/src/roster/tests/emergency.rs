@@ -4,12 +4,22 @@ use std::time::Duration;
 
 use rusqlite::params;
 use serde_json::{Value, json};
+use tollgate_core::policy::settings::Emergency as Policy;
 
 use super::{NOON, SECRET, by, settings, wall};
-use crate::roster::{Book, Moment, RosterError, Siren};
+use crate::{
+    emergency::Begin,
+    roster::{Book, By, Emergency, Moment, RosterError, Siren},
+};
 
 fn at(second: u64) -> Moment {
     Moment::of(wall(second))
+}
+
+fn begin(book: &mut Book, until: u64, downgrade: bool, by: By) -> Emergency {
+    let how = Begin { by, until: Some(at(until)), downgrade: Some(downgrade) };
+    let policy = Policy::default();
+    book.begin_emergency(&how.by, |before| how.after(before, &policy)).expect("one")
 }
 
 #[test]
@@ -22,16 +32,16 @@ fn an_emergency_has_a_row_for_its_beginning_each_change_and_its_end() {
         let by = by(wall(second)).because(Some(why.to_owned()));
         by.expect("a reason")
     };
-    let first = book.begin_emergency(at(60), false, &by(0, "a spike")).expect("one");
+    let first = begin(&mut book, 60, false, by(0, "a spike"));
     assert_eq!(book.expire_emergency(at(59)).expect("it"), None);
-    let longer = book.begin_emergency(at(90), true, &by(10, "still")).expect("one");
+    let longer = begin(&mut book, 90, true, by(10, "still"));
     assert_eq!((longer.since_at, longer.until_at), (first.since_at, at(90)));
     assert_eq!(book.siren().expect("it"), Siren::On(longer.clone()));
     book.end_emergency(&by(20, "it is over")).expect("its end");
     assert_eq!(book.siren().expect("it"), Siren::Off(at(20)));
-    book.begin_emergency(at(90), false, &by(30, "again")).expect("one");
+    begin(&mut book, 90, false, by(30, "again"));
     // Nobody was there when its time passed: its row comes before the next one's.
-    book.begin_emergency(at(200), false, &by(100, "anew")).expect("one");
+    begin(&mut book, 200, false, by(100, "anew"));
     let expired = book.expire_emergency(at(200)).expect("it").expect("one is over");
     assert_eq!(expired.reason.as_deref(), Some("anew"));
     assert_eq!(book.siren().expect("it"), Siren::Expired);

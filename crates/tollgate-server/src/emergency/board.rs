@@ -69,7 +69,7 @@ impl Board {
     }
 
     /// Tells when something has changed.
-    pub(super) fn news(&self) -> watch::Receiver<()> {
+    pub(crate) fn news(&self) -> watch::Receiver<()> {
         self.news.subscribe()
     }
 }

@@ -13,7 +13,7 @@ use tollgate_core::{
     queue::{Arrival, Entry, Room},
 };
 
-use crate::{app::App, headers::seconds_up, refusal::rfc3339};
+use crate::{app::App, emergency, headers::seconds_up, refusal::rfc3339};
 
 /// The tickets before every limit on sessions.
 #[derive(Debug)]
@@ -105,12 +105,14 @@ impl Default for Tickets {
 /// Serves tickets for as long as the process lives.
 pub(crate) async fn attend(app: Arc<App>) {
     let mut changes = app.sessions.tickets.changed.subscribe();
+    let mut emergencies = app.roster.emergency().news();
     loop {
         app.sessions.tracker.expire(app.gate.clock().now().time);
         app.sessions.tickets.serve(&app).await;
         tokio::select! {
             () = tokio::time::sleep(TICK) => {}
             gone = changes.changed() => if gone.is_err() { return },
+            gone = emergencies.changed() => if gone.is_err() { return },
         }
     }
 }
@@ -230,12 +232,16 @@ impl Tickets {
         Some(shown)
     }
 
-    /// Lets in whom there is a session for, in the order of service.
+    /// Lets in whom there is a session for, in the order of service; nobody in an emergency, in
+    /// which a turn would pass unused.
     pub(crate) async fn serve(&self, app: &App) {
         let _one = self.serving.lock().await;
         let now = app.gate.clock().now();
         if self.sweep(now.time) {
             self.changed();
+        }
+        if emergency::now(app).is_some() {
+            return;
         }
         let mut full = Vec::new();
         while let Some((ticket, who, before)) = self.next(app.gate.clock().now().time, &full) {

@@ -6,6 +6,10 @@ use http::Method;
 use serde_json::json;
 
 use super::World;
+use crate::{
+    emergency::{self, Begin},
+    roster::{By, Moment},
+};
 
 const POLICY: &str = r#"
     store = { kind = "memory" }
@@ -133,6 +137,13 @@ async fn a_full_limit_with_a_queue_gives_a_ticket_and_nobody_slips_by() {
     assert_eq!(world.get(&ticket).await.expect(200)["state"], "waiting");
     let ended = world.ask(Method::DELETE, "/v1/sessions/s0", &[], "").await;
     assert_eq!(ended.status, 204);
+    let at = Moment::of(world.app.gate.clock().now().wall);
+    let by = By { who: "test".to_owned(), at, reason: None };
+    let how = Begin { by: by.clone(), until: None, downgrade: None };
+    emergency::begin(&world.app, how).await.expect("an emergency");
+    world.app.sessions.tickets.serve(&world.app).await;
+    assert_eq!(world.get(&ticket).await.expect(200)["state"], "waiting", "it could not be used");
+    emergency::end(&world.app, by).await.expect("its end");
     // What is free belongs to who waits.
     world.post("/v1/sessions", r#"{"session": "late"}"#).await.expect(503);
     assert_eq!(world.get(&ticket).await.expect(200)["state"], "admitted");

@@ -89,6 +89,7 @@ pub(crate) fn mark_downgraded(headers: &mut HeaderMap, from: &str) {
 
 /// Sees to it that the end of an emergency is written down when its time has passed.
 pub(crate) async fn attend(app: Arc<App>) {
+    let mut is_failing = false;
     loop {
         tokio::time::sleep(board::LOOK_INTERVAL).await;
         let wall = app.gate.clock().now().wall;
@@ -97,11 +98,14 @@ pub(crate) async fn attend(app: Arc<App>) {
         }
         let (noting, now) = (Arc::clone(&app), Moment::of(wall));
         let note = move || noting.roster.change(|book| book.expire_emergency(now));
-        match tokio::task::spawn_blocking(note).await {
-            Ok(Ok(_)) => {}
-            Ok(Err(error)) => tracing::error!(%error, "the end of the emergency is not noted"),
-            Err(_) => return,
+        let Ok(noted) = tokio::task::spawn_blocking(note).await else { return };
+        if let Err(error) = &noted
+            && !is_failing
+        {
+            // Once is enough to say so.
+            tracing::error!(%error, "the end of the emergency is not noted");
         }
+        is_failing = noted.is_err();
     }
 }
 

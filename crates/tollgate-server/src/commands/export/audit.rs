@@ -56,6 +56,8 @@ struct Chosen {
     from: Option<Time>,
     to: Option<Time>,
     done: u64,
+    /// How many there were at the beginning.
+    count: u64,
 }
 
 /// A line; the order of its members is that of the columns. CSV has texts of JSON.
@@ -78,7 +80,8 @@ const HEADER: [&str; 9] =
 /// Writes what was asked for.
 pub(super) fn run(args: &AuditArgs) -> anyhow::Result<ExitCode> {
     let trail = Trail::beside(&args.ledger)?;
-    let rows = Chosen { trail, from: args.from, to: args.to, done: 0 };
+    let count = trail.as_ref().map(Trail::count).transpose()?.unwrap_or_default();
+    let rows = Chosen { trail, from: args.from, to: args.to, done: 0, count };
     to_end(rows, &args.ledger, args.format, args.out.as_deref())
 }
 
@@ -101,8 +104,7 @@ impl Rows for Chosen {
     }
 
     fn progress(&self) -> (u64, u64) {
-        let all = self.trail.as_ref().and_then(|trail| trail.count().ok());
-        (self.done, all.unwrap_or_default())
+        (self.done, self.count)
     }
 }
 

@@ -16,7 +16,7 @@ use tollgate_core::policy::{Config, settings::StoreKind};
 
 use super::{
     ask::{Asker, Base, TokenArgs},
-    roster::{Desk, RosterArgs, at_desk, policy_of},
+    roster::{Desk, RosterArgs, at_desk, policy_if_good},
     table::{judged, text},
 };
 use crate::{
@@ -101,6 +101,18 @@ struct PlaceArgs {
     roster: RosterArgs,
 }
 
+/// A control plane, and who asks it.
+struct Plane {
+    base: Base,
+    token: Option<String>,
+}
+
+impl Plane {
+    fn send(&self, method: Method, path: &str, body: Option<&Value>) -> anyhow::Result<Value> {
+        self.base.send_with(method, path, body, self.token.as_deref(), "--admin")
+    }
+}
+
 /// What is heard of the gateway that a policy names, after something was written.
 enum Heard {
     /// It does as was written.
@@ -143,11 +155,10 @@ pub(super) fn line(emergency: &Value) -> Option<String> {
 }
 
 fn on(begin: &BeginArgs, place: &PlaceArgs) -> anyhow::Result<ExitCode> {
-    let Some(config) = policy_of(&place.roster) else { return Ok(ExitCode::FAILURE) };
-    if let Some(admin) = place.control_plane(&config)? {
+    if let Some(plane) = place.control_plane()? {
         let reason = &place.roster.reason;
         let asked = json!({ "for": begin.lasts, "reason": reason, "downgrade": begin.downgrade() });
-        let answer = place.send(&admin, &config, Method::PUT, PATH, Some(&asked))?;
+        let answer = plane.send(Method::PUT, PATH, Some(&asked))?;
         place.tell(&answer["emergency"]);
         return Ok(ExitCode::SUCCESS);
     }
@@ -162,15 +173,14 @@ fn on(begin: &BeginArgs, place: &PlaceArgs) -> anyhow::Result<ExitCode> {
 }
 
 fn off(place: &PlaceArgs) -> anyhow::Result<ExitCode> {
-    let Some(config) = policy_of(&place.roster) else { return Ok(ExitCode::FAILURE) };
-    if let Some(admin) = place.control_plane(&config)? {
+    if let Some(plane) = place.control_plane()? {
         let reason = place.roster.reason.as_deref().map_or_else(String::new, |reason| {
             let reason =
                 percent_encoding::utf8_percent_encode(reason, percent_encoding::NON_ALPHANUMERIC);
             format!("?reason={reason}")
         });
         let path = format!("{PATH}{reason}");
-        place.send(&admin, &config, Method::DELETE, &path, None)?;
+        plane.send(Method::DELETE, &path, None)?;
         place.tell(&Value::Null);
         return Ok(ExitCode::SUCCESS);
     }
@@ -181,13 +191,12 @@ fn off(place: &PlaceArgs) -> anyhow::Result<ExitCode> {
 }
 
 fn status(place: &PlaceArgs) -> anyhow::Result<ExitCode> {
-    let Some(config) = policy_of(&place.roster) else { return Ok(ExitCode::FAILURE) };
     let told = |emergency: &Value| {
         place.tell(emergency);
         if emergency.is_null() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
     };
-    if let Some(admin) = place.control_plane(&config)? {
-        let answer = place.send(&admin, &config, Method::GET, PATH, None)?;
+    if let Some(plane) = place.control_plane()? {
+        let answer = plane.send(Method::GET, PATH, None)?;
         return Ok(told(&answer["emergency"]));
     }
     at_desk(&place.roster, |mut desk| {
@@ -207,30 +216,24 @@ impl BeginArgs {
 }
 
 impl PlaceArgs {
-    /// The control plane that is told, where the roster's file is not.
-    fn control_plane(&self, config: &Config) -> anyhow::Result<Option<Base>> {
-        match (&self.admin, config.settings.store.kind) {
-            (Some(admin), _) => Ok(Some(admin.clone())),
-            (None, StoreKind::Embedded) => Ok(None),
-            (None, StoreKind::Memory) => own(config).map(Some).ok_or_else(|| {
-                anyhow::anyhow!(
-                    "this policy keeps its roster in memory, so the running gateway must be told: give its control plane with --admin"
-                )
-            }),
-        }
-    }
-
-    fn send(
-        &self,
-        admin: &Base,
-        config: &Config,
-        method: Method,
-        path: &str,
-        body: Option<&Value>,
-    ) -> anyhow::Result<Value> {
-        let token = self.token.read()?;
-        let known = config.settings.admin.token.as_ref().map(|token| token.expose().to_owned());
-        admin.send_with(method, path, body, token.or(known).as_deref(), "--admin")
+    /// The control plane that is told, where the roster's file is not. A policy that is bad stops
+    /// nobody who names one.
+    fn control_plane(&self) -> anyhow::Result<Option<Plane>> {
+        let config = policy_if_good(&self.roster);
+        let base = match (&self.admin, &config) {
+            (Some(admin), _) => admin.clone(),
+            (None, Some(config)) if config.settings.store.kind == StoreKind::Memory => {
+                own(config).ok_or_else(|| {
+                    anyhow::anyhow!(
+                        "this policy keeps its roster in memory, so the running gateway must be told: give its control plane with --admin"
+                    )
+                })?
+            }
+            (None, _) => return Ok(None),
+        };
+        let known = config.and_then(|config| config.settings.admin.token);
+        let known = known.map(|token| token.expose().to_owned());
+        Ok(Some(Plane { base, token: self.token.read()?.or(known) }))
     }
 
     fn tell(&self, emergency: &Value) {

@@ -35,10 +35,9 @@ pub(super) struct Desk {
 
 const WRONG_USAGE: u8 = 2;
 
-/// The policy that is named; nothing where it is bad, which is told.
-pub(super) fn policy_of(args: &RosterArgs) -> Option<Config> {
-    let loaded = config::load(&Locations::of_process(&args.policy));
-    loaded.map_err(|errors| output::note(config::rendered(&errors, false))).ok()
+/// The policy that is named; nothing where it is bad, of which nothing is told here.
+pub(super) fn policy_if_good(args: &RosterArgs) -> Option<Config> {
+    config::load(&Locations::of_process(&args.policy)).ok()
 }
 
 /// Does something with the roster: 1 where that is not possible, 2 where it makes no sense.

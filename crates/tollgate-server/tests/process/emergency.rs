@@ -96,6 +96,12 @@ fn it_holds_for_the_next_decision_after_the_command_returned() {
         json_of(&folder, &["emergency", "off", "--admin", &admin, "--reason", "tried"]);
         assert_eq!(status(&serving, "normal"), "200");
     }
+    // A policy that is bad by now stops nobody.
+    serving.write("bad.toml", "[emergency]\nenabled = 7\n");
+    let on = ["emergency", "on", "--json", "--admin", &admin];
+    let ended = command_with(&folder, &on, "bad.toml");
+    assert_eq!(ended.status, Some(0), "{}", ended.stderr);
+    json_of(&folder, &["emergency", "off", "--admin", &admin]);
     // By the file, with a gateway that the command finds by its policy.
     let policy = format!("[server]\nadmin_listen = \"{}\"\n{POLICY}", control(&serving));
     serving.write("other.toml", &policy);

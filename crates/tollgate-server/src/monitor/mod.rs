@@ -110,7 +110,7 @@ impl Watch {
             let provider = live.providers.named(name);
             let glance = provider.map(|provider| provider.guard.glance(now));
             let used = used.get(name).copied().unwrap_or_default();
-            (name.clone(), watched.note(used, glance, now))
+            (name.clone(), watched.note(used, glance.as_ref(), now))
         });
         let seen = seen.collect();
         let decided = decided.get_or_insert_with(|| Recent::new(LATELY, before));

@@ -66,8 +66,7 @@ impl Watched {
     }
 
     /// What its counters are now.
-    pub(super) fn note(&mut self, used: Used, glance: Option<Glance>, now: Time) -> Service {
-        let glance = glance.as_ref();
+    pub(super) fn note(&mut self, used: Used, glance: Option<&Glance>, now: Time) -> Service {
         let calls = glance.map(|glance| glance.calls).unwrap_or_default();
         self.calls.note(calls, now);
         self.used.note(used, now);

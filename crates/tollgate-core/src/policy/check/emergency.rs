@@ -3,7 +3,11 @@
 use std::time::Duration;
 
 use crate::policy::{
-    PolicyError, Settings, limits::Findings, limits::is_name, settings::is_model, tree::Node,
+    PolicyError, Settings,
+    limits::Findings,
+    limits::is_name,
+    settings::{Emergency, is_model},
+    tree::Node,
 };
 
 /// The longest that an emergency may last: who needs more changes the policy.
@@ -43,6 +47,22 @@ pub(super) fn check(tree: &Node, settings: &Settings, findings: &mut Findings) {
             wrong(key, format!("these are {count}, and there may be {MAX_LISTED}"));
         }
     }
+    critical(emergency, &mut wrong);
+    for (from, to) in &emergency.downgrade {
+        if !is_model(from) || !is_model(to) {
+            wrong(
+                "downgrade",
+                "a model's name has 1 to 256 visible characters, without blanks".to_owned(),
+            );
+        } else if from == to {
+            wrong("downgrade", format!("`{from}` in its own place is no cheaper model"));
+        }
+    }
+    triggers(node, settings, findings);
+}
+
+/// Notes entries of `critical` that fit everybody or nobody.
+fn critical(emergency: &Emergency, wrong: &mut impl FnMut(&str, String)) {
     for entry in &emergency.critical {
         if entry.is_empty() {
             wrong(
@@ -70,17 +90,11 @@ pub(super) fn check(tree: &Node, settings: &Settings, findings: &mut Findings) {
             }
         }
     }
-    for (from, to) in &emergency.downgrade {
-        if !is_model(from) || !is_model(to) {
-            wrong(
-                "downgrade",
-                "a model's name has 1 to 256 visible characters, without blanks".to_owned(),
-            );
-        } else if from == to {
-            wrong("downgrade", format!("`{from}` in its own place is no cheaper model"));
-        }
-    }
-    for trigger in &emergency.start_on {
+}
+
+/// Warns of what begins an emergency and is switched off.
+fn triggers(node: &Node, settings: &Settings, findings: &mut Findings) {
+    for trigger in &settings.emergency.start_on {
         let alert = trigger.alert();
         if !settings.alerts.has(alert) {
             let key = if settings.alerts.enabled {

@@ -96,7 +96,7 @@ impl Server {
         learned::keep(&app).await;
         drop(done);
         beside.shutdown().await;
-        app.alerts.close().await;
+        app.alerts.close(&app.live(), app.gate.clock().now()).await;
         drained
     }
 }

@@ -14,6 +14,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
 use tollgate_core::{
+    Now,
     alert::{AlertName, Book, Condition, Event, Rule, Severity, Subject, Turn},
     policy::{
         Limit,
@@ -164,8 +165,14 @@ impl Alerts {
         self.sinks.outcomes()
     }
 
-    /// Waits briefly for what is on its way.
-    pub(crate) async fn close(&self) {
+    /// Tells that what fires is watched no longer, and waits briefly for what is on its way.
+    pub(crate) async fn close(&self, live: &Live, now: Now) {
+        let firing = std::mem::take(&mut self.state.lock().firing);
+        for mut firing in firing.into_values() {
+            firing.message = words::unwatched(&firing);
+            let at = Instant::new(now.time, now);
+            self.tell(live, &Notice::new(Kind::Cleared, firing, at));
+        }
         self.sinks.close().await;
     }
 }

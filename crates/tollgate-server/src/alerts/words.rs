@@ -69,6 +69,12 @@ pub(super) fn over(firing: &Firing) -> String {
     }
 }
 
+/// That nobody knows any more whether it holds.
+pub(super) fn unwatched(firing: &Firing) -> String {
+    let of = firing.subject.as_deref().map_or_else(String::new, |subject| format!(" of {subject}"));
+    format!("{}{of} is watched no longer: the gateway stops", firing.name)
+}
+
 /// Whose budget it is, where it is one user's or the like and not that of all together.
 pub(super) fn of_one<'a>(budget: &str, scene: &Scene<'a>) -> Option<&'a str> {
     let mut of_all = scene.live.policy.limits().iter().filter(|limit| limit.name == budget);

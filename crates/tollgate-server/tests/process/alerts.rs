@@ -97,3 +97,21 @@ fn a_gateway_that_serves_tells_of_a_circuit_that_is_forced_open_and_of_its_relea
         (&"alert.cleared".into(), &"circuit_open".into())
     );
 }
+
+#[test]
+fn a_stop_tells_that_what_fires_is_watched_no_longer() {
+    let (url, told) = listener();
+    let mut serving = Serving::start(&["--policy", "policy.toml"], &policy(&url));
+    let folder = serving.folder().to_owned();
+    let args = ["circuits", "open", "sandbox", "--reason", "an incident"];
+    assert_eq!(command(&folder, &args, &[]).status, Some(0));
+    let fired = told.recv_timeout(PATIENCE).expect("it is told");
+    assert_eq!(fired["type"], "alert.fired");
+    serving.signal("TERM");
+    let body = told.recv_timeout(PATIENCE).expect("it is told");
+    assert_eq!(body["type"], "alert.cleared");
+    assert_eq!(body["data"]["incident"], fired["data"]["incident"]);
+    let sentence = "circuit_open of sandbox is watched no longer: the gateway stops";
+    assert_eq!(body["data"]["message"], sentence);
+    assert_eq!(serving.wait(), Some(0));
+}

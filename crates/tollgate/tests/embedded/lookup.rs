@@ -18,7 +18,7 @@ async fn held(world: &World, open: &Open, id: u128, user: &str) {
 }
 
 fn found(world: &World, id: u128) -> Vec<ReservationRow> {
-    lookup(&world.path(), ReservationId(id)).expect("a ledger")
+    lookup(&world.path(), ReservationId(id), true).expect("a ledger")
 }
 
 fn of<'a>(row: &'a ReservationRow, limit: &str) -> &'a AccountCharge {
@@ -93,9 +93,12 @@ async fn an_id_that_tells_its_time_is_found_also_where_the_clock_was_set() {
         ids.push(id);
     }
     open.store.durable().await.expect("a disk");
-    for id in ids {
+    for (nth, id) in ids.into_iter().enumerate() {
         let rows = found(&world, id);
         assert_eq!(rows.first().map(|row| row.row.kind), Some("reserve"), "{id:032x}");
+        // Who does not search everything misses those that say that they are of tomorrow.
+        let near = lookup(&world.path(), ReservationId(id), false).expect("a ledger");
+        assert_eq!(near.is_empty(), nth % 10 == 8, "{id:032x}");
     }
     assert_eq!(found(&world, 7), []);
     assert_eq!(found(&world, new_id(NOON).0), []);
@@ -166,6 +169,6 @@ fn where_an_account_stood_is_what_the_store_said_then() {
 #[test]
 fn a_ledger_that_is_not_there_is_said_to_be_missing() {
     let world = World::new(Vec::new());
-    let error = lookup(&world.path(), ReservationId(1)).expect_err("nothing");
+    let error = lookup(&world.path(), ReservationId(1), true).expect_err("nothing");
     assert!(matches!(error, LedgerError::Missing { .. }), "{error}");
 }

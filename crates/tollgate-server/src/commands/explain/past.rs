@@ -34,16 +34,17 @@ pub(super) fn run(
         ));
         return Ok(ExitCode::from(2));
     };
-    let rows = match lookup(ledger, ReservationId(id.as_u128())) {
+    let kept = asker.find(&format!("/v1/decisions/{id}"));
+    let told = kept.as_ref().ok().and_then(Option::as_ref);
+    let decisions: Vec<Value> =
+        told.and_then(|told| told["decisions"].as_array().cloned()).unwrap_or_default();
+    // What the process knows was asked when its id says, so a refusal reads no whole ledger.
+    let rows = match lookup(ledger, ReservationId(id.as_u128()), decisions.is_empty()) {
         Ok(rows) => Ok(rows),
         // Another process may have it all the same.
         Err(error @ LedgerError::Missing { .. }) => Err(error),
         Err(error) => return Err(error.into()),
     };
-    let kept = asker.find(&format!("/v1/decisions/{id}"));
-    let told = kept.as_ref().ok().and_then(Option::as_ref);
-    let decisions: Vec<Value> =
-        told.and_then(|told| told["decisions"].as_array().cloned()).unwrap_or_default();
     let found = rows.as_deref().unwrap_or_default();
     if found.is_empty() && decisions.is_empty() {
         let ledger = match &rows {

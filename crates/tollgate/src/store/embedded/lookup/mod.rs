@@ -63,11 +63,16 @@ pub struct AccountCharge {
 const SLACK_NS: u64 = 60_000_000_000;
 
 /// Reads all rows of a reservation, in their order; none where the ledger has none of that id.
-/// Also while a process writes the ledger.
+/// Also while a process writes the ledger. An id that tells its time is looked for from a minute
+/// before that on; if nothing is there, and the search is `thorough`, from the beginning.
 ///
 /// # Errors
 /// When there is no such ledger or it can't be read.
-pub fn lookup(path: &Path, id: ReservationId) -> Result<Vec<ReservationRow>, LedgerError> {
+pub fn lookup(
+    path: &Path,
+    id: ReservationId,
+    thorough: bool,
+) -> Result<Vec<ReservationRow>, LedgerError> {
     redo::bring_in(path);
     let connection = schema::open_to_read(path, None)?;
     let found = (|| {
@@ -76,7 +81,7 @@ pub fn lookup(path: &Path, id: ReservationId) -> Result<Vec<ReservationRow>, Led
         let lookup = Lookup::new(&reading)?;
         let from = first_at(&reading, made_at(id).saturating_sub(SLACK_NS))?;
         let found = lookup.rows(id, from)?;
-        if found.is_empty() && from > 0 { lookup.rows(id, 0) } else { Ok(found) }
+        if found.is_empty() && from > 0 && thorough { lookup.rows(id, 0) } else { Ok(found) }
     })();
     found.map_err(|error| LedgerError::from_sqlite(path, &error))
 }

@@ -2,7 +2,8 @@
 //!
 //! What is begun here is written to the roster, which outlives every process, and a gateway that
 //! runs on it follows within a tenth of a second; where its control plane answers, the command
-//! succeeds once the gateway says that it does, and fails where it does not. With `--admin` the control plane is told instead.
+//! succeeds once the gateway says that it does, and fails where it does not. With `--admin` the
+//! control plane is told instead.
 
 use std::{
     net::{IpAddr, Ipv4Addr},

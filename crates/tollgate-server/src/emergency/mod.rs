@@ -17,9 +17,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use tollgate_core::{Attributes, Now, policy::settings};
 
 pub(crate) use board::Board;
-#[allow(unused_imports, reason = "what alerts begin one with")]
-pub(crate) use start::begin_by_itself;
-pub(crate) use start::{Begin, begin, end};
+pub(crate) use start::{Begin, begin, begin_by_itself, end};
 
 use crate::{
     app::App,

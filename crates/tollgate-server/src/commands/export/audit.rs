@@ -9,7 +9,7 @@ use std::{
 use serde::Serialize;
 use tollgate_core::Time;
 
-use super::{Format, Row, Rows, instant, to_end};
+use super::{ChosenArgs, Row, Rows, to_end};
 use crate::roster::{AuditRow, Trail};
 
 /// The roster's file beside the ledger is only read, and may be in use by a server.
@@ -19,18 +19,8 @@ pub(super) struct AuditArgs {
     /// The ledger's file, beside which the roster is
     #[arg(long, value_name = "FILE", default_value = "tollgate.db")]
     ledger: PathBuf,
-    /// How the rows are written
-    #[arg(long, value_enum, default_value_t)]
-    format: Format,
-    /// Rows from then on: an instant, or a day in UTC
-    #[arg(long, value_name = "TIME", value_parser = instant)]
-    from: Option<Time>,
-    /// Rows before then: an instant, or a day in UTC
-    #[arg(long, value_name = "TIME", value_parser = instant)]
-    to: Option<Time>,
-    /// Where to; to the standard output if not given
-    #[arg(long, value_name = "FILE")]
-    out: Option<PathBuf>,
+    #[command(flatten)]
+    chosen: ChosenArgs,
 }
 
 const COLUMNS: &str = "\
@@ -81,8 +71,8 @@ const HEADER: [&str; 9] =
 pub(super) fn run(args: &AuditArgs) -> anyhow::Result<ExitCode> {
     let trail = Trail::beside(&args.ledger)?;
     let count = trail.as_ref().map(Trail::count).transpose()?.unwrap_or_default();
-    let rows = Chosen { trail, from: args.from, to: args.to, done: 0, count };
-    to_end(rows, &args.ledger, args.format, args.out.as_deref())
+    let rows = Chosen { trail, from: args.chosen.from, to: args.chosen.to, done: 0, count };
+    to_end(rows, &args.ledger, args.chosen.format, args.chosen.out.as_deref())
 }
 
 impl Rows for Chosen {

@@ -10,10 +10,10 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use tollgate::store::embedded::{Export, LedgerRow};
-use tollgate_core::{Attribute, NanoUsd, Time};
+use tollgate_core::{Attribute, NanoUsd};
 use uuid::Uuid;
 
-use super::{Format, Row, Rows, instant, to_end};
+use super::{ChosenArgs, Row, Rows, to_end};
 
 /// The file may be in use by a server. It is only read; what a crash has left in its redo file is
 /// written to it first.
@@ -23,18 +23,8 @@ pub(super) struct LedgerArgs {
     /// The ledger's file
     #[arg(long, value_name = "FILE", default_value = "tollgate.db")]
     ledger: PathBuf,
-    /// How the rows are written
-    #[arg(long, value_enum, default_value_t)]
-    format: Format,
-    /// Rows from then on: an instant, or a day in UTC
-    #[arg(long, value_name = "TIME", value_parser = instant)]
-    from: Option<Time>,
-    /// Rows before then: an instant, or a day in UTC
-    #[arg(long, value_name = "TIME", value_parser = instant)]
-    to: Option<Time>,
-    /// Where to; to the standard output if not given
-    #[arg(long, value_name = "FILE")]
-    out: Option<PathBuf>,
+    #[command(flatten)]
+    chosen: ChosenArgs,
 }
 
 const COLUMNS: &str = "\
@@ -128,8 +118,8 @@ const HEADER: [&str; 21] = [
 
 /// Writes what was asked for.
 pub(super) fn run(args: &LedgerArgs) -> anyhow::Result<ExitCode> {
-    let rows = Export::open(&args.ledger, args.from, args.to)?;
-    to_end(rows, &args.ledger, args.format, args.out.as_deref())
+    let rows = Export::open(&args.ledger, args.chosen.from, args.chosen.to)?;
+    to_end(rows, &args.ledger, args.chosen.format, args.chosen.out.as_deref())
 }
 
 impl Rows for Export {

@@ -38,6 +38,23 @@ enum What {
     Metrics(metrics::MetricsArgs),
 }
 
+/// Which rows, and how and where they are written.
+#[derive(Debug, clap::Args)]
+struct ChosenArgs {
+    /// How the rows are written
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+    /// Rows from then on: an instant, or a day in UTC
+    #[arg(long, value_name = "TIME", value_parser = instant)]
+    from: Option<Time>,
+    /// Rows before then: an instant, or a day in UTC
+    #[arg(long, value_name = "TIME", value_parser = instant)]
+    to: Option<Time>,
+    /// Where to; to the standard output if not given
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
 /// Rows that are written one after the other.
 trait Rows {
     type Row: Row;

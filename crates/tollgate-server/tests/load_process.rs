@@ -2,13 +2,14 @@
 
 use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
-    net::{TcpListener, TcpStream},
+    net::{Ipv4Addr, TcpListener, TcpStream},
     process::{Child, Command, Stdio},
     thread,
 };
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::net::TcpSocket;
 
 const CHAT: &str = r#"{"model":"m","max_tokens":5,"messages":[{"role":"user","content":"hi"}]}"#;
 
@@ -110,9 +111,10 @@ fn each_user_is_known_by_a_name_of_its_own() {
 
 #[test]
 fn a_server_that_is_not_there_is_an_exception() {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let url = format!("http://{}/", listener.local_addr().expect("an address"));
-    drop(listener);
+    // A port that is held and never listened on: given back, it could be another test's.
+    let held = TcpSocket::new_v4().expect("a socket");
+    held.bind((Ipv4Addr::LOCALHOST, 0).into()).expect("a free port");
+    let url = format!("http://{}/", held.local_addr().expect("an address"));
     let (status, report) = loaded(&[&url, "--users", "3", "--requests", "2"]);
     assert_eq!(status, Some(1));
     assert_eq!(report["exception"], json!({"count": 6, "percent": 100.0}));

@@ -24,4 +24,6 @@ pub(crate) use tunnel::{Drain, Line, Tunnel};
 pub(crate) use upstream::{TooLong, Upstream, UpstreamBody, UpstreamError, UpstreamSettings};
 
 #[cfg(test)]
+pub(crate) mod nobody;
+#[cfg(test)]
 mod tests;

@@ -6,13 +6,15 @@ use std::sync::Arc;
 
 use http::StatusCode;
 use http_body_util::BodyExt as _;
-use tokio::{net::TcpListener, sync::Notify};
+use tokio::sync::Notify;
 
 use super::{
     CHAT, CHAT_INPUT_BOUND, COMPLETION, Provider, Running, STREAM, Step, post,
     provider::{chunk, end, response, stream_head},
     running::up,
 };
+
+use crate::net::nobody::Nobody;
 
 const ONE_SLOT: &str = "[[limits]]\nname = \"slots\"\nconcurrency = 1\n";
 const EVENT: &str =
@@ -98,11 +100,9 @@ async fn a_caller_that_leaves_before_the_answer_pays_for_all_that_was_reserved()
 
 #[tokio::test]
 async fn a_provider_that_cannot_be_reached_costs_nothing() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let address = listener.local_addr().expect("an address");
-    drop(listener);
-    let running =
-        Running::with(&format!("{}{ONE_SLOT}", up(&format!("http://{address}/v1")))).await;
+    let nobody = Nobody::listens();
+    let at = format!("http://{}/v1", nobody.address);
+    let running = Running::with(&format!("{}{ONE_SLOT}", up(&at))).await;
     let answer = running.chat(CHAT).await;
     assert_eq!(answer.status, StatusCode::BAD_GATEWAY);
     let json = answer.json();

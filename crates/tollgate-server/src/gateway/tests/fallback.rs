@@ -13,7 +13,10 @@ use super::{
     provider::{chunk, end, read_request, response, stream_head},
     running::{Answer, up},
 };
-use crate::roster::{By, Force, Moment, Which};
+use crate::{
+    net::nobody::Nobody,
+    roster::{By, Force, Moment, Which},
+};
 
 /// A provider that answers in turn, and the last answer for good.
 pub(super) struct Up {
@@ -50,6 +53,12 @@ impl Up {
             }
         });
         Self { address, answers, got, task }
+    }
+
+    /// It is there no more: its port refuses from the return on.
+    pub(super) async fn end(mut self) {
+        self.task.abort();
+        let _ = (&mut self.task).await;
     }
 
     pub(super) fn answer(&self, answer: Vec<u8>) {
@@ -247,15 +256,13 @@ async fn passes(running: &Running) {
 
 #[tokio::test]
 async fn what_was_never_sent_goes_to_the_next_and_so_do_streams() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let nobody = format!("http://{}/v1", listener.local_addr().expect("an address"));
-    drop(listener);
+    let nobody = Nobody::listens();
     let event =
         "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"abc\"}}],\"usage\":null}\n\n";
     let events = [event, "data: [DONE]\n\n"].concat();
     let stream = [stream_head(), chunk(&events), end()].concat();
     let second = Up::answering(&[stream]).await;
-    let running = two(&nobody, &second, ONE_SLOT).await;
+    let running = two(&format!("http://{}/v1", nobody.address), &second, ONE_SLOT).await;
     let answer = running.chat(NAMED_STREAM).await;
     assert_eq!(told(&answer), "200 b/m up/m=unreachable");
     assert!(answer.body.ends_with(b"data: [DONE]\n\n"));

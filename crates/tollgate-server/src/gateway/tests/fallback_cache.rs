@@ -144,7 +144,7 @@ async fn nobody_there_and_one_that_breaks_are_stood_in_for() {
     assert_eq!(answer.header("x-tollgate-cache"), Some("fallback"), "{:?}", answer.body);
     let charged = running.used();
     assert_eq!(charged.1, 5 + 100, "nobody knows what the provider made: it is charged, once");
-    drop(provider);
+    provider.end().await;
     assert_instead(&running.chat(NAMED).await, "up/m=unreachable");
     assert_eq!(running.used(), charged);
     assert_ne!(running.chat(NAMED).await.status, StatusCode::OK, "each was one request");

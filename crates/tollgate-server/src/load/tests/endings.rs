@@ -13,6 +13,8 @@ use super::super::{
     *,
 };
 
+use crate::net::nobody::Nobody;
+
 const PATIENCE: Duration = Duration::from_secs(60);
 
 async fn ask(url: &str, patience: Duration) -> Ending {
@@ -84,9 +86,10 @@ async fn answers_that_are_not_whole_are_cut() {
 
 #[tokio::test]
 async fn a_closed_port_is_no_connection_and_says_why() {
-    let (listener, url) = listener().await;
-    drop(listener);
-    let Ending::Failed(Failure::Connect, detail) = ask(&url, PATIENCE).await else {
+    let nobody = Nobody::listens();
+    let Ending::Failed(Failure::Connect, detail) =
+        ask(&format!("http://{}/", nobody.address), PATIENCE).await
+    else {
         panic!("nobody listens");
     };
     assert!(detail.to_lowercase().contains("refused"), "{detail}");

@@ -15,7 +15,10 @@ use super::super::{
     request::parse_http,
     trace::Row,
 };
-use crate::sandbox::{Sandbox, SandboxSettings, parse_share, serve};
+use crate::{
+    net::nobody::Nobody,
+    sandbox::{Sandbox, SandboxSettings, parse_share, serve},
+};
 
 async fn listener() -> (TcpListener, String) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -121,8 +124,8 @@ async fn nobody_is_waited_for_and_what_is_too_much_is_not_sent() -> io::Result<(
 
 #[tokio::test]
 async fn a_closed_port_fails_every_request_and_no_more() {
-    let (listener, base) = listener().await;
-    drop(listener);
+    let nobody = Nobody::listens();
+    let base = format!("http://{}/v1", nobody.address);
     let outcomes = collect(play(&base, rows(5), 10)).await;
     let lost = Ending::Lost(Loss::NoAnswer);
     assert_eq!(outcomes.iter().filter(|outcome| outcome.ending == lost).count(), 5);

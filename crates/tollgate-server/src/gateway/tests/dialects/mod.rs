@@ -10,6 +10,8 @@ mod refusals;
 mod signed;
 mod tiers;
 
+use std::net::SocketAddr;
+
 use bytes::Bytes;
 use http::Request;
 use http_body_util::Full;
@@ -137,7 +139,17 @@ impl Speech {
         policy: &str,
         environment: &[(&str, &str)],
     ) -> Running {
-        let (dialect, address) = (self.dialect, provider.address);
+        self.before_address(provider.address, policy, environment).await
+    }
+
+    /// The same, wherever its provider is.
+    async fn before_address(
+        &self,
+        address: SocketAddr,
+        policy: &str,
+        environment: &[(&str, &str)],
+    ) -> Running {
+        let dialect = self.dialect;
         let up = format!(
             "[providers.up]\ndialect = \"{dialect}\"\nbase_url = \"http://{address}\"\nread_timeout = \"5s\"\n"
         );

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::{ANTHROPIC, AZURE, BEDROCK, DEEPGRAM, GEMINI, RESPONSES, Speech};
 use crate::gateway::tests::running::Answer;
+use crate::net::nobody::Nobody;
 
 /// A dialect, and where its errors say what they are.
 struct Words {
@@ -204,9 +205,8 @@ async fn tokens_are_told_by_the_headers_of_the_dialect() {
 #[tokio::test]
 async fn a_provider_that_cannot_be_reached_is_told_in_the_dialect() {
     for words in ALL {
-        let gone = words.speech.provider().await;
-        let running = words.speech.before(&gone, "").await;
-        drop(gone);
+        let nobody = Nobody::listens();
+        let running = words.speech.before_address(nobody.address, "", &[]).await;
         let answer = running.send(words.speech.ask()).await;
         assert_eq!(answer.status, StatusCode::BAD_GATEWAY);
         let message = at(&answer, words.message);

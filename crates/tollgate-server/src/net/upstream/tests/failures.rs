@@ -19,9 +19,12 @@ use super::{
     },
     provider::{LONG, Provider, SHORT, Then, ask, provider, settings, upstream},
 };
-use crate::net::{
-    BoxError, TooLong, Upstream, UpstreamError, UpstreamSettings, body::empty, boxed, full,
-    timer::Timer,
+use crate::{
+    net::nobody::Nobody,
+    net::{
+        BoxError, TooLong, Upstream, UpstreamError, UpstreamSettings, body::empty, boxed, full,
+        timer::Timer,
+    },
 };
 
 async fn get(settings: UpstreamSettings) -> Result<Bytes, UpstreamError> {
@@ -37,10 +40,8 @@ async fn get_bytes(answer: &'static str, then: Then) -> Result<Bytes, UpstreamEr
 
 #[tokio::test]
 async fn nobody_listens() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let address = listener.local_addr().expect("an address");
-    drop(listener);
-    let error = get(settings(address)).await.expect_err("nobody");
+    let nobody = Nobody::listens();
+    let error = get(settings(nobody.address)).await.expect_err("nobody");
     assert!(matches!(error, UpstreamError::Connect(_)), "{error:?}");
     assert!(error.is_unsent());
     assert_eq!(error.to_string(), "the provider cannot be reached");

@@ -13,6 +13,7 @@ use tollgate_core::{
 
 use super::{
     Instant, LimitShown, Problem, asked::Asked, input::Input, permits::understood, shown::Quantity,
+    unserved::Circuits,
 };
 use crate::{app::App, refusal::Verdict};
 
@@ -29,6 +30,8 @@ pub(crate) struct Explained {
     error: Option<&'static str>,
     message: Option<String>,
     retry_at: Option<Instant>,
+    /// The circuits that let nothing through, of the models that may serve it.
+    circuits: Circuits,
     /// Every limit that applies, from the narrowest scope to the global one.
     limits: Vec<OfLimit>,
 }
@@ -77,6 +80,7 @@ pub(crate) async fn explain(
         error: None,
         message: None,
         retry_at: None,
+        circuits: Circuits::of(&live, &who, now),
         limits,
     };
     if let Decision::Refuse(refusal) = decision {
@@ -84,10 +88,22 @@ pub(crate) async fn explain(
         let refused = Refused { refusal, policy, now, cause: Cause::Limit };
         explained.refuse(&refused, &who);
     }
+    explained.look_at_circuits();
     Ok(Json(explained))
 }
 
 impl Explained {
+    /// Where no model is left that may serve it. What a limit says of it comes first.
+    fn look_at_circuits(&mut self) {
+        if self.circuits.is_all && self.decision != "refuse" {
+            self.limit = None;
+            self.decision = "refuse";
+            self.error = Some("circuit_open");
+            self.message = Some(NO_MODEL.to_owned());
+            self.retry_at = self.circuits.until();
+        }
+    }
+
     fn refuse(&mut self, refused: &Refused, who: &Attributes) {
         let verdict = Verdict::new(refused, who);
         let mut in_way = self.limits.iter().filter(|limit| limit.verdict == IN_THE_WAY).peekable();
@@ -99,6 +115,8 @@ impl Explained {
         self.retry_at = promised.map(|at| Instant::new(at, refused.now));
     }
 }
+
+const NO_MODEL: &str = "The circuit before each model that may serve it is open: none is asked.";
 
 const IN_THE_WAY: &str = "in the way";
 

@@ -24,6 +24,7 @@ mod stats;
 #[cfg(test)]
 pub(crate) mod tests;
 mod tickets;
+mod unserved;
 mod users;
 
 use std::{

@@ -2,7 +2,10 @@
 
 use serde_json::json;
 
-use crate::api::tests::World;
+use crate::{
+    api::tests::World,
+    roster::{By, Force, Moment, Which},
+};
 
 const POLICY: &str = r#"
     store = { kind = "memory" }
@@ -148,6 +151,41 @@ async fn a_refusal_is_explained_by_its_id_and_to_operators_alone() {
     let unknown = format!("/v1/decisions/{}", uuid::Uuid::nil());
     let (error, message) = world.look(&unknown, &RIGHT).await.problem(404);
     assert!(error == "not_found" && message.contains("is in the ledger"), "{message}");
+}
+
+#[tokio::test]
+async fn an_open_circuit_is_in_the_way_where_no_other_model_may_serve() {
+    let up = |name: &str| {
+        format!("[providers.{name}]\ndialect = \"openai\"\nbase_url = \"http://127.0.0.1:9\"\n")
+    };
+    let behind = "[models.both]\nmodels = [\"a/m\", \"b/m\"]\n";
+    let world =
+        World::new(&format!("store = {{ kind = \"memory\" }}\n{}{}{behind}", up("a"), up("b")));
+    let force = |path: &str| {
+        let which = path.parse::<Which>().unwrap();
+        let by = By {
+            who: "test".into(),
+            reason: None,
+            at: Moment::of(world.app.gate.clock().now().wall),
+        };
+        world.app.roster.change(|book| book.force_circuit(which, Force::Open, &by)).unwrap();
+        world.app.force_circuits();
+    };
+    let ask = async |body: &str| {
+        let told = world.plan("/v1/explain", body).await.expect(200);
+        let open = told["circuits"].as_array().unwrap().len();
+        format!("{} {} {open}", told["decision"].as_str().unwrap(), told["error"])
+    };
+    let (one, both) =
+        (r#"{"provider": "a", "model": "m"}"#, r#"{"provider": "a", "model": "both"}"#);
+    assert_eq!(ask(one).await, "admit null 0");
+    force("a/m");
+    assert_eq!(ask(one).await, r#"refuse "circuit_open" 1"#);
+    assert_eq!(ask(r#"{"provider": "a", "model": "other"}"#).await, "admit null 0");
+    assert_eq!(ask(both).await, "admit null 1", "the other one may serve it");
+    force("b");
+    assert_eq!(ask(both).await, r#"refuse "circuit_open" 2"#);
+    assert_eq!(ask("{}").await, "admit null 0", "it goes to no provider");
 }
 
 #[tokio::test]

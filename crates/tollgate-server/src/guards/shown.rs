@@ -57,6 +57,10 @@ pub(crate) struct Glance {
     pub(crate) calls: Calls,
 }
 
+/// What the states are called that let nothing through.
+const OPEN_NOW: &str = "open";
+const FORCED_OPEN: &str = "forced open";
+
 /// How closed a circuit is, as the metrics say it.
 const CLOSED: u64 = 0;
 const HALF_OPEN: u64 = 1;
@@ -89,6 +93,14 @@ impl Guard {
         });
         let all = of_all.map(|mode| Circuit::of_all(provider(), mode));
         all.into_iter().chain(shown).collect()
+    }
+
+    /// What stands before one of its models, if that lets nothing through now.
+    pub(crate) fn open_circuit(&self, model: Option<&str>, now: Now) -> Option<Circuit> {
+        let mut circuits = self.circuits(now).into_iter();
+        circuits.find(|circuit| {
+            circuit.is_open() && (circuit.model.is_none() || circuit.model.as_deref() == model)
+        })
     }
 
     /// How its models did, as far as their breakers remember.
@@ -164,9 +176,9 @@ impl Circuit {
     ) -> Self {
         let (state, until_at) = match standing.state {
             State::Closed => ("closed", None),
-            State::Open { until } => ("open", Some(Instant::new(until, now))),
+            State::Open { until } => (OPEN_NOW, Some(Instant::new(until, now))),
             State::HalfOpen { .. } => ("half-open", None),
-            State::ForcedOpen => ("forced open", None),
+            State::ForcedOpen => (FORCED_OPEN, None),
             State::ForcedClosed => ("forced closed", None),
         };
         Self {
@@ -186,9 +198,18 @@ impl Circuit {
         }
     }
 
+    fn is_open(&self) -> bool {
+        [OPEN_NOW, FORCED_OPEN].contains(&self.state)
+    }
+
+    /// When it is tried again, where that is known.
+    pub(crate) const fn until(&self) -> Option<Instant> {
+        self.until_at
+    }
+
     fn of_all(provider: String, mode: Mode) -> Self {
         let state = match mode {
-            Mode::Open => "forced open",
+            Mode::Open => FORCED_OPEN,
             Mode::Closed => "forced closed",
             Mode::Auto | Mode::Observe => "closed",
         };

@@ -32,6 +32,7 @@ fn tell(explained: &Value) {
     let said = match decision.as_str() {
         "admit" => "it would be admitted".to_owned(),
         "wait" => format!("it would wait for {}", text(&explained["limit"])),
+        _ if explained["limit"].is_null() => "it would be refused".to_owned(),
         _ => format!("it would be refused by {}", text(&explained["limit"])),
     };
     output::line(judged(&said, passes));
@@ -42,12 +43,26 @@ fn tell(explained: &Value) {
     let who: Vec<String> =
         who.map(|(name, value)| format!("{name} {}", clean(&text(value)))).collect();
     output::line(format_args!("asked by: {}", who.join(", ")));
+    for circuit in explained["circuits"].as_array().into_iter().flatten() {
+        output::line(of_circuit(circuit));
+    }
     let limits = explained["limits"].as_array().map(Vec::as_slice).unwrap_or_default();
     if limits.is_empty() {
         output::line("no limit applies to it");
     } else {
         output::line(format_args!("\n{}", of_limits(limits)));
     }
+}
+
+fn of_circuit(circuit: &Value) -> String {
+    let (provider, state) = (text(&circuit["provider"]), text(&circuit["state"]));
+    let model = circuit["model"].as_str().map(|model| format!("/{}", clean(model)));
+    let until = circuit["until_at"].as_str().map(|at| format!(" until {at}"));
+    format!(
+        "circuit of {provider}{}: {state}{}",
+        model.unwrap_or_default(),
+        until.unwrap_or_default()
+    )
 }
 
 fn of_limits(limits: &[Value]) -> comfy_table::Table {

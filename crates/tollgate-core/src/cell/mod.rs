@@ -46,6 +46,19 @@ pub struct Ending {
     pub expired: bool,
 }
 
+/// What is settled in one period of an account: it only grows, but for late settlements.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Spent {
+    /// The account's limit.
+    pub limit: LimitId,
+    /// First nanosecond of the period on the wall clock.
+    pub start: u64,
+    /// First nanosecond of the next one; `u64::MAX` where none ever begins.
+    pub end: u64,
+    /// How much, in the limit's unit.
+    pub settled: u64,
+}
+
 impl Cell {
     /// The latest instant committed here. A store decides no earlier than this.
     pub const fn latest(&self) -> Time {
@@ -148,6 +161,11 @@ impl Cell {
             all.len() - 1
         });
         &mut all[place].1
+    }
+
+    /// What is settled in the accounts of periods.
+    pub fn spent(&self) -> impl Iterator<Item = Spent> {
+        self.packed.spent()
     }
 
     /// Bytes of the packed accounts, for reports.

@@ -6,13 +6,13 @@
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::{
-    Ending,
+    Ending, Spent,
     account::{Account, AccountMut, Left, window},
     head::{Head, Shape},
 };
 use crate::{
     Charge, Crossed, Kind, LimitId, Now, Retry, Rule, Standing,
-    limit::{MAX_EXACT_CAP, Window},
+    limit::{MAX_EXACT_CAP, Window, period},
 };
 
 /// Words of a directory entry: the limit's id and the head.
@@ -153,6 +153,19 @@ impl Packed {
         (0..self.accounts()).all(|entry| {
             let account = self.look(entry);
             account.head.is_idle(account.state, now)
+        })
+    }
+
+    /// What is settled in each account of a period.
+    pub(super) fn spent(&self) -> impl Iterator<Item = Spent> {
+        (0..self.accounts()).filter_map(|entry| {
+            let Account { head, state } = self.look(entry);
+            if head.shape != Shape::Period {
+                return None;
+            }
+            let (start, end) = period::bounds(state);
+            let limit = LimitId(self.words[entry * ENTRY]);
+            Some(Spent { limit, start, end, settled: period::settled(state) })
         })
     }
 

@@ -96,7 +96,7 @@ impl Problem {
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
-        if let StoreError::Full { .. } | StoreError::Unavailable(_) = error {
+        if error.is_transient() {
             tracing::error!(%error, "the store cannot answer");
         }
         Self(Failure::from(&error))

@@ -198,11 +198,16 @@ pub enum StoreError {
         "the ledger can't be written, so nothing is admitted that it would have to remember: {0}"
     )]
     Unavailable(String),
+    /// The store that several nodes share does not answer.
+    #[error(
+        "the store that the nodes share does not answer, so nothing is done that must be done there: {0}"
+    )]
+    Away(String),
 }
 
 impl StoreError {
     /// Whether the same question may be answered later.
     pub const fn is_transient(&self) -> bool {
-        matches!(self, Self::Full { .. } | Self::Unavailable(_))
+        matches!(self, Self::Full { .. } | Self::Unavailable(_) | Self::Away(_))
     }
 }

@@ -80,6 +80,13 @@ impl<J: Journal> Memory<J> {
         (locked, now, obstacles)
     }
 
+    /// Locks an order's cells and asks nobody for room.
+    pub(super) fn lock_unasked(&self, order: &Order<'_>, now: Now) -> (Locked<'_>, Now, Obstacles) {
+        let locked = self.lock(order);
+        let now = locked.no_earlier(now);
+        (locked, now, Obstacles::default())
+    }
+
     /// Locks the shards of an order's groups, in the order of all locks.
     pub(super) fn lock(&self, order: &Order<'_>) -> Locked<'_> {
         let mut places = self.places(order);
@@ -257,7 +264,8 @@ impl Obstacles {
         }
     }
 
-    fn add(&mut self, charge: &Charge, retry: Retry) {
+    /// Notes what stands in the way of a charge.
+    pub(super) fn add(&mut self, charge: &Charge, retry: Retry) {
         if charge.shadow {
             self.would_refuse(charge);
             return;
@@ -266,14 +274,14 @@ impl Obstacles {
     }
 
     /// Notes a limit that would refuse, were it not in shadow; a soft budget never would.
-    pub(super) fn would_refuse(&mut self, charge: &Charge) {
+    fn would_refuse(&mut self, charge: &Charge) {
         if !charge.warn.soft {
             self.shadowed.push(charge.limit);
         }
     }
 
     /// The binding limit is the one that stands in the way the longest; all must yield.
-    pub(super) fn block(&mut self, limit: LimitId, retry: Retry) {
+    fn block(&mut self, limit: LimitId, retry: Retry) {
         self.binding = Some(match self.binding {
             None => (limit, retry),
             Some((other, before)) => {

@@ -12,6 +12,7 @@ mod restore;
 mod sessions;
 mod settle;
 mod shard;
+mod take;
 
 use std::{
     hash::BuildHasher,
@@ -28,6 +29,7 @@ use reservation::Reservations;
 pub(crate) use restore::{Parcel, Progress, Remembered, RestoredCell, RestoredReservation};
 pub(crate) use settle::LATE;
 use shard::Shard;
+pub use take::Holding;
 
 use crate::{
     Receipt, Store, StoreError,

@@ -21,6 +21,17 @@ impl<J: Journal> Memory<J> {
     /// # Errors
     /// When the journal can't record it, a named maximum is reached, or its id has expired.
     pub fn reserve_now(&self, order: &Order<'_>, now: Now) -> Result<Decision, StoreError> {
+        self.grant(order, Some(order), now)
+    }
+
+    /// Grants an order if what is `asked` has room: the same charges, perhaps on other terms;
+    /// without asking where there is nothing asked.
+    pub(super) fn grant(
+        &self,
+        order: &Order<'_>,
+        asked: Option<&Order<'_>>,
+        now: Now,
+    ) -> Result<Decision, StoreError> {
         self.journal.ready(|| order.must_be_remembered())?;
         if now.time.as_nanos() >= self.next_expiry.load(Ordering::Relaxed) {
             self.expire_now(now);
@@ -32,7 +43,8 @@ impl<J: Journal> Memory<J> {
             // Its slots are free by now, so it can't run on what it was granted.
             return Err(StoreError::Ended { id: order.id.0 });
         }
-        if order.keep && (before.is_some() || reservations.receipt(order.id, id_hash).is_some()) {
+        let may_be_known = order.keep || asked.is_none();
+        if may_be_known && (before.is_some() || reservations.receipt(order.id, id_hash).is_some()) {
             // The answer was lost on its way: what was granted is granted, not granted again.
             let standings = self.report(order, now);
             return Ok(Decision::Admit(Admission { standings, ..Admission::default() }));
@@ -41,7 +53,10 @@ impl<J: Journal> Memory<J> {
         if reservations.len() >= most.div_ceil(self.reservations.len()) {
             return Err(StoreError::Full { what: "reservations", most });
         }
-        let (mut locked, now, obstacles) = self.lock_and_check(order, now);
+        let (mut locked, now, obstacles) = match asked {
+            Some(asked) => self.lock_and_check(asked, now),
+            None => self.lock_unasked(order, now),
+        };
         if let Some((limit, retry)) = obstacles.binding {
             return Ok(refuse(&mut locked, order, now, (limit, retry), obstacles));
         }
@@ -89,6 +104,18 @@ impl<J: Journal> Memory<J> {
         more: &Amounts,
         now: Now,
     ) -> Result<Decision, StoreError> {
+        self.extend_on(id, more, |_, charge| Some(*charge), now)
+    }
+
+    /// Extends a reservation if what is asked in the place of each charge has room, with the
+    /// number of the charge: nothing where it is not asked.
+    pub(super) fn extend_on(
+        &self,
+        id: ReservationId,
+        more: &Amounts,
+        asked: impl Fn(usize, &Charge) -> Option<Charge>,
+        now: Now,
+    ) -> Result<Decision, StoreError> {
         let id_hash = self.hash_id(id);
         let mut reservations = self.reservations_of(id_hash).lock();
         let Some(reservation) = reservations.find_mut(id, id_hash) else {
@@ -103,17 +130,17 @@ impl<J: Journal> Memory<J> {
         let now = cells.no_earlier(now);
         let mut obstacles = Obstacles::default();
         let mut added: Vec<Added> = Vec::with_capacity(reservation.charges.len());
-        for (cell, charge) in reservation.accounts() {
+        for (nth, (cell, charge)) in reservation.accounts().enumerate() {
             let amount = if charge.rule.kind.is_slot() { 0 } else { more.of(charge.unit) };
             let charge = Charge { amount, ..*charge };
             let Some(slot) = cells.slot_mut(cell) else { continue };
             if amount == 0 {
                 continue;
             }
-            match slot.cell.check(0, &charge, "", now) {
-                Err(_) if charge.shadow => obstacles.would_refuse(&charge),
-                Err(retry) => obstacles.block(charge.limit, retry),
-                Ok(()) => {}
+            if let Some(asked) = asked(nth, &charge)
+                && let Err(retry) = slot.cell.check(0, &asked, "", now)
+            {
+                obstacles.add(&charge, retry);
             }
             added.push(Added { cell: cell as u8, charge, at: now });
         }

@@ -120,8 +120,7 @@ impl App {
         let hold = config.settings.store.hold_timeout;
         let sessions = Sessions::new(CookieKey::of(&config.settings)?);
         let roster = Roster::open(&config.settings)?;
-        let at = &config.settings.store;
-        let ledger = (at.kind == StoreKind::Embedded).then_some(at.path.as_path());
+        let ledger = config.settings.store.ledger();
         let cache =
             Cache::open(&config.settings.cache, config.settings.stale(), ledger, clock.now())?;
         let (policy, mut live) = Live::new(config, None, &clock)?;

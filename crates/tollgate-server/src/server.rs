@@ -1,6 +1,6 @@
 //! The process while it serves: two listeners, one app, and what runs beside them.
 
-use std::{sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use axum::Router;
@@ -183,7 +183,8 @@ fn open(
         StoreKind::Embedded => {
             let retention = Some(settings.retention);
             let bounds = EmbeddedBounds { retention, ..EmbeddedBounds::default() };
-            let (store, clock) = Embedded::open(&settings.path, bounds, clock)?;
+            let path = settings.ledger().unwrap_or_else(|| Path::new(""));
+            let (store, clock) = Embedded::open(path, bounds, clock)?;
             let restored = store.restored();
             tracing::info!(
                 path = %store.path().display(),
@@ -194,6 +195,9 @@ fn open(
             );
             Ok((store.into(), clock))
         }
+        StoreKind::Redis => anyhow::bail!(
+            "this build decides in no Redis yet: set `[store] kind = \"embedded\"`, or leave it out"
+        ),
     }
 }
 

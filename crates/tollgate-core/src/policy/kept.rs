@@ -44,6 +44,8 @@ impl Limit {
         let own = Self::new(&self.kept_name(), &self.per, self.unit, measure);
         let (when, queue) = (self.when.clone(), self.queue.clone());
         let (retry_after, status) = (self.retry_after, self.status);
+        let (sync, on_store_failure) = (self.sync, self.on_store_failure);
+        let own = Self { sync, on_store_failure, ..own };
         Some(Self { when, queue, retry_after, status, warn: Warn::NEVER, keeps: None, ..own })
     }
 

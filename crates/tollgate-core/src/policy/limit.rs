@@ -7,7 +7,10 @@ use compact_str::CompactString;
 use crate::{
     Amounts, Attribute, Attributes, Calendar, Charge, Kind, LimitId, NanoUsd, PeriodUnit, Rule,
     Time, Unit, Warn,
-    policy::{Queue, Tighten, When, kept},
+    policy::{
+        Queue, Tighten, When, kept,
+        settings::{OnStoreFailure, SyncMode},
+    },
 };
 
 /// One rule: when it applies, per which attributes it is kept, what it counts, how much.
@@ -44,6 +47,10 @@ pub struct Limit {
     pub tighten: Option<Tighten>,
     /// What critical work keeps of it in emergency mode; where nothing is said, all of it.
     pub keeps: Option<u64>,
+    /// How nodes that share it decide.
+    pub sync: SyncMode,
+    /// What decides about it while the shared store is away, where it says so itself.
+    pub on_store_failure: Option<OnStoreFailure>,
 }
 
 /// How a limit counts and how much it allows.
@@ -107,6 +114,8 @@ impl Limit {
             minimum,
             tighten: None,
             keeps,
+            sync: SyncMode::Auto,
+            on_store_failure: None,
         }
     }
 

@@ -94,7 +94,9 @@ impl Sources {
 fn build(tree: &Node, secrets: Secrets<'_>, findings: &mut Findings) -> Option<(Policy, Settings)> {
     let file: Option<File> = read(tree, &[], secrets, &mut findings.errors);
     let limits = compile(tree, secrets, findings);
-    let settings = Settings::from(file?);
+    let mut settings = Settings::from(file?);
+    let kind = tree.child("store").and_then(|store| store.child("kind"));
+    settings.store.settle(kind.is_some());
     check::settings(tree, &settings, findings);
     match Policy::new(limits) {
         Ok(policy) => Some((policy, settings)),

@@ -41,7 +41,9 @@ pub use queue::Queue;
 pub use schema::json_schema;
 pub use settings::Settings;
 pub use tighten::Tighten;
-pub use values::{BaseUrl, HookUrl, KeyHash, Path, PathPattern, Secret, Share, Size, Word};
+pub use values::{
+    BaseUrl, HookUrl, KeyHash, Path, PathPattern, RedisPrefix, RedisUrl, Secret, Share, Size, Word,
+};
 pub use when::{Pattern, When};
 
 use crate::{Attribute, Calendar, Charge, LimitId, ScopeId};

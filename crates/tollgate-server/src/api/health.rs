@@ -6,7 +6,6 @@ use axum::{Json, extract::State};
 use http::StatusCode;
 use serde::Serialize;
 use tollgate::Store as _;
-use tollgate_core::policy::settings::StoreKind;
 
 use super::{Problem, Shared, accounts};
 use crate::{
@@ -92,10 +91,10 @@ pub(super) async fn of(app: &App) -> Health {
         Stage::Draining => "draining",
         Stage::Starting | Stage::Serving => "healthy",
     };
-    let database = match live.settings.store.kind {
+    let database = match live.settings.store.ledger() {
         _ if !is_stored => "unavailable",
-        StoreKind::Memory => "not_configured",
-        StoreKind::Embedded => "connected",
+        None => "not_configured",
+        Some(_) => "connected",
     };
     let assistant_service = if is_stored { "available" } else { "unavailable" };
     Health {

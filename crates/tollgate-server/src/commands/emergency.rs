@@ -7,13 +7,14 @@
 
 use std::{
     net::{IpAddr, Ipv4Addr},
+    path::Path,
     process::ExitCode,
     time::Duration,
 };
 
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
-use tollgate_core::policy::{Config, settings::StoreKind};
+use tollgate_core::policy::Config;
 
 use super::{
     ask::{Asker, Base, TokenArgs},
@@ -223,7 +224,7 @@ impl PlaceArgs {
         let config = policy_if_good(&self.roster);
         let base = match (&self.admin, &config) {
             (Some(admin), _) => admin.clone(),
-            (None, Some(config)) if config.settings.store.kind == StoreKind::Memory => {
+            (None, Some(config)) if config.settings.store.ledger().is_none() => {
                 own(config).ok_or_else(|| {
                     anyhow::anyhow!(
                         "this policy keeps its roster in memory, so the running gateway must be told: give its control plane with --admin"
@@ -245,7 +246,7 @@ impl PlaceArgs {
 
     /// Tells what was written once it holds, or why nobody knows that.
     fn conclude(&self, desk: &Desk, written: &Value) -> ExitCode {
-        let file = desk.config.settings.store.path.display();
+        let file = desk.config.settings.store.ledger().unwrap_or_else(|| Path::new("")).display();
         let Some(admin) = own(&desk.config) else {
             self.tell(written);
             return ExitCode::SUCCESS;

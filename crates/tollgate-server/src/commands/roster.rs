@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 use tollgate::Clock;
-use tollgate_core::policy::{Config, settings::StoreKind};
+use tollgate_core::policy::Config;
 
 use crate::{
     config::{self, Locations, PolicyArgs},
@@ -53,9 +53,9 @@ pub(super) fn at_desk(
             return Ok(ExitCode::FAILURE);
         }
     };
-    if config.settings.store.kind == StoreKind::Memory {
+    if config.settings.store.ledger().is_none() {
         anyhow::bail!(
-            "this policy keeps its numbers in memory, and with them the roster: set `[store] kind = \"embedded\"`, or ask the control plane of the running process"
+            "this policy keeps its numbers in memory, and with them the roster: set `[store] path`, or `kind = \"embedded\"`, or ask the control plane of the running process"
         );
     }
     let name = |known: &str| locations.environment.iter().find(|(name, _)| name == known);

@@ -147,8 +147,13 @@ const fn pointer(dialect: Dialect) -> Option<(&'static str, &'static str)> {
 }
 
 fn numbers(settings: &Settings) -> String {
+    let own = settings.store.ledger();
+    let own = own.map_or_else(
+        || "in memory, gone when it ends".to_owned(),
+        |ledger| format!("in {}", ledger.display()),
+    );
     match settings.store.kind {
-        StoreKind::Memory => "in memory, gone when it ends".to_owned(),
-        StoreKind::Embedded => format!("in {}", settings.store.path.display()),
+        StoreKind::Memory | StoreKind::Embedded => own,
+        StoreKind::Redis => format!("in Redis, this node's own {own}"),
     }
 }

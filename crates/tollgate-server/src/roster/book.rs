@@ -10,7 +10,7 @@ use std::{
 };
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
-use tollgate_core::policy::{Settings, settings::StoreKind};
+use tollgate_core::policy::Settings;
 
 use super::{
     AuditRow, By, Chain, RosterError, Vault,
@@ -55,15 +55,15 @@ impl Book {
     /// # Errors
     /// When the file or the secret cannot be used.
     pub(crate) fn open(settings: &Settings) -> Result<Self, RosterError> {
-        match settings.store.kind {
-            StoreKind::Memory => {
+        match settings.store.ledger() {
+            None => {
                 let connection = Connection::open_in_memory()?;
                 let vault = Vault::of(settings, None)?;
                 Self::begin(connection, vault, Path::new("in memory"))
             }
-            StoreKind::Embedded => {
-                let path = beside(&settings.store.path, "-roster");
-                let key = beside(&settings.store.path, "-roster-key");
+            Some(ledger) => {
+                let path = beside(ledger, "-roster");
+                let key = beside(ledger, "-roster-key");
                 if !path.exists() {
                     // Its owner's alone from the start; SQLite gives its log the same rights.
                     match vault::private(&path) {

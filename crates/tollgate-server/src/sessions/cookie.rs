@@ -5,7 +5,7 @@ use std::{fs, io::Write as _, path::Path};
 
 use anyhow::Context as _;
 use http::{HeaderMap, HeaderValue, header::COOKIE};
-use tollgate_core::policy::{Settings, settings::StoreKind};
+use tollgate_core::policy::Settings;
 
 /// What cookies are signed with.
 #[derive(Clone)]
@@ -39,9 +39,9 @@ impl CookieKey {
         if let Some(secret) = &settings.session.secret {
             return Ok(Self(blake3::derive_key(CONTEXT, secret.expose().as_bytes())));
         }
-        match settings.store.kind {
-            StoreKind::Memory => Ok(Self(rand::random())),
-            StoreKind::Embedded => Self::kept(&settings.store.path.with_extension("session-key")),
+        match settings.store.ledger() {
+            None => Ok(Self(rand::random())),
+            Some(ledger) => Self::kept(&ledger.with_extension("session-key")),
         }
     }
 

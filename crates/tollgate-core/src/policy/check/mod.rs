@@ -5,19 +5,17 @@ mod emergency;
 mod models;
 mod providers;
 mod routes;
+mod store;
 
-use std::{collections::BTreeSet, time::Duration};
+use std::collections::BTreeSet;
 
 use super::{
     PolicyError, Settings,
     limits::Findings,
-    settings::{Dialect, StoreKind},
+    settings::Dialect,
     source::Origin,
     tree::{Entry, Node},
 };
-
-/// The shortest time that the ledger's rows are kept.
-const A_MONTH: Duration = Duration::from_secs(32 * 86_400);
 
 /// Keys that steer the overlays, and so cannot stand in one.
 const STEERING: [&str; 3] = ["extends", "environment", "profile"];
@@ -60,6 +58,7 @@ pub(super) fn settings(tree: &Node, settings: &Settings, findings: &mut Findings
     providers::check(tree, settings, findings);
     emergency::check(tree, settings, findings);
     models::check(tree, settings, findings);
+    store::check(tree, settings, findings);
     keys(tree, settings, findings);
     let server = &settings.server;
     let at = |table: &str, key: &str| {
@@ -79,14 +78,6 @@ pub(super) fn settings(tree: &Node, settings: &Settings, findings: &mut Findings
         findings
             .errors
             .push(error.help("set [admin] token = \"env:NAME\", or listen on 127.0.0.1"));
-    }
-    if settings.store.hold_timeout.is_zero() {
-        let message = "`store.hold_timeout`: a permit that expires at once holds nothing";
-        findings.errors.push(PolicyError::new(message).at(&at("store", "hold_timeout")));
-    }
-    if settings.store.retention < A_MONTH {
-        let message = "`store.retention`: rows are kept for 32 days at least, so that an audit can follow every month that is under way";
-        findings.errors.push(PolicyError::new(message).at(&at("store", "retention")));
     }
     if settings.sandbox.limit_window.is_zero() {
         let message =
@@ -128,8 +119,8 @@ fn cache(settings: &Settings, at: impl Fn(&str, &str) -> Origin, findings: &mut 
             note("meaning", message);
         }
     }
-    if cache.persist && settings.store.kind == StoreKind::Memory {
-        let message = "`cache.persist`: this store has no file that one could stand beside: set `store.kind = \"embedded\"`, or leave it out";
+    if cache.persist && settings.store.ledger().is_none() {
+        let message = "`cache.persist`: this store has no file that one could stand beside: set `store.kind = \"embedded\"`, or `store.path`, or leave it out";
         note("persist", message.to_owned());
     }
     if cache.max_entry > cache.max_bytes / 2 {

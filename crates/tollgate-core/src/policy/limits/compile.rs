@@ -15,6 +15,7 @@ use crate::{
     Attribute, LimitId, PeriodUnit, Unit, Warn,
     policy::{
         Limit, Measure, Pattern, PolicyError, Queue, Tighten, When, kept,
+        settings::SyncMode,
         suggest::nearest,
         tree::{Node, Secrets, Step, read},
         values::Span,
@@ -126,6 +127,9 @@ impl One<'_> {
             Some(_) => Some(minimum).filter(|_| !matches!(measure, Measure::Sessions { .. })),
             None => kept::by_default(said.unit(), &measure),
         };
+        if entry.sync == SyncMode::Leased && matches!(measure, Measure::Sessions { .. }) {
+            self.wrong_value("sync", "sessions are told apart one by one: they have no leases");
+        }
         let warn = entry.warnings(&measure).unwrap_or_else(|(key, why)| {
             self.wrong_value(key, &why);
             Warn::NEVER
@@ -167,6 +171,8 @@ impl One<'_> {
             minimum,
             tighten: entry.tighten,
             keeps,
+            sync: entry.sync,
+            on_store_failure: entry.on_store_failure,
         })
     }
 

@@ -14,6 +14,7 @@ use crate::{
     Unit,
     policy::{
         Tighten,
+        settings::{OnStoreFailure, SyncMode},
         values::{Decimal, Every, Rate, Span},
     },
 };
@@ -76,6 +77,11 @@ pub(crate) struct LimitEntry {
     /// What is left of it when it is dialed down, and what critical work keeps of it in
     /// emergency mode: one if not given, and all of what counts tokens, money or seconds.
     pub(crate) minimum: Option<Decimal>,
+    /// How nodes that share it decide: each in the shared store, or by leases.
+    #[serde(default)]
+    pub(crate) sync: SyncMode,
+    /// What decides about it while the shared store is away; as `[store]` says if not given.
+    pub(crate) on_store_failure: Option<OnStoreFailure>,
     /// Dials it down while a budget is used faster than its time passes, and while its
     /// providers fail.
     pub(crate) tighten: Option<Tighten>,

@@ -20,6 +20,7 @@ mod sandbox;
 mod server;
 mod session;
 mod sink;
+mod store;
 mod tasks;
 
 use std::{collections::BTreeMap, time::Duration};
@@ -45,10 +46,11 @@ pub use prices::{
 pub use provider::{Aws, Dialect, Mount, Provider};
 pub use route::{Route, Routes, SessionUse};
 pub use sandbox::{LimitRefill, Outage, OutageFault, Sandbox};
-pub use server::{Alias, Log, LogFormat, LogLevel, Server, Store, StoreKind};
+pub use server::{Alias, Log, LogFormat, LogLevel, Server};
 pub use session::Session;
 pub use sink::{Form, Sink, SinkKind};
 pub(crate) use sink::{NUMBERS, PLACEHOLDERS};
+pub use store::{OnStoreFailure, RedisServer, Store, StoreKind, SyncMode};
 pub use tasks::Tasks;
 
 /// All of a policy that is not a limit.

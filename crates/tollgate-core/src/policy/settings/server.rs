@@ -1,10 +1,9 @@
-//! The process: where it listens, what it bears with, where it keeps numbers, what it logs.
+//! The process: where it listens, what it bears with, what it logs.
 
 use std::{
     collections::BTreeMap,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     num::NonZeroU32,
-    path::PathBuf,
     time::Duration,
 };
 
@@ -63,36 +62,6 @@ pub enum Alias {
     Checks,
     /// What the asking user has used and has left.
     Stats,
-}
-
-/// Where numbers are kept.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct Store {
-    /// Which kind of store.
-    pub kind: StoreKind,
-    /// The file of the embedded ledger.
-    pub path: PathBuf,
-    /// How long a permit lives unless it is renewed.
-    #[serde(with = "span")]
-    #[schemars(with = "Span")]
-    pub hold_timeout: Duration,
-    /// How long the ledger keeps the rows of what has ended, and names in its sums of spend;
-    /// the sums of older ones stay. Ids are remembered for as long.
-    #[serde(with = "span")]
-    #[schemars(with = "Span")]
-    pub retention: Duration,
-}
-
-/// The kinds of store that this version has.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum StoreKind {
-    /// Gone when the process ends.
-    Memory,
-    /// Memory decides, a ledger on disk remembers.
-    #[default]
-    Embedded,
 }
 
 /// What is logged.
@@ -155,17 +124,6 @@ impl Default for Server {
             shutdown_grace: Duration::from_secs(30),
             max_body: 32 << 20,
             aliases: BTreeMap::new(),
-        }
-    }
-}
-
-impl Default for Store {
-    fn default() -> Self {
-        Self {
-            kind: StoreKind::Embedded,
-            path: "tollgate.db".into(),
-            hold_timeout: Duration::from_secs(600),
-            retention: Duration::from_secs(400 * 86_400),
         }
     }
 }

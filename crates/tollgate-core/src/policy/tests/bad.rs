@@ -79,8 +79,8 @@ const VALUES: &[(&str, &str)] = &[
         "2:17: `identity.trust_headers`: expected true or false, found the text `yes`",
     ),
     (
-        "[store]\nkind = \"redis\"",
-        "2:8: `store.kind`: `redis` is not known in this version (the choices are memory, embedded)",
+        "[store]\nkind = \"postgres\"",
+        "2:8: `store.kind`: `postgres` is not known in this version (the choices are memory, embedded, redis)",
     ),
     (
         "[store]\nhold_timeout = \"0s\"",

@@ -56,7 +56,7 @@ const VALUES: &[(&str, &str)] = &[
     ),
     (
         "[store]\nkind = \"memory\"\n[cache]\npersist = true",
-        "4:11: `cache.persist`: this store has no file that one could stand beside: set `store.kind = \"embedded\"`, or leave it out",
+        "4:11: `cache.persist`: this store has no file that one could stand beside: set `store.kind = \"embedded\"`, or `store.path`, or leave it out",
     ),
     (
         "[cache]\nmeaning = { provider = \"x\", model = \"m\" }",

@@ -16,6 +16,7 @@ mod providers;
 mod queues;
 mod sandbox;
 mod schema;
+mod stores;
 mod team;
 mod warnings;
 

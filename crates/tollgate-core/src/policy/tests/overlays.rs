@@ -157,7 +157,7 @@ fn every_scalar_has_its_variable() {
     let settings = &config.settings;
     assert_eq!(settings.server.admin_listen.port(), 9);
     assert_eq!(settings.server.max_connections.get(), 7);
-    assert_eq!(settings.store.path.to_str(), Some("x.db"));
+    assert_eq!(settings.store.path, Some("x.db".into()));
     assert!(settings.identity.trust_headers);
     assert_eq!(settings.sandbox.error_rate.value(), 0.25);
     assert_eq!(settings.sandbox.tokens_per_minute, 180_000);

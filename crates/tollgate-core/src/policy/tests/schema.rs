@@ -75,8 +75,20 @@ open_input = "refuse"
 [[limits]]
 name = "a"
 bucket = { rate = "10/second", burst = 20, unit = "tokens" }
+[store]
+kind = "redis"
+urls = ["rediss://app@10.0.0.1:26379/2", "rediss://app@10.0.0.2:26379/2"]
+sentinel = "mymaster"
+ca = "/etc/redis/ca.pem"
+prefix = "tg-eu"
+timeout = "80ms"
+max_connections = 8
+node = "eu-1"
+on_store_failure = "closed"
 [[limits]]
 name = "b"
+sync = "exact"
+on_store_failure = "open"
 sessions = { max = 3, idle = "30m" }
 tiers = { x = 5, y = { max = 5 } }
 [[limits]]
@@ -121,7 +133,12 @@ fn what_the_reader_refuses_the_schema_refuses() {
         "[[limits]]\nname = \"a\"\nconcurrency = 1\nqueue = { size = 1, status = 429 }",
         "[[limits]]\nname = \"a\"\nconcurrency = 1\nqueue = { size = 100001 }",
         "[[limits]]\nname = \"a\"\nconcurrency = 1\nqueue = { size = 1, bypass = 10 }",
-        "[store]\nkind = \"redis\"",
+        "[store]\nkind = \"postgres\"",
+        "[store]\nurl = \"http://a\"",
+        "[store]\nurl = \"redis://u:p@a\"",
+        "[store]\nprefix = \"{a}\"",
+        "[store]\nurl = \"redis://a\"\non_store_failure = \"ask\"",
+        "[[limits]]\nname = \"a\"\nconcurrency = 1\nsync = \"loose\"",
         "[cache]\nscope = \"team\"",
         "[cache]\nmax_temperature = -1",
         "[cache]\nstale = 5",

@@ -15,7 +15,7 @@ use super::{Entry, Node, Scalar, Step, Value};
 use crate::policy::{
     PolicyError,
     suggest::suggestion,
-    values::{SECRET, TEXT, excerpt},
+    values::{SECRET, TEXT, TEXT_OR_SECRET, excerpt},
 };
 
 /// Finds the value of an environment variable that a policy names.
@@ -284,6 +284,10 @@ impl<'de> Deserializer<'de> for Reader<'de> {
         match name {
             TEXT => self.text(visitor),
             SECRET => self.secret(visitor),
+            TEXT_OR_SECRET => match self.node.text() {
+                Some(text) if text.starts_with("env:") => self.secret(visitor),
+                _ => self.text(visitor),
+            },
             _ => visitor.visit_newtype_struct(self),
         }
     }

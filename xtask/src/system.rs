@@ -19,6 +19,7 @@ const PACKAGES: &[Package] = &[
     Package { name: "git", probe: &["git", "--version"] },
     Package { name: "python3", probe: &["python3", "--version"] },
     Package { name: "python3-venv", probe: &["python3", "-c", "import ensurepip, venv"] },
+    Package { name: "redis-server", probe: &["redis-server", "--version"] },
     Package { name: "tmux", probe: &["tmux", "-V"] },
 ];
 

@@ -20,7 +20,7 @@ const SLOPE: &[(&str, &[&str])] = &[
 const ABSENT: &[(&str, &[&str])] = &[
     ("tollgate-core", &["axum", "hyper", "quanta", "redis", "rusqlite", "rustls", "tokio"]),
     ("tollgate-meter", &["axum", "hyper", "quanta", "redis", "rusqlite", "rustls", "tokio"]),
-    ("tollgate", &["axum", "hyper", "rustls"]),
+    ("tollgate", &["axum", "hyper"]),
 ];
 
 /// The one crate with `unsafe` code. Tests alone may use it, and its other lints are the

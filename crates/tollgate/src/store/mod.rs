@@ -4,6 +4,8 @@ mod any;
 mod crossings;
 pub mod embedded;
 pub mod memory;
+#[cfg(feature = "redis")]
+pub mod redis;
 
 use std::future::Future;
 

@@ -1,0 +1,99 @@
+//! The way to Redis. Every call ends within its timeout; whether Redis is there is known within
+//! a second, whether or not anybody calls; what was lost is found again by itself.
+//!
+//! A call that fails was executed, was not, or may have been: the error says which. Nothing that
+//! may have been executed is sent again, unless its script says that twice is as good as once.
+//! What timed out may still be executed later, when a server that was stopped goes on.
+
+mod call;
+mod error;
+mod keeper;
+mod lines;
+mod script;
+mod settings;
+mod state;
+mod subscription;
+
+use std::sync::Arc;
+
+use redis::{Cmd, Value};
+use tokio::sync::watch;
+
+pub use error::{Away, LinkError, Sent, Why};
+pub use script::{Arg, Script};
+pub use settings::{LinkSettings, TIMEOUT, Topology};
+pub use state::State;
+pub use subscription::{Heard, Subscription};
+
+use keeper::Keeper;
+use lines::Lines;
+
+/// A connection to Redis that is kept. Clones share it; it ends with the last of them.
+#[derive(Debug, Clone)]
+pub struct Link {
+    lines: Arc<Lines>,
+    /// Keeps the lines until the last link is dropped.
+    _keeper: Arc<Keeper>,
+}
+
+impl Link {
+    /// Connects. A server that is not there is no error: the link is away then, and goes on
+    /// trying, so that a process can start without it.
+    ///
+    /// # Errors
+    /// When the settings make no sense, or the server refuses whom they name.
+    pub async fn connect(settings: &LinkSettings) -> Result<Self, LinkError> {
+        let lines = Arc::new(Lines::new(settings)?);
+        let keeper = Keeper::start(Arc::clone(&lines)).await?;
+        Ok(Self { lines, _keeper: Arc::new(keeper) })
+    }
+
+    /// Runs a script by its hash, and loads it where the server does not know it yet. All keys
+    /// must lie under `tag`.
+    ///
+    /// # Errors
+    /// When Redis is away or refuses; [`Away::sent`] says whether it may have been executed.
+    pub async fn run<K: AsRef<[u8]>>(
+        &self,
+        script: &'static Script,
+        tag: u16,
+        keys: &[K],
+        args: &[Arg<'_>],
+    ) -> Result<Value, LinkError> {
+        call::run(&self.lines, script, tag, keys, args).await
+    }
+
+    /// Asks one command. What may have been executed is not asked again.
+    ///
+    /// # Errors
+    /// When Redis is away or refuses.
+    pub async fn command(&self, command: &Cmd) -> Result<Value, LinkError> {
+        call::command(&self.lines, command).await
+    }
+
+    /// Tells all who are subscribed to a channel, on whichever node.
+    ///
+    /// # Errors
+    /// When Redis is away or refuses.
+    pub async fn publish(&self, channel: &str, message: &[u8]) -> Result<(), LinkError> {
+        let mut publish = redis::cmd("PUBLISH");
+        publish.arg(channel).arg(message);
+        self.command(&publish).await.map(drop)
+    }
+
+    /// What is published on channels from now on, over a connection of its own that is made anew
+    /// when it is lost.
+    pub fn subscribe(&self, channels: &[&str]) -> Subscription {
+        Subscription::start(Arc::clone(&self.lines), channels)
+    }
+
+    /// Whether Redis is there, now and whenever that changes.
+    pub fn state(&self) -> watch::Receiver<State> {
+        self.lines.board().watch()
+    }
+
+    /// What the link was made by.
+    pub fn settings(&self) -> &LinkSettings {
+        self.lines.settings()
+    }
+}

@@ -1,0 +1,6 @@
+//! The way to Redis, with real servers.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot start has failed")]
+
+mod single;
+mod support;

@@ -20,6 +20,7 @@ mod decision;
 pub mod dial;
 mod grants;
 mod hash;
+pub mod lease;
 mod limit;
 mod money;
 pub mod policy;

@@ -141,6 +141,11 @@ impl Window {
         self.cap.saturating_sub(self.total(state, now))
     }
 
+    /// When the sub-bucket of an instant began.
+    pub(crate) const fn part_began(self, at: Time) -> Time {
+        self.start(self.part(at))
+    }
+
     /// When the oldest units leave.
     pub(crate) fn next_unit(self, state: &[u64], now: Time) -> Time {
         let kept = self.kept(state, now);

@@ -3,13 +3,21 @@
 //!
 //! Nothing is installed here: `cargo xtask test` sees to the programs.
 
+mod cluster;
 mod port;
+mod program;
+mod replicas;
 mod server;
+mod tls;
 mod wait;
 mod watch;
 
+pub use cluster::{Cluster, MASTERS};
 pub use port::Port;
-pub use server::{Options, Program, Server};
+pub use program::{PROGRAMS, Program};
+pub use replicas::Replicas;
+pub use server::{Options, Server};
+pub use tls::Tls;
 pub use wait::{PATIENCE, until};
 
 /// What goes wrong with a test's server; it says which and how.
@@ -40,6 +48,9 @@ pub enum Error {
     /// The system refused something.
     #[error("the system refused something to a test's server: {0}")]
     System(#[from] std::io::Error),
+    /// No certificate could be made.
+    #[error("no certificate could be made for a test's server: {0}")]
+    Certificate(#[from] rcgen::Error),
     /// The server refused something.
     #[error("a test's server answered: {0}")]
     Redis(#[from] redis::RedisError),

@@ -1,7 +1,7 @@
 //! One server.
 
 use std::{
-    fs::File,
+    fs::{self, File},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
 };
@@ -10,22 +10,16 @@ use redis::{Client, Cmd, Value};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-use crate::{Error, Port, until, watch::Watch};
-
-/// Which program serves.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Program {
-    /// `redis-server` of the system.
-    #[default]
-    Redis,
-}
+use crate::{Error, Port, Program, until, watch::Watch};
 
 /// How a server is started, beside what every test's server has: one port of the loopback, a
 /// directory of its own, nothing kept on the disk.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
     program: Program,
-    lines: Vec<(String, String)>,
+    is_sentinel: bool,
+    lines: Vec<String>,
+    files: Vec<(&'static str, Vec<u8>)>,
 }
 
 /// A running server, killed when it is dropped.
@@ -37,23 +31,31 @@ pub struct Server {
     running: Option<Running>,
 }
 
-/// A process, and who ends it when this one is gone. The watch goes first.
+/// A process, and who ends it when this one is gone.
 #[derive(Debug)]
 struct Running {
+    /// Called off before the process is reaped.
     watch: Option<Watch>,
     process: Child,
 }
 
+const CONFIGURATION: &str = "server.conf";
+
 impl Options {
     /// A server of `program`.
     pub fn of(program: Program) -> Self {
-        Self { program, lines: Vec::new() }
+        Self { program, ..Self::default() }
     }
 
-    /// Sets one directive of the server's configuration.
+    /// A sentinel in the place of a server.
+    pub(crate) fn sentinel(program: Program) -> Self {
+        Self { program, is_sentinel: true, ..Self::default() }
+    }
+
+    /// Sets one directive of the server's configuration, written as it is there.
     #[must_use]
     pub fn set(mut self, name: &str, value: &str) -> Self {
-        self.lines.push((name.to_owned(), value.to_owned()));
+        self.lines.push(format!("{name} {value}"));
         self
     }
 
@@ -63,20 +65,29 @@ impl Options {
         self.set("appendonly", "yes").set("appendfsync", "always")
     }
 
+    /// Puts a file beside the server's own before it starts.
+    #[must_use]
+    pub(crate) fn with(mut self, name: &'static str, content: impl Into<Vec<u8>>) -> Self {
+        self.files.push((name, content.into()));
+        self
+    }
+
     /// Starts it, and waits until it answers.
     ///
     /// # Errors
     /// When its program is missing or it does not answer.
     pub async fn start(self) -> Result<Server, Error> {
-        self.start_in(TempDir::with_prefix("redis-")?).await
+        self.start_at(Port::take()?).await
     }
 
-    /// Starts it in a directory that has files for it already.
+    /// Starts it at a port that was taken before.
     ///
     /// # Errors
     /// When its program is missing or it does not answer.
-    pub async fn start_in(self, directory: TempDir) -> Result<Server, Error> {
-        let mut server = Server { options: self, port: Port::take()?, directory, running: None };
+    pub async fn start_at(self, port: Port) -> Result<Server, Error> {
+        let directory = TempDir::with_prefix("redis-")?;
+        let mut server = Server { options: self, port, directory, running: None };
+        server.write_files()?;
         server.restart().await?;
         Ok(server)
     }
@@ -117,6 +128,15 @@ impl Server {
         Ok(command.query_async(&mut connection).await?)
     }
 
+    /// What it answers a command with, as text; empty if it answers nothing.
+    pub async fn text(&self, words: &[&str]) -> String {
+        match self.command(words).await {
+            Ok(Value::BulkString(bytes)) => String::from_utf8_lossy(&bytes).into_owned(),
+            Ok(Value::SimpleString(text)) => text,
+            _ => String::new(),
+        }
+    }
+
     /// Stops it where it stands: its connections stay, and nothing is answered.
     pub fn pause(&self) {
         self.signal(Signal::STOP);
@@ -147,37 +167,48 @@ impl Server {
     /// When its program is missing.
     pub fn begin(&mut self) -> Result<(), Error> {
         self.kill();
-        let name = self.options.program.name();
-        let path = self.options.program.path();
+        let program = self.options.program;
         let log = File::options().create(true).append(true).open(self.log())?;
-        let mut command = Command::new(path);
-        command.current_dir(self.directory.path()).stdin(Stdio::null()).stdout(log);
-        command.stderr(Stdio::null()).args(["--port", &self.port().to_string()]);
-        command.args(["--bind", "127.0.0.1", "--save", "", "--dir", "."]);
-        for (name, value) in &self.options.lines {
-            command.arg(format!("--{name}")).args(value.split(' '));
+        let mut command = Command::new(program.path());
+        command.current_dir(self.directory.path()).arg(CONFIGURATION);
+        if self.options.is_sentinel {
+            command.arg("--sentinel");
         }
-        let process = command.spawn().map_err(|source| Error::Missing { program: name, source })?;
-        let watch = Watch::over(process.id(), self.directory.path());
-        self.running = Some(Running { watch: None, process });
-        // Only now: where there is no shell, the process must not be left behind.
-        if let Some(running) = &mut self.running {
-            running.watch = Some(watch?);
+        command.stdin(Stdio::null()).stderr(log.try_clone()?).stdout(log);
+        let missing = |source| Error::Missing { program: program.name(), source };
+        let process = command.spawn().map_err(missing)?;
+        // Whoever fails from here on drops it, and so kills it.
+        let mut running = Running { watch: None, process };
+        running.watch = Some(Watch::over(running.process.id(), self.directory.path())?);
+        self.running = Some(running);
+        Ok(())
+    }
+
+    fn write_files(&self) -> Result<(), Error> {
+        let mut lines = vec![format!("port {}", self.port()), "bind 127.0.0.1".to_owned()];
+        lines.push("dir .".to_owned());
+        if !self.options.is_sentinel {
+            lines.push("save \"\"".to_owned());
+        }
+        lines.extend(self.options.lines.iter().cloned());
+        lines.push(String::new());
+        fs::write(self.directory.path().join(CONFIGURATION), lines.join("\n"))?;
+        for (name, content) in &self.options.files {
+            fs::write(self.directory.path().join(name), content)?;
         }
         Ok(())
     }
 
     async fn answers(&mut self) -> Result<(), Error> {
-        let (port, log) = (self.port(), self.log());
+        let (port, log, url) = (self.port(), self.log(), self.url());
         let what = format!("the server at port {port} answers");
         let running = &mut self.running;
-        let address = format!("redis://127.0.0.1:{port}");
         let ended = until(&what, async || {
             let ended = running.as_mut().is_none_or(Running::has_ended);
-            if ended { Some(true) } else { is_ready(&address).await.then_some(false) }
+            if ended { Some(true) } else { is_ready(&url).await.then_some(false) }
         });
         if ended.await? {
-            let log = std::fs::read_to_string(log).unwrap_or_default();
+            let log = fs::read_to_string(log).unwrap_or_default();
             return Err(Error::Ended { port, log });
         }
         Ok(())
@@ -209,20 +240,6 @@ impl Drop for Running {
         self.watch = None;
         let _ = self.process.kill();
         let _ = self.process.wait();
-    }
-}
-
-impl Program {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Redis => "redis-server",
-        }
-    }
-
-    fn path(self) -> PathBuf {
-        match self {
-            Self::Redis => self.name().into(),
-        }
     }
 }
 

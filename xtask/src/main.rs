@@ -14,6 +14,7 @@ mod system;
 mod test;
 mod tidy;
 mod trace;
+mod valkey;
 
 use std::process::ExitCode;
 

@@ -17,8 +17,7 @@ const BROWSER: &str = "tests/browser";
 /// # Errors
 /// When Python or the package index cannot be had.
 pub(crate) fn prepare() -> Result<()> {
-    let mut pip = run::command(python(), ["-m", "pip", "install", "--quiet"]);
-    pip.arg("--disable-pip-version-check");
+    let mut pip = pip(["install", "--quiet", "--disable-pip-version-check"]);
     let mut wanted = String::new();
     for suite in [SDKS, BROWSER] {
         let path = run::root().join(suite).join("requirements.txt");
@@ -36,6 +35,11 @@ pub(crate) fn prepare() -> Result<()> {
     run::run(run::command("python3", ["-m", "venv", "--clear"]).arg(venv()))?;
     run::run(&mut pip)?;
     fs::write(&installed, wanted).with_context(|| format!("cannot write {}", installed.display()))
+}
+
+/// Python's installer, of the environment that [`prepare`] makes.
+pub(crate) fn pip(args: impl IntoIterator<Item = &'static str>) -> Command {
+    run::command(python(), ["-m", "pip"].into_iter().chain(args))
 }
 
 /// Runs the SDKs against the binary of the debug profile.

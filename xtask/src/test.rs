@@ -3,7 +3,7 @@
 use anyhow::Result;
 use clap::Args;
 
-use crate::{python, report, run, system};
+use crate::{python, report, run, system, valkey};
 
 /// What to test.
 #[derive(Args)]
@@ -24,6 +24,7 @@ const LONG_CASES: &str = "4096";
 pub(crate) fn run(args: &Test) -> Result<()> {
     system::prepare()?;
     python::prepare()?;
+    valkey::prepare()?;
 
     // The tests of the processes need the binary, so this builds it for the SDKs as well.
     report::step("Rust tests");

@@ -2,5 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot start has failed")]
 
+mod cluster;
+mod guarded;
+mod replicas;
 mod single;
 mod support;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use redis::Value;
-use redis_servers::PATIENCE;
+use redis_servers::{PATIENCE, until};
 use tokio::time::timeout;
 use tollgate::store::redis::link::{Arg, Link, LinkError, LinkSettings, Script, State, Why};
 
@@ -50,5 +50,14 @@ pub(crate) fn why(answer: Result<Value, LinkError>) -> Why {
     match answer {
         Err(LinkError::Away(away)) => away.why,
         other => panic!("not away: {other:?}"),
+    }
+}
+
+/// Adds as soon as Redis lets it. Nothing but what may have been added before is in doubt.
+pub(crate) async fn add_at_last(link: &Link, number: i64) -> i64 {
+    let added = until("Redis serves again", async || add(link, number).await.ok()).await;
+    match added.unwrap() {
+        Value::Int(number) => number,
+        other => panic!("no number: {other:?}"),
     }
 }

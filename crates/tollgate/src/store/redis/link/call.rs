@@ -1,39 +1,67 @@
-//! One call: sent once, answered in time or not at all.
+//! One call: sent once to who has its slot, answered in time or not at all.
+
+use std::sync::Arc;
 
 use redis::{Cmd, ErrorKind, RedisError, ServerErrorKind, Value};
 use tokio::time::timeout;
 
 use super::{
     error::{Away, LinkError, Sent, Why},
-    lines::{Lines, Used},
+    fleet::Fleet,
+    keeper::Kept,
     script::{Arg, Script},
+    settings::{Address, Topology},
+    slot,
 };
 
+/// How often a call may be sent elsewhere. Each time it was not executed.
+const REDIRECTS: usize = 4;
+
 pub(super) async fn run<K: AsRef<[u8]>>(
-    lines: &Lines,
+    fleet: &Fleet,
     script: &'static Script,
-    _tag: u16,
+    tag: u16,
     keys: &[K],
     args: &[Arg<'_>],
 ) -> Result<Value, LinkError> {
-    let call = async {
+    let call = Call { fleet, slot: slot::of_tag(tag) };
+    call.in_time(async {
         let by_hash = script.by_hash(keys, args);
-        let mut answer = send(lines, &by_hash).await;
+        let mut answer = call.send(&by_hash).await;
         if script.is_repeatable() && is_lost(&answer) {
-            answer = send(lines, &by_hash).await;
+            answer = call.send(&by_hash).await;
         }
         match answer {
             Err(Failed::Told(error)) if is_unknown(&error) => {
-                send(lines, &script.in_full(keys, args)).await
+                call.send(&script.in_full(keys, args)).await
             }
             answer => answer,
         }
-    };
-    in_time(lines, call).await
+    })
+    .await
 }
 
-pub(super) async fn command(lines: &Lines, command: &Cmd) -> Result<Value, LinkError> {
-    in_time(lines, send(lines, command)).await
+pub(super) async fn command(fleet: &Fleet, command: &Cmd) -> Result<Value, LinkError> {
+    let call = Call { fleet, slot: slot_of(command) };
+    call.in_time(call.send(command)).await
+}
+
+/// The slot of a command's first key, as far as that can be seen. Who is asked in vain says who is
+/// to be asked.
+fn slot_of(command: &Cmd) -> u16 {
+    let mut words = command.args_iter().map(|word| match word {
+        redis::Arg::Simple(word) => word,
+        _ => &[],
+    });
+    let verb = words.next().unwrap_or_default();
+    let before = if verb.to_ascii_uppercase().starts_with(b"EVAL") { 2 } else { 0 };
+    words.nth(before).map_or_else(|| slot::of_tag(0), slot::of_key)
+}
+
+/// A call on its way.
+struct Call<'a> {
+    fleet: &'a Fleet,
+    slot: u16,
 }
 
 /// A call that failed: before it was sent, or by what a client or server said.
@@ -42,37 +70,72 @@ enum Failed {
     Told(RedisError),
 }
 
-async fn send(lines: &Lines, command: &Cmd) -> Result<Value, Failed> {
-    let used = lines.take().await.map_err(Failed::Unsent)?;
-    used.ask(command).await.map_err(|error| {
-        look_after(lines, &used, &error);
-        Failed::Told(error)
-    })
-}
+impl Call<'_> {
+    /// Sends a command to who has the slot, and follows where that one points to.
+    async fn send(&self, command: &Cmd) -> Result<Value, Failed> {
+        let mut node = self.fleet.owner(self.slot).map_err(Failed::Unsent)?;
+        let mut asks = false;
+        for _ in 0..REDIRECTS {
+            let line = node.take().await.map_err(Failed::Unsent)?;
+            let answer = if asks { line.ask_there(command).await } else { line.ask(command).await };
+            let error = match answer {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
+            };
+            if let Some(next) = self.redirect(&error) {
+                asks = error.kind() == ErrorKind::Server(ServerErrorKind::Ask);
+                node = next.map_err(Failed::Unsent)?;
+                continue;
+            }
+            if leads_astray(&error) {
+                node.give_up(&line);
+                self.fleet.go_astray();
+            }
+            node.ring();
+            return Err(Failed::Told(error));
+        }
+        Err(Failed::Unsent(LinkError::away(Why::ClusterDown, Sent::No)))
+    }
 
-/// Waits for a call as long as calls may take. That it took longer is trouble.
-async fn in_time(
-    lines: &Lines,
-    call: impl Future<Output = Result<Value, Failed>>,
-) -> Result<Value, LinkError> {
-    match timeout(lines.settings().timeout, call).await {
-        Ok(Ok(value)) => Ok(value),
-        Ok(Err(Failed::Unsent(error))) => Err(error),
-        Ok(Err(Failed::Told(error))) => Err(LinkError::of(&error)),
-        Err(_) => {
-            lines.board().ring();
-            Err(LinkError::away(Why::Timeout, Sent::Perhaps))
+    /// Where an error points to, in a cluster.
+    fn redirect(&self, error: &RedisError) -> Option<Result<Arc<Kept>, LinkError>> {
+        if self.fleet.settings().topology != Topology::Cluster {
+            return None;
+        }
+        let (address, slot) = error.redirect_node()?;
+        let is_tls = self.fleet.settings().addresses().iter().any(|address| address.is_tls);
+        let (host, port) = address.rsplit_once(':')?;
+        let address = Address { host: host.to_owned(), port: port.parse().ok()?, is_tls };
+        Some(if error.kind() == ErrorKind::Server(ServerErrorKind::Ask) {
+            self.fleet.at(&address)
+        } else {
+            self.fleet.moved(slot, &address)
+        })
+    }
+
+    /// Waits for a call as long as calls may take. That it took longer is trouble.
+    async fn in_time(
+        &self,
+        call: impl Future<Output = Result<Value, Failed>>,
+    ) -> Result<Value, LinkError> {
+        match timeout(self.fleet.settings().timeout, call).await {
+            Ok(Ok(value)) => Ok(value),
+            Ok(Err(Failed::Unsent(error))) => Err(error),
+            Ok(Err(Failed::Told(error))) => Err(LinkError::of(&error)),
+            Err(_) => {
+                if let Ok(node) = self.fleet.owner(self.slot) {
+                    node.ring();
+                }
+                Err(LinkError::away(Why::Timeout, Sent::Perhaps))
+            }
         }
     }
 }
 
-/// Gives up a line that is broken or leads to the wrong server, and has the rest looked at.
-fn look_after(lines: &Lines, used: &Used, error: &RedisError) {
-    let LinkError::Away(Away { why, .. }) = LinkError::of(error) else { return };
-    if matches!(why, Why::Lost | Why::Unreachable | Why::ReadOnly | Why::NoMaster) {
-        lines.give_up(used);
-    }
-    lines.board().ring();
+/// Whether a line is broken, or leads to a server that is not asked again.
+fn leads_astray(error: &RedisError) -> bool {
+    let LinkError::Away(Away { why, .. }) = LinkError::of(error) else { return false };
+    matches!(why, Why::Lost | Why::Unreachable | Why::ReadOnly | Why::NoMaster)
 }
 
 fn is_unknown(error: &RedisError) -> bool {

@@ -1,7 +1,7 @@
 //! Why a call has no answer. What servers say is put in this project's words, and only the code
 //! of what is not known is repeated: an error must not carry what somebody sent.
 
-use std::{fmt, sync::Arc};
+use std::{error::Error, fmt, io, sync::Arc};
 
 use redis::{ErrorKind, RedisError};
 
@@ -126,10 +126,24 @@ fn seen(error: &RedisError) -> LinkError {
         ErrorKind::InvalidClientConfig => LinkError::refused("its address cannot be used"),
         ErrorKind::MasterNameNotFoundBySentinel => LinkError::away(Why::NoMaster, Sent::No),
         ErrorKind::ClusterConnectionNotFound => LinkError::away(Why::Unreachable, Sent::No),
+        _ if is_not_trusted(error) => LinkError::refused(
+            "its certificate is not signed by an authority that is trusted, or is not for its \
+             address; name a file with its authority's certificate by `ca`",
+        ),
         _ if error.is_connection_refusal() => LinkError::away(Why::Unreachable, Sent::No),
         _ if error.is_timeout() => LinkError::away(Why::Timeout, Sent::Perhaps),
         _ => LinkError::away(Why::Lost, Sent::Perhaps),
     }
+}
+
+/// Whether it is the certificate that it shows.
+fn is_not_trusted(error: &RedisError) -> bool {
+    let of_tls = || {
+        // The client hands out what it wraps by the very pointer that it keeps.
+        let kept = error.source()?.downcast_ref::<Arc<dyn Error + Send + Sync>>()?;
+        kept.downcast_ref::<io::Error>()?.get_ref()?.downcast_ref::<rustls::Error>()
+    };
+    matches!(of_tls(), Some(rustls::Error::InvalidCertificate(_)))
 }
 
 impl fmt::Display for Away {

@@ -7,33 +7,36 @@
 
 mod call;
 mod error;
+mod find;
+mod fleet;
 mod keeper;
-mod lines;
+mod map;
+mod node;
 mod script;
 mod settings;
+mod slot;
 mod state;
 mod subscription;
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use redis::{Cmd, Value};
 use tokio::sync::watch;
 
 pub use error::{Away, LinkError, Sent, Why};
 pub use script::{Arg, Script};
-pub use settings::{LinkSettings, TIMEOUT, Topology};
+pub use settings::{Address, LinkSettings, TIMEOUT, Topology};
 pub use state::State;
 pub use subscription::{Heard, Subscription};
 
-use keeper::Keeper;
-use lines::Lines;
+use fleet::{Fleet, Watchers};
 
-/// A connection to Redis that is kept. Clones share it; it ends with the last of them.
-#[derive(Debug, Clone)]
+/// A connection to Redis, of one server or several, that is kept. Clones share it; it ends with the last of them.
+#[derive(Clone)]
 pub struct Link {
-    lines: Arc<Lines>,
-    /// Keeps the lines until the last link is dropped.
-    _keeper: Arc<Keeper>,
+    fleet: Arc<Fleet>,
+    /// Looks after it until the last link is dropped.
+    _watchers: Arc<Watchers>,
 }
 
 impl Link {
@@ -43,9 +46,9 @@ impl Link {
     /// # Errors
     /// When the settings make no sense, or the server refuses whom they name.
     pub async fn connect(settings: &LinkSettings) -> Result<Self, LinkError> {
-        let lines = Arc::new(Lines::new(settings)?);
-        let keeper = Keeper::start(Arc::clone(&lines)).await?;
-        Ok(Self { lines, _keeper: Arc::new(keeper) })
+        let fleet = Arc::new(Fleet::new(settings));
+        let watchers = Watchers::start(&fleet).await?;
+        Ok(Self { fleet, _watchers: Arc::new(watchers) })
     }
 
     /// Runs a script by its hash, and loads it where the server does not know it yet. All keys
@@ -60,7 +63,7 @@ impl Link {
         keys: &[K],
         args: &[Arg<'_>],
     ) -> Result<Value, LinkError> {
-        call::run(&self.lines, script, tag, keys, args).await
+        call::run(&self.fleet, script, tag, keys, args).await
     }
 
     /// Asks one command. What may have been executed is not asked again.
@@ -68,7 +71,7 @@ impl Link {
     /// # Errors
     /// When Redis is away or refuses.
     pub async fn command(&self, command: &Cmd) -> Result<Value, LinkError> {
-        call::command(&self.lines, command).await
+        call::command(&self.fleet, command).await
     }
 
     /// Tells all who are subscribed to a channel, on whichever node.
@@ -84,16 +87,26 @@ impl Link {
     /// What is published on channels from now on, over a connection of its own that is made anew
     /// when it is lost.
     pub fn subscribe(&self, channels: &[&str]) -> Subscription {
-        Subscription::start(Arc::clone(&self.lines), channels)
+        Subscription::start(Arc::clone(&self.fleet), channels)
     }
 
     /// Whether Redis is there, now and whenever that changes.
     pub fn state(&self) -> watch::Receiver<State> {
-        self.lines.board().watch()
+        self.fleet.board().watch()
     }
 
     /// What the link was made by.
     pub fn settings(&self) -> &LinkSettings {
-        self.lines.settings()
+        self.fleet.settings()
+    }
+}
+
+impl fmt::Debug for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = State::clone(&self.fleet.board().watch().borrow());
+        f.debug_struct("Link")
+            .field("settings", self.settings())
+            .field("state", &state)
+            .finish_non_exhaustive()
     }
 }

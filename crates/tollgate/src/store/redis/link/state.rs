@@ -1,6 +1,6 @@
 //! Whether Redis is there.
 
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tollgate_core::Time;
 
 use crate::Clock;
@@ -21,12 +21,10 @@ pub enum State {
     },
 }
 
-/// The state, who watches it, and who sees to it.
+/// The state, and who watches it.
 #[derive(Debug)]
 pub(super) struct Board {
     state: watch::Sender<State>,
-    /// Rung by calls that saw something that the keeper should look at.
-    trouble: Notify,
     clock: Clock,
 }
 
@@ -34,19 +32,15 @@ impl Board {
     /// Nothing is known yet: away until the first probe says otherwise.
     pub(super) fn new(clock: Clock) -> Self {
         let state = State::Away { since: clock.now().time, why: Why::Unreachable };
-        Self { state: watch::Sender::new(state), trouble: Notify::new(), clock }
+        Self { state: watch::Sender::new(state), clock }
     }
 
     pub(super) fn watch(&self) -> watch::Receiver<State> {
         self.state.subscribe()
     }
 
-    /// Why it is away, if it is.
-    pub(super) fn away(&self) -> Option<Why> {
-        match &*self.state.borrow() {
-            State::Up => None,
-            State::Away { why, .. } => Some(why.clone()),
-        }
+    pub(super) fn is_up(&self) -> bool {
+        *self.state.borrow() == State::Up
     }
 
     pub(super) fn set_up(&self) {
@@ -65,16 +59,6 @@ impl Board {
             true
         });
     }
-
-    /// Asks the keeper to look at once.
-    pub(super) fn ring(&self) {
-        self.trouble.notify_one();
-    }
-
-    /// Until somebody rings.
-    pub(super) async fn rung(&self) {
-        self.trouble.notified().await;
-    }
 }
 
 #[cfg(test)]
@@ -86,7 +70,7 @@ mod tests {
         let clock = Clock::set_at(Time::from_millis(5));
         let board = Board::new(clock.clone());
         board.set_up();
-        assert_eq!(board.away(), None);
+        assert!(board.is_up());
         board.set_away(Why::Timeout);
         clock.advance(std::time::Duration::from_millis(7));
         board.set_away(Why::Loading);

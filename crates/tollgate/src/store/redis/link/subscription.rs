@@ -6,18 +6,23 @@ use bytes::Bytes;
 use futures_util::StreamExt as _;
 use redis::aio::PubSub;
 use tokio::{
-    sync::{mpsc, watch},
+    sync::mpsc,
     task::JoinHandle,
     time::{sleep, timeout},
 };
 
-use super::{error::LinkError, lines::Lines, state::State};
+use super::{
+    error::{LinkError, Sent, Why},
+    fleet::Fleet,
+    keeper::Kept,
+    node::Health,
+};
 
 /// How many messages may wait for whoever listens; more are held back at the server.
 const WAITING: usize = 1024;
 
-/// How long until it is tried again where a subscription fails while Redis is there.
-const PAUSE: Duration = Duration::from_millis(100);
+/// How long until it is tried again where nobody is there to listen to.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// Something that was heard.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,10 +46,16 @@ pub struct Subscription {
 }
 
 impl Subscription {
-    pub(super) fn start(lines: Arc<Lines>, channels: &[&str]) -> Self {
-        let channels = channels.iter().map(|channel| (*channel).to_owned()).collect();
+    pub(super) fn start(fleet: Arc<Fleet>, channels: &[&str]) -> Self {
+        let channels: Vec<String> = channels.iter().map(|channel| (*channel).to_owned()).collect();
         let (tell, heard) = mpsc::channel(WAITING);
-        Self { heard, task: tokio::spawn(listen(lines, channels, tell)) }
+        let task = tokio::spawn(async move {
+            while !tell.is_closed() {
+                let _ = listen(&fleet, &channels, &tell).await;
+                sleep(PAUSE).await;
+            }
+        });
+        Self { heard, task }
     }
 
     /// What is heard next.
@@ -59,35 +70,25 @@ impl Drop for Subscription {
     }
 }
 
-async fn listen(lines: Arc<Lines>, channels: Vec<String>, tell: mpsc::Sender<Heard>) {
-    let mut state = lines.board().watch();
-    loop {
-        if state.wait_for(|state| *state == State::Up).await.is_err() {
-            return;
-        }
-        if let Ok(ear) = open(&lines, &channels).await {
-            if tell.send(Heard::Begun).await.is_err() {
-                return;
-            }
-            tokio::select! {
-                () = pass_on(ear, &tell) => {}
-                // A connection to a server that was away is not trusted: it may hear nothing.
-                () = is_away(state.clone()) => {}
-            }
-        } else {
-            sleep(PAUSE).await;
+/// Listens to one server, until the connection breaks or that server is no longer to be trusted.
+async fn listen(
+    fleet: &Fleet,
+    channels: &[String],
+    tell: &mpsc::Sender<Heard>,
+) -> Result<(), LinkError> {
+    let unreachable = || LinkError::away(Why::Unreachable, Sent::No);
+    let node = fleet.anyone().ok_or_else(unreachable)?;
+    let mut ear = node.ear().await?;
+    let limit = fleet.settings().connect_timeout;
+    let subscribed = timeout(limit, ear.subscribe(channels)).await;
+    subscribed.map_err(|_| unreachable())?.map_err(|error| LinkError::of(&error))?;
+    if tell.send(Heard::Begun).await.is_ok() {
+        tokio::select! {
+            () = pass_on(ear, tell) => {}
+            () = is_left(fleet, &node) => {}
         }
     }
-}
-
-async fn open(lines: &Lines, channels: &[String]) -> Result<PubSub, LinkError> {
-    let mut ear = lines.ear().await?;
-    let subscribed = timeout(lines.settings().connect_timeout, ear.subscribe(channels)).await;
-    match subscribed {
-        Ok(Ok(())) => Ok(ear),
-        Ok(Err(error)) => Err(LinkError::of(&error)),
-        Err(_) => Err(LinkError::away(super::Why::Timeout, super::Sent::No)),
-    }
+    Ok(())
 }
 
 /// Until the connection ends or nobody listens.
@@ -104,6 +105,17 @@ async fn pass_on(mut ear: PubSub, tell: &mpsc::Sender<Heard>) {
     }
 }
 
-async fn is_away(mut state: watch::Receiver<State>) {
-    let _ = state.wait_for(|state| *state != State::Up).await;
+/// Until a server is away, whose connections may hear nothing, or another one is in its place.
+async fn is_left(fleet: &Fleet, node: &Kept) {
+    let mut health = node.health();
+    let mut state = fleet.board().watch();
+    while *health.borrow_and_update() == Health::Up
+        && fleet.map().at(node.address()).is_some_and(|known| known.is(node))
+    {
+        tokio::select! {
+            changed = health.changed() => if changed.is_err() { return },
+            changed = state.changed() => if changed.is_err() { return },
+            () = sleep(PAUSE * 4) => {}
+        }
+    }
 }

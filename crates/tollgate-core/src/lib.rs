@@ -31,7 +31,7 @@ mod warning;
 
 pub use amounts::{Amounts, Demand, Unit, Usage};
 pub use attributes::{Attribute, Attributes};
-pub use cell::{Cell, Ending, NotACell, Sessions, Spent};
+pub use cell::{Cell, Ending, NotACell, Sessions, Spent, State};
 pub use charge::{Charge, Group, Order, ReservationId};
 pub use decision::{Admission, Decision, Refusal, Retry, Standing, Waiting};
 pub use grants::{Dialed, Grant, Grants, MAX_GRANTS};

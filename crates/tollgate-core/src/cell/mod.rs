@@ -10,6 +10,7 @@ mod bytes;
 mod head;
 mod packed;
 mod sessions;
+mod states;
 #[cfg(test)]
 mod tests;
 
@@ -18,6 +19,7 @@ use serde::{Deserialize, Serialize};
 pub use bytes::NotACell;
 use packed::Packed;
 pub use sessions::Sessions;
+pub use states::State;
 
 use crate::{Charge, Crossed, Kind, LimitId, Now, Retry, Standing, Time};
 

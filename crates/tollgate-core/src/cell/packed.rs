@@ -149,6 +149,24 @@ impl Packed {
         Some(Standing { limit: charge.limit, cap: charge.rule.cap, remaining, held, above, reset })
     }
 
+    /// Lays a charge's account out anew if its rule can't read it; whether it had to be.
+    pub(super) fn fit(&mut self, charge: &Charge, now: Now) -> bool {
+        match self.find(0, charge.limit) {
+            Some(entry) if !self.look(entry).fits(&charge.rule) => {
+                self.reshape(entry, &charge.rule, now);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Every account.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (LimitId, Head, &[u64])> {
+        (0..self.accounts()).map(|entry| {
+            (LimitId(self.words[entry * ENTRY]), self.head(entry), self.look(entry).state)
+        })
+    }
+
     pub(crate) fn is_idle(&self, now: Now) -> bool {
         (0..self.accounts()).all(|entry| {
             let account = self.look(entry);
@@ -236,7 +254,8 @@ impl Packed {
         self.append_state(limit, head, &state)
     }
 
-    fn append_state(&mut self, limit: LimitId, head: Head, state: &[u64]) -> usize {
+    /// Adds an account in some state.
+    pub(super) fn append_state(&mut self, limit: LimitId, head: Head, state: &[u64]) -> usize {
         let entry = self.accounts();
         self.rebuild(Some((limit, head, state)), None);
         entry

@@ -44,6 +44,29 @@ impl Window {
         Self { cap: u64::MAX, length_ns: state[LENGTH], bits }
     }
 
+    /// The state in which sub-buckets count this, the newest one told by its number.
+    pub(crate) fn of(length_ns: u64, bits: u8, newest: u64, counts: &[(u64, u64)]) -> Vec<u64> {
+        let window = Self { cap: u64::MAX, length_ns, bits };
+        let mut state = vec![0; Self::words(bits)];
+        (state[LENGTH], state[START]) = (length_ns, window.start(newest).as_nanos());
+        for (part, count) in counts {
+            if *part == newest {
+                state[CURRENT] = *count;
+            } else if window.oldest(&state) <= *part && *part < newest {
+                window.pack(&mut state, *part, *count);
+            } else {
+                continue;
+            }
+            state[TOTAL] = state[TOTAL].saturating_add(*count);
+        }
+        state
+    }
+
+    /// What each sub-bucket counts, the oldest first, by number.
+    pub(crate) fn counts(self, state: &[u64]) -> impl Iterator<Item = (u64, u64)> {
+        (self.oldest(state)..=self.newest(state)).map(move |part| (part, self.count(state, part)))
+    }
+
     pub(crate) const fn is_idle(self, state: &[u64], now: Time) -> bool {
         state[TOTAL] == 0 || self.part(now).saturating_sub(self.newest(state)) >= KEPT
     }
@@ -169,8 +192,7 @@ impl Window {
     /// The counts with an instant each at which they may safely be taken to have happened:
     /// the end of their sub-bucket.
     pub(crate) fn dated(self, state: &[u64]) -> impl Iterator<Item = (Time, u64)> {
-        let parts = self.oldest(state)..=self.newest(state);
-        let dated = parts.map(move |part| (self.start(part + 1), self.count(state, part)));
+        let dated = self.counts(state).map(move |(part, count)| (self.start(part + 1), count));
         dated.filter(|(_, count)| *count > 0)
     }
 
@@ -245,7 +267,8 @@ impl Window {
         at.as_nanos().wrapping_sub(state[START]) < self.part_ns()
     }
 
-    const fn newest(self, state: &[u64]) -> u64 {
+    /// The number of the newest sub-bucket.
+    pub(crate) const fn newest(self, state: &[u64]) -> u64 {
         state[START] / self.part_ns()
     }
 

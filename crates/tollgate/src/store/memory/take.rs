@@ -8,7 +8,7 @@ use tollgate_core::{
     Spent, Time,
 };
 
-use super::{Memory, journal::Journal};
+use super::{Memory, journal::Journal, reservation::Reservation};
 use crate::{Receipt, StoreError};
 
 /// What is held under an id, as another store may take it in.
@@ -27,6 +27,8 @@ pub struct Holding {
     pub expires: Time,
     /// Whether the id may be asked for again.
     pub keep: bool,
+    /// Whether it has expired: its slots are free, and what it held counts as used.
+    pub expired: bool,
 }
 
 impl Holding {
@@ -98,11 +100,11 @@ impl<J: Journal> Memory<J> {
         self.extend_on(id, more, |nth, _| asked.get(nth).copied().flatten(), now)
     }
 
-    /// What is held under an id; nothing if it has ended or expired.
+    /// What is held under an id, or was until it expired; nothing if it has ended.
     pub fn holding(&self, id: ReservationId) -> Option<Holding> {
         let hash = self.hash_id(id);
         let reservations = self.reservations_of(hash).lock();
-        let reservation = reservations.find(id, hash).filter(|found| !found.expired)?;
+        let reservation = reservations.find(id, hash)?;
         let mut locked = self.lock_cells(reservation);
         let mut holding = Holding {
             id,
@@ -111,6 +113,7 @@ impl<J: Journal> Memory<J> {
             demand: reservation.demand,
             expires: reservation.expires,
             keep: reservation.keep,
+            expired: reservation.expired,
         };
         for (place, own) in reservation.parts() {
             let Some(slot) = locked.slot_mut(place) else { continue };
@@ -136,20 +139,24 @@ impl<J: Journal> Memory<J> {
 
     /// The ids of what is held and has not expired.
     pub fn live(&self) -> Vec<ReservationId> {
-        self.ids(|_| true)
+        self.ids(|held| !held.expired)
+    }
+
+    /// The ids of what has expired and may be settled late.
+    pub fn expired(&self) -> Vec<ReservationId> {
+        self.ids(|held| held.expired)
     }
 
     /// The live ids whose time is over at `now`.
     pub fn due(&self, now: Now) -> Vec<ReservationId> {
-        self.ids(|expires| expires <= now.time)
+        self.ids(|held| !held.expired && held.expires <= now.time)
     }
 
-    fn ids(&self, which: impl Fn(Time) -> bool) -> Vec<ReservationId> {
+    fn ids(&self, which: impl Fn(&Reservation) -> bool) -> Vec<ReservationId> {
         let mut ids = Vec::new();
         for shard in &self.reservations {
             let shard = shard.lock();
-            let live = shard.iter().filter(|held| !held.expired && which(held.expires));
-            ids.extend(live.map(|held| held.id));
+            ids.extend(shard.iter().filter(|held| which(held)).map(|held| held.id));
         }
         ids
     }

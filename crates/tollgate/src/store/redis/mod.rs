@@ -1,5 +1,19 @@
 //! Accounts that many nodes share, in Redis or Valkey.
 
+mod answers;
+mod asking;
+mod away;
+mod ending;
+mod exact;
 pub mod link;
+mod local;
+mod money;
+mod node;
+mod recovery;
 
+pub use away::{Members, State, StoreFailures};
+pub use exact::{Counter, Ended, Exact};
 pub use link::{Link, LinkError, LinkSettings};
+pub use local::Local;
+pub use money::{AccountBound, Overspend};
+pub use node::Redis;

@@ -1,0 +1,228 @@
+//! Asking for room: at the shared store, or while it is away, of this node's own books.
+
+use smallvec::SmallVec;
+use tollgate_core::{Amounts, Charge, Decision, Now, Order, ReservationId, Standing, Usage};
+
+use super::{
+    Exact, Redis,
+    away::{Entry, Outbox},
+    local::books,
+};
+use crate::{StoreError, store::memory::End};
+
+/// A question that nobody may wait for any more: what it took is given back.
+struct Asked<'a> {
+    outbox: &'a Outbox,
+    id: Option<ReservationId>,
+}
+
+impl Asked<'_> {
+    fn answered(mut self) {
+        self.id = None;
+    }
+}
+
+impl Drop for Asked<'_> {
+    fn drop(&mut self) {
+        if let Some(id) = self.id {
+            self.outbox.push(Entry::End { id, how: End::Void, usage: Usage::default() });
+        }
+    }
+}
+
+impl<X: Exact> Redis<X> {
+    pub(super) async fn ask(&self, order: &Order<'_>, now: Now) -> Result<Decision, StoreError> {
+        if !self.switch.is_up() {
+            return self.ask_alone(order, now);
+        }
+        let asked = Asked { outbox: &self.outbox, id: Some(order.id) };
+        match self.shared.reserve(order, now).await {
+            Ok(Decision::Admit(admission)) => {
+                self.switch.answered();
+                // Where it can't be, it is given back.
+                books!(self.local, books => books.take_now(order, now))?;
+                asked.answered();
+                self.written.note(&order.demand);
+                self.hear(order, &admission.standings, now);
+                Ok(Decision::Admit(admission))
+            }
+            Ok(decision) => {
+                self.switch.answered();
+                asked.answered();
+                if let Decision::Refuse(refusal) = &decision {
+                    self.hear(order, &refusal.standings, now);
+                }
+                Ok(decision)
+            }
+            Err(StoreError::Away(why)) => {
+                self.failed(&why, now);
+                let decision = self.ask_alone(order, now)?;
+                // Where it was granted there too, it becomes known by its id.
+                if let Decision::Admit(_) = decision {
+                    asked.answered();
+                }
+                Ok(decision)
+            }
+            Err(error) => {
+                self.switch.answered();
+                asked.answered();
+                Err(error)
+            }
+        }
+    }
+
+    /// Decides by the books.
+    fn ask_alone(&self, order: &Order<'_>, now: Now) -> Result<Decision, StoreError> {
+        let alone = self.alone(now);
+        let (terms, buckets) =
+            self.sharing(now, |share| (share.terms(order, now), share.buckets(order, now)));
+        self.switch.failures.count(terms.mode);
+        if terms.closed.is_some() {
+            return Err(closed());
+        }
+        let _both = self.both.read();
+        if !buckets.own.charges.is_empty()
+            && let Some(refused) = alone.take_buckets(&buckets, now)?
+        {
+            return Ok(terms.answer(order, refused));
+        }
+        let granted = books!(self.local, books => books.reserve_if_now(order, &terms.asked, now));
+        match granted {
+            Ok(Decision::Admit(_)) => self.outbox.meet(order.id),
+            _ => alone.end(order.id, (End::Void, &Usage::default()), now),
+        }
+        granted.map(|decision| terms.answer(order, decision))
+    }
+
+    pub(super) async fn ask_more(
+        &self,
+        id: ReservationId,
+        more: &Amounts,
+        now: Now,
+    ) -> Result<Decision, StoreError> {
+        if !self.switch.is_up() {
+            return self.ask_more_alone(id, more, now);
+        }
+        match self.extend_shared(id, more, now).await {
+            Ok(Decision::Admit(admission)) => {
+                self.switch.answered();
+                self.written.note(more);
+                match books!(self.local, books => books.take_more_now(id, more, now)) {
+                    // It is another node's.
+                    Err(StoreError::Unknown { .. }) | Ok(()) => Ok(Decision::Admit(admission)),
+                    Err(error) => Err(error),
+                }
+            }
+            Err(StoreError::Away(why)) => {
+                self.failed(&why, now);
+                self.ask_more_alone(id, more, now)
+            }
+            decided => {
+                self.switch.answered();
+                decided
+            }
+        }
+    }
+
+    /// Extends what the shared store knows; what it does not know and the books do, it gets to
+    /// know first.
+    async fn extend_shared(
+        &self,
+        id: ReservationId,
+        more: &Amounts,
+        now: Now,
+    ) -> Result<Decision, StoreError> {
+        if !self.outbox.is_stranger(id) {
+            match self.shared.extend(id, more, now).await {
+                Err(StoreError::Unknown { .. }) if self.is_held(id) => {}
+                decided => return decided,
+            }
+        }
+        self.introduce(id, now).await?;
+        self.shared.extend(id, more, now).await
+    }
+
+    fn ask_more_alone(
+        &self,
+        id: ReservationId,
+        more: &Amounts,
+        now: Now,
+    ) -> Result<Decision, StoreError> {
+        let Some(held) = books!(self.local, books => books.holding(id)) else {
+            return Err(unknown_here());
+        };
+        let nobody = tollgate_core::Attributes::new();
+        let mut order = Order { demand: *more, ..held.order(&nobody) };
+        for charge in &mut order.charges {
+            charge.amount = if charge.rule.kind.is_slot() { 0 } else { more.of(charge.unit) };
+        }
+        let alone = self.alone(now);
+        let (terms, buckets) =
+            self.sharing(now, |share| (share.terms(&order, now), share.buckets(&order, now)));
+        self.switch.failures.count(terms.mode);
+        if terms.closed.is_some() {
+            return Err(closed());
+        }
+        let _both = self.both.read();
+        if !buckets.own.charges.is_empty()
+            && let Some(refused) = alone.take_buckets(&buckets, now)?
+        {
+            return Ok(terms.answer(&order, refused));
+        }
+        let asked: Vec<Option<Charge>> = terms.asked.charges.iter().copied().map(Some).collect();
+        let decision = books!(self.local, books => books.extend_if_now(id, more, &asked, now))?;
+        if let Decision::Admit(_) = decision {
+            self.outbox.meet(id);
+        }
+        Ok(terms.answer(&order, decision))
+    }
+
+    pub(super) async fn ask_nothing(
+        &self,
+        order: &Order<'_>,
+        now: Now,
+    ) -> Result<Decision, StoreError> {
+        if self.switch.is_up() {
+            match self.shared.check(order, now).await {
+                Err(StoreError::Away(why)) => self.failed(&why, now),
+                decided => return decided,
+            }
+        }
+        let terms = self.sharing(now, |share| share.terms(order, now));
+        if terms.closed.is_some() {
+            return Err(closed());
+        }
+        let decision = books!(self.local, books => books.check_now(&terms.asked, now));
+        Ok(terms.answer(order, decision))
+    }
+
+    pub(super) async fn stand(
+        &self,
+        order: &Order<'_>,
+        now: Now,
+    ) -> Result<SmallVec<[Standing; 8]>, StoreError> {
+        if self.switch.is_up() {
+            match self.shared.standings(order, now).await {
+                Err(StoreError::Away(why)) => self.failed(&why, now),
+                told => return told,
+            }
+        }
+        let mut standings = books!(self.local, books => books.standings_now(order, now));
+        self.sharing(now, |share| share.terms(order, now)).narrow(&mut standings);
+        Ok(standings)
+    }
+
+    /// Whether the books hold something live under an id.
+    pub(super) fn is_held(&self, id: ReservationId) -> bool {
+        books!(self.local, books => books.holding(id)).is_some_and(|held| !held.expired)
+    }
+}
+
+/// The books do not know an id, and nobody else can be asked.
+pub(super) fn unknown_here() -> StoreError {
+    StoreError::Away("another node may have made the reservation".to_owned())
+}
+
+fn closed() -> StoreError {
+    StoreError::Away("a limit lets nothing pass without it".to_owned())
+}

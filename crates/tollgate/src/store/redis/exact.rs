@@ -1,0 +1,61 @@
+//! What the coordinator asks of the store that all nodes share, beside what every store can do.
+
+use compact_str::CompactString;
+use tollgate_core::{Now, Order, ReservationId, ScopeId, Spent, Usage};
+
+use crate::{Receipt, Store, StoreError, store::memory::End};
+
+/// A store that decides exactly for all nodes, and may be away: then it answers
+/// [`StoreError::Away`], within the time that a call may take.
+pub trait Exact: Store {
+    /// Takes in what this node has granted by itself, whether or not it has room. An id that is
+    /// known holds as much as this afterwards, if it held less; one that has ended changes
+    /// nothing.
+    fn introduce(
+        &self,
+        order: &Order<'_>,
+        now: Now,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// How a kept id ended, on whichever node, as long as that is remembered.
+    fn ending(
+        &self,
+        id: ReservationId,
+    ) -> impl Future<Output = Result<Option<Receipt>, StoreError>> + Send;
+
+    /// Raises what this node has settled to at least so much; never lowers it.
+    fn raise(
+        &self,
+        counters: &[Counter],
+        now: Now,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Tells the other nodes that a reservation of theirs has ended here. Who does not hear of
+    /// it learns it when its own books would expire.
+    fn announce(&self, ended: Ended) -> impl Future<Output = ()> + Send;
+
+    /// Whether it answers.
+    fn reach(&self) -> impl Future<Output = Result<(), StoreError>> + Send;
+}
+
+/// What this node has settled in one period of an account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Counter {
+    /// The account's scope.
+    pub scope: ScopeId,
+    /// Its values of the scope's attributes, joined.
+    pub key: CompactString,
+    /// The period, and how much.
+    pub spent: Spent,
+}
+
+/// A reservation that was ended by another node than the one that made it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ended {
+    /// Its id.
+    pub id: ReservationId,
+    /// How.
+    pub how: End,
+    /// With what.
+    pub usage: Usage,
+}

@@ -1,0 +1,258 @@
+//! One node of several that share their accounts.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+
+use arc_swap::ArcSwap;
+use parking_lot::{Mutex, RwLock};
+use tokio::sync::watch;
+use tollgate_core::{
+    Amounts, Now, Order, Policy, ReservationId, Standing, policy::settings::OnStoreFailure,
+};
+
+use super::{
+    Exact, Local,
+    away::{Known, Members, Modes, Outages, Outbox, Share, State, StoreFailures, Switch},
+    local::books,
+    money::{AccountBound, Lately, Overspend, Written},
+};
+
+/// A store that several nodes share, asked by one of them.
+///
+/// The shared store `X` decides. What it grants to this node is also written in the node's own
+/// books, which are therefore exactly its part of what is used. While the shared store is away,
+/// the books decide, by what each limit says ([`OnStoreFailure`]); when it is back, it is told
+/// what was decided, and then its numbers are the sums of all nodes' books again.
+#[derive(Debug)]
+pub struct Redis<X> {
+    pub(super) shared: X,
+    pub(super) local: Local,
+    pub(super) known: Known,
+    pub(super) switch: Switch,
+    pub(super) outages: Outages,
+    pub(super) outbox: Outbox,
+    pub(super) written: Written,
+    pub(super) lately: Lately,
+    pub(super) damage: Damage,
+    /// Held by who ends something in the shared store and then in the books; who counts the
+    /// books waits until nobody is between the two.
+    pub(super) ends: tokio::sync::RwLock<()>,
+    /// Held by who changes the books and the outbox together.
+    pub(super) both: RwLock<()>,
+    /// Held by who tells the shared store what it does not know: one at a time.
+    pub(super) telling: tokio::sync::Mutex<()>,
+    members: Mutex<Members>,
+    usual: OnStoreFailure,
+    modes: ArcSwap<Modes>,
+}
+
+/// Whether the shared store has lost what it was told.
+#[derive(Debug)]
+pub(super) struct Damage {
+    seen: AtomicU64,
+    repaired: AtomicU64,
+    /// Whether the other nodes have repaired theirs, as far as is known.
+    others_are_whole: AtomicBool,
+}
+
+impl<X: Exact> Redis<X> {
+    /// A node over a shared store, with books of its own. It decides by itself until
+    /// [`recover`](Self::recover) has told the shared store what the books know.
+    pub fn new(shared: X, local: impl Into<Local>, usual: OnStoreFailure, policy: &Policy) -> Self {
+        let node = Self {
+            shared,
+            local: local.into(),
+            known: Known::default(),
+            switch: Switch::starting(),
+            outages: Outages::default(),
+            outbox: Outbox::default(),
+            written: Written::default(),
+            lately: Lately::default(),
+            damage: Damage::first(),
+            ends: tokio::sync::RwLock::default(),
+            both: RwLock::default(),
+            telling: tokio::sync::Mutex::default(),
+            members: Mutex::new(Members::ALONE),
+            usual,
+            modes: ArcSwap::from_pointee(Modes::new(usual, policy)),
+        };
+        node.expire_orphans();
+        node
+    }
+
+    /// The shared store.
+    pub const fn shared(&self) -> &X {
+        &self.shared
+    }
+
+    /// The node's own books.
+    pub const fn local(&self) -> &Local {
+        &self.local
+    }
+
+    /// Takes note of a policy's limits.
+    pub fn note_policy(&self, policy: &Policy) {
+        self.local.note_policy(policy);
+        self.modes.store(Modes::new(self.usual, policy).into());
+    }
+
+    /// Takes note of which nodes live. It counts for outages that begin from now on.
+    pub fn note_members(&self, members: Members) {
+        *self.members.lock() = members;
+    }
+
+    /// Takes note that the shared store has lost what it had acknowledged, as after a failover
+    /// or a restart without its files. This node decides by itself until it has told it again.
+    pub fn note_loss(&self, why: &str, now: Now) {
+        self.damage.seen.fetch_add(1, SeqCst);
+        self.known.forget();
+        self.leave(why, now);
+        // What ends from now on may be unknown there.
+        books!(self.local, books => books.live()).into_iter().for_each(|id| self.outbox.meet(id));
+    }
+
+    /// Takes note whether all other nodes that live have told the shared store again what it
+    /// lost. Until then this one decides by itself, once it has seen a loss.
+    pub fn note_others_whole(&self, are_whole: bool) {
+        self.damage.others_are_whole.store(are_whole, SeqCst);
+    }
+
+    /// Takes note that a replica has what was granted when [`written`](Self::written) said
+    /// `so_far`.
+    pub fn note_acknowledged(&self, so_far: &Amounts) {
+        self.written.acknowledge(so_far);
+    }
+
+    /// All that the shared store has granted to this node.
+    pub fn written(&self) -> Amounts {
+        self.written.total()
+    }
+
+    /// Whether the shared store knows all that this node had told it when it was lost.
+    pub fn is_whole(&self) -> bool {
+        self.damage.is_repaired()
+    }
+
+    /// Who decides: watched by those that raise an alarm.
+    pub fn state(&self) -> watch::Receiver<State> {
+        self.switch.watch()
+    }
+
+    /// How often it was decided without the shared store.
+    pub fn failures(&self) -> StoreFailures {
+        self.switch.failures.read()
+    }
+
+    /// How much is still to be told to the shared store: ends, and live reservations.
+    pub fn untold(&self) -> (usize, usize) {
+        self.outbox.waiting()
+    }
+
+    /// The most that may be spent beyond the limits when the shared store fails now, by this
+    /// node; for all of them, it is the sum.
+    pub fn overspend(&self) -> Overspend {
+        let (modes, members) = (self.modes.load(), *self.members.lock());
+        let away = modes.limits().map(|(limit, cap, mode)| {
+            let at_most = match mode {
+                OnStoreFailure::Share => Some(members.share(cap)),
+                OnStoreFailure::Open => None,
+                OnStoreFailure::Closed => Some(0),
+            };
+            AccountBound { limit, at_most }
+        });
+        Overspend { unacknowledged: self.written.unacknowledged(), away: away.collect() }
+    }
+
+    /// The same for each account of an order, by what was last heard of it: what this node may
+    /// add beyond the limit in an outage that begins, or goes on, now.
+    pub fn may_add(&self, order: &Order<'_>, now: Now) -> Vec<AccountBound> {
+        self.sharing(now, |share| {
+            let bound = |(group, charge): (&tollgate_core::Group, &tollgate_core::Charge)| {
+                let place = (group.scope, group.key.as_str());
+                let at_most = match share.modes.of(charge.limit) {
+                    OnStoreFailure::Share => {
+                        Some(self.known.part(place, charge, &share.outage, now).allowance)
+                    }
+                    OnStoreFailure::Open => None,
+                    OnStoreFailure::Closed => Some(0),
+                };
+                AccountBound { limit: charge.limit, at_most }
+            };
+            let accounts = order.parts();
+            let each = accounts.flat_map(|(group, all)| all.iter().map(move |one| (group, one)));
+            each.map(bound).collect()
+        })
+    }
+
+    /// How accounts are shared in the outage at `now`.
+    pub(super) fn sharing<T>(&self, now: Now, ask: impl FnOnce(&Share<'_>) -> T) -> T {
+        let (modes, alone) = (self.modes.load(), self.alone(now));
+        ask(&Share { modes: &modes, known: &self.known, outage: alone.outage })
+    }
+
+    /// What a call that had no answer means.
+    pub(super) fn failed(&self, why: &str, now: Now) {
+        if self.switch.failed(why, now.time) {
+            self.alone(now);
+        }
+    }
+
+    /// This node decides by itself from now on.
+    pub(super) fn leave(&self, why: &str, now: Now) {
+        if self.switch.leave(why, now.time) {
+            self.alone(now);
+        }
+    }
+
+    pub(super) fn alone(&self, now: Now) -> std::sync::Arc<super::away::Alone> {
+        self.outages.at(now, *self.members.lock())
+    }
+
+    /// Remembers where the accounts of an order stand, where the shared store told it.
+    pub(super) fn hear(&self, order: &Order<'_>, all: &[Standing], now: Now) {
+        if !all.is_empty() {
+            let own = books!(self.local, books => books.standings_now(order, now));
+            self.known.note(order, (all, &own), now.time);
+        }
+    }
+
+    /// What the books know to be held under an id, as an order that the shared store takes in.
+    pub(super) async fn introduce(
+        &self,
+        id: ReservationId,
+        now: Now,
+    ) -> Result<(), crate::StoreError> {
+        if let Some(held) = books!(self.local, books => books.holding(id)) {
+            self.shared.introduce(&held.order(&tollgate_core::Attributes::new()), now).await?;
+        }
+        self.outbox.part_with(id);
+        Ok(())
+    }
+}
+
+impl Damage {
+    /// A node that starts may know what the shared store does not.
+    const fn first() -> Self {
+        Self {
+            seen: AtomicU64::new(1),
+            repaired: AtomicU64::new(0),
+            others_are_whole: AtomicBool::new(true),
+        }
+    }
+
+    pub(super) fn seen(&self) -> u64 {
+        self.seen.load(SeqCst)
+    }
+
+    /// What was seen so far is repaired.
+    pub(super) fn repair(&self, seen: u64) {
+        self.repaired.fetch_max(seen, SeqCst);
+    }
+
+    pub(super) fn is_repaired(&self) -> bool {
+        self.repaired.load(SeqCst) == self.seen()
+    }
+
+    pub(super) fn others_are_whole(&self) -> bool {
+        self.others_are_whole.load(SeqCst)
+    }
+}

@@ -1,0 +1,222 @@
+//! The shared store is back: it is told what was decided without it, and what it has lost.
+//!
+//! Everything is told by its id, so that it may be told again where an answer was lost. Money
+//! is told by counters where the store has lost something: what this node had settled when its
+//! books were counted, after all ends that the count contains, before all that it does not.
+
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+
+use futures_util::future::try_join_all;
+use tollgate_core::{Attributes, Now, ReservationId, Time, Usage};
+
+use super::{Counter, Exact, Redis, away::Entry, local::books};
+use crate::{
+    Clock, StoreError,
+    store::memory::{End, Holding},
+};
+
+/// What is told at once.
+const BATCH: usize = 64;
+
+/// Counters that are told at once.
+const COUNTERS: usize = 256;
+
+/// Rounds of telling before it is looked again whether it is still there.
+const ROUNDS: usize = 10_000;
+
+/// How often it is looked whether there is something to tell.
+const LOOK: Duration = Duration::from_millis(50);
+
+impl<X: Exact + 'static> Redis<X> {
+    /// Looks after it for as long as it is used.
+    pub fn keep(self: &Arc<Self>, clock: Clock) -> tokio::task::JoinHandle<()> {
+        let node = Arc::downgrade(self);
+        tokio::spawn(async move {
+            let mut look = tokio::time::interval(LOOK);
+            look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+            loop {
+                look.tick().await;
+                let Some(node) = node.upgrade() else { return };
+                node.recover(clock.now()).await;
+            }
+        })
+    }
+}
+
+impl<X: Exact> Redis<X> {
+    /// One look at whether the shared store is there: it is told what it does not know, and
+    /// then decides again. Whether it does.
+    pub async fn recover(&self, now: Now) -> bool {
+        let _telling = self.telling.lock().await;
+        let is_up = self.switch.is_up();
+        if is_up && self.outbox.waiting() == (0, 0) {
+            return true;
+        }
+        match self.tell(is_up, now).await {
+            Ok(is_told) if is_told && self.damage.others_are_whole() => {
+                self.switch.come_back(now.time);
+                true
+            }
+            Ok(_) => self.switch.is_up(),
+            Err(error) => {
+                self.outages.goes_on(now);
+                self.failed(&error.to_string(), now);
+                false
+            }
+        }
+    }
+
+    /// Tells all there is; whether that is all.
+    async fn tell(&self, is_up: bool, now: Now) -> Result<bool, StoreError> {
+        if !is_up {
+            self.shared.reach().await?;
+        }
+        if !self.damage.is_repaired() || self.outbox.has_forgotten() {
+            self.repair(now).await?;
+        }
+        for _ in 0..ROUNDS {
+            self.tell_entries(now).await?;
+            let strangers = self.outbox.strangers();
+            for some in strangers.chunks(BATCH) {
+                try_join_all(some.iter().map(|id| self.tell_live(*id, now))).await?;
+            }
+            if self.outbox.waiting() == (0, 0) {
+                return Ok(self.damage.is_repaired());
+            }
+        }
+        Ok(false)
+    }
+
+    /// Makes good what the shared store has lost.
+    async fn repair(&self, now: Now) -> Result<(), StoreError> {
+        let seen = self.damage.seen();
+        self.learn(now).await?;
+        // Who ends something in both sees that it is away, or has done so in both.
+        self.leave("it has lost what it knew, and is told again", now);
+        drop(self.ends.write().await);
+        let (mut entries, counters) = {
+            let _both = self.both.write();
+            self.outbox.take_forgotten();
+            // What lives now may be unknown there when it ends.
+            (self.outbox.cut(books!(self.local, books => books.live())), self.counters())
+        };
+        // What it was told lately it may have lost, and hold what has ended.
+        let lately = self.lately.all().into_iter();
+        entries.extend(lately.map(|(id, how, usage)| Entry::End { id, how, usage }));
+        let told = self.tell_all(&mut entries, now).await;
+        self.outbox.put_back(entries);
+        told?;
+        // What has expired here is expired there, before it is counted.
+        self.shared.expire(now).await?;
+        for some in counters.chunks(COUNTERS) {
+            self.shared.raise(some, now).await?;
+        }
+        self.damage.repair(seen);
+        Ok(())
+    }
+
+    /// Learns what other nodes have ended: the shared store counts it for this node, and what the
+    /// books count must be no less, or it would hide as much of what was lost.
+    async fn learn(&self, now: Now) -> Result<(), StoreError> {
+        let live = books!(self.local, books => books.live());
+        let is_kept = |id: &&ReservationId| {
+            books!(self.local, books => books.holding(**id)).is_some_and(|held| held.keep)
+        };
+        for some in live.iter().filter(is_kept).collect::<Vec<_>>().chunks(BATCH) {
+            try_join_all(some.iter().map(|id| self.learn_of(**id, now))).await?;
+        }
+        Ok(())
+    }
+
+    /// What this node has settled in each period that goes on.
+    fn counters(&self) -> Vec<Counter> {
+        let mut counters = Vec::new();
+        books!(self.local, books => books.each_spent(|scope, key, spent| {
+            if spent.settled > 0 {
+                counters.push(Counter { scope, key: key.clone(), spent });
+            }
+        }));
+        counters
+    }
+
+    async fn tell_entries(&self, now: Now) -> Result<(), StoreError> {
+        while self.outbox.waiting().0 > 0 {
+            let mut entries = self.outbox.cut(None);
+            let told = self.tell_all(&mut entries, now).await;
+            self.outbox.put_back(entries);
+            told?;
+        }
+        Ok(())
+    }
+
+    /// Tells entries in their order, many at once where they are of different reservations;
+    /// those that remain when it fails were not told, or may be told again.
+    async fn tell_all(&self, entries: &mut VecDeque<Entry>, now: Now) -> Result<(), StoreError> {
+        while !entries.is_empty() {
+            let mut ids = hashbrown::HashSet::<ReservationId>::with_capacity(BATCH);
+            let batch = entries.iter().take(BATCH).take_while(|entry| ids.insert(entry.id()));
+            let batch: Vec<_> = batch.collect();
+            let count = batch.len();
+            try_join_all(batch.into_iter().map(|entry| self.tell_one(entry, now))).await?;
+            entries.drain(..count);
+        }
+        Ok(())
+    }
+
+    async fn tell_one(&self, entry: &Entry, now: Now) -> Result<(), StoreError> {
+        let told = match entry {
+            Entry::End { id, how, usage } => self.tell_end(*id, (*how, usage), now).await,
+            Entry::Made { held, how, usage } => match self.tell_held(held, now).await {
+                Ok(()) => self.tell_end(held.id, (*how, usage), now).await,
+                failed => failed,
+            },
+            Entry::Renew { id, expires } => self.shared.renew(*id, *expires, now).await,
+        };
+        done(told)
+    }
+
+    async fn tell_end(
+        &self,
+        id: ReservationId,
+        (how, usage): (End, &Usage),
+        now: Now,
+    ) -> Result<(), StoreError> {
+        self.end_shared(id, (how, usage), now).await?;
+        self.lately.note((id, how, *usage), now.time);
+        Ok(())
+    }
+
+    async fn tell_live(&self, id: ReservationId, now: Now) -> Result<(), StoreError> {
+        let told = match books!(self.local, books => books.holding(id)) {
+            Some(held) => self.tell_held(&held, now).await,
+            // It has ended, and that is told by itself.
+            None => Ok(()),
+        };
+        done(told)?;
+        self.outbox.part_with(id);
+        Ok(())
+    }
+
+    async fn tell_held(&self, held: &Holding, now: Now) -> Result<(), StoreError> {
+        let nobody = Attributes::new();
+        let mut order = held.order(&nobody);
+        if held.expired {
+            // There it expires at once, and may still be settled late.
+            order.expires = Time::ZERO;
+        }
+        self.shared.introduce(&order, now).await
+    }
+}
+
+/// Whether something needs not be told again: also what is known there to have ended, or is
+/// refused for good.
+fn done(told: Result<(), StoreError>) -> Result<(), StoreError> {
+    match told {
+        Err(StoreError::Away(why)) => Err(StoreError::Away(why)),
+        Err(error @ StoreError::Full { .. }) => {
+            tracing::error!(%error, "the shared store can't take in what was decided without it");
+            Ok(())
+        }
+        _ => Ok(()),
+    }
+}

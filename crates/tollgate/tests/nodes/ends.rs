@@ -1,0 +1,162 @@
+//! Ends of reservations, wherever they come from.
+
+use std::{
+    future::Future as _,
+    sync::Arc,
+    task::{Context, Waker},
+    time::Duration,
+};
+
+use tollgate::{
+    Clock, Embedded, Store, StoreError,
+    conformance::NOON,
+    store::{
+        embedded::{EmbeddedBounds, audit},
+        redis::{Local, Redis, State},
+    },
+};
+use tollgate_core::{
+    Amounts, Attributes, Calendar, Decision, NanoUsd, Now, Order, PeriodUnit, Policy,
+    ReservationId, Unit,
+    policy::{Limit, Measure, settings::OnStoreFailure},
+};
+
+use crate::hub::{Fault, Hub, Line, books, used};
+
+fn policy() -> Policy {
+    let total = Calendar::new(PeriodUnit::Total, jiff::tz::TimeZone::UTC);
+    let measure = Measure::Period { calendar: Arc::new(total), cap: 100 };
+    Policy::new(vec![Limit::new("all", &[], Unit::Usd, measure)]).expect("one limit")
+}
+
+const fn costs(nanos: u64) -> Amounts {
+    Amounts { cost: NanoUsd(nanos), ..Amounts::ONE_REQUEST }
+}
+
+const NOW: Now = Now::at(NOON);
+
+fn later(seconds: u64) -> Now {
+    Now::at(NOON.after(Duration::from_secs(seconds)))
+}
+
+fn order<'a>(policy: &Policy, who: &'a Attributes, id: u128, nanos: u64) -> Order<'a> {
+    let expires = NOON.after(Duration::from_secs(600));
+    let order = policy.order(ReservationId(id), who, &costs(nanos), NOW, expires);
+    Order { keep: true, report: true, ..order }
+}
+
+async fn node(hub: &Arc<Hub>, nth: usize, local: impl Into<Local>) -> Redis<Line> {
+    let node = Redis::new(hub.line(nth), local, OnStoreFailure::Share, &policy());
+    assert!(node.recover(NOW).await);
+    node
+}
+
+fn in_books(node: &Redis<Line>, order: &Order<'_>, now: Now) -> (u64, u64) {
+    let standing = match node.local() {
+        Local::Memory(books) => books.standings_now(order, now)[0],
+        Local::Embedded(books) => books.memory().standings_now(order, now)[0],
+    };
+    (used(&standing), standing.held)
+}
+
+#[tokio::test]
+async fn a_permit_of_another_node_ends_in_the_books_of_its_own() {
+    let (hub, policy, who) = (Hub::new(2, 0), policy(), Attributes::new());
+    let (a, b) = (node(&hub, 0, books()).await, node(&hub, 1, books()).await);
+    let order = order(&policy, &who, 7, 40);
+    assert!(matches!(a.reserve(&order, NOW).await, Ok(Decision::Admit(_))));
+    let receipt = b.settle(order.id, &costs(25), NOW).await.expect("settled elsewhere");
+    assert_eq!(receipt.usage, costs(25));
+    assert_eq!((in_books(&a, &order, NOW), in_books(&b, &order, NOW)), ((40, 40), (0, 0)));
+    let (_, ended) = hub.news.lock()[0];
+    assert!(a.ended_elsewhere(&ended, NOW) && !b.ended_elsewhere(&ended, NOW));
+    assert_eq!(in_books(&a, &order, NOW), (25, 0));
+    assert_eq!(a.settle(order.id, &costs(99), NOW).await, Ok(receipt), "an id settles once");
+}
+
+#[tokio::test]
+async fn who_did_not_hear_of_an_end_learns_it_when_it_would_expire() {
+    let (hub, policy, who) = (Hub::new(2, 0), policy(), Attributes::new());
+    let (a, b) = (node(&hub, 0, books()).await, node(&hub, 1, books()).await);
+    for (id, nanos) in [(7, 40), (8, 30)] {
+        let order = order(&policy, &who, id, nanos);
+        assert!(matches!(a.reserve(&order, NOW).await, Ok(Decision::Admit(_))));
+    }
+    b.settle(ReservationId(7), &costs(25), NOW).await.expect("settled");
+    b.void(ReservationId(8), NOW).await.expect("voided");
+    a.expire(later(601)).await.expect("expired");
+    let order = order(&policy, &who, 9, 1);
+    assert_eq!(in_books(&a, &order, later(601)), (25, 0));
+}
+
+#[tokio::test]
+async fn an_order_that_nobody_waits_for_any_more_is_given_back() {
+    let (hub, policy, who) = (Hub::new(1, 0), policy(), Attributes::new());
+    let a = node(&hub, 0, books()).await;
+    a.shared().hold_answers(true);
+    let order = order(&policy, &who, 7, 100);
+    {
+        let mut asking = std::pin::pin!(a.reserve(&order, NOW));
+        let mut context = Context::from_waker(Waker::noop());
+        assert!(asking.as_mut().poll(&mut context).is_pending());
+    }
+    a.shared().hold_answers(false);
+    assert_eq!(hub.used(&order, NOW).0, [100], "it was granted");
+    assert!(a.recover(NOW).await);
+    assert_eq!(hub.used(&order, NOW).0, [0]);
+}
+
+#[tokio::test]
+async fn what_a_crash_left_unsettled_counts_once() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("a.db");
+    let open = || {
+        let clock = |_| Clock::set_at(NOON);
+        Embedded::open(&path, EmbeddedBounds::default(), clock).expect("a ledger").0
+    };
+    let (hub, policy, who) = (Hub::new(2, 0), policy(), Attributes::new());
+    let a = node(&hub, 0, open()).await;
+    let ask = |id, nanos| order(&policy, &who, id, nanos);
+    for (id, nanos) in [(1, 10), (2, 20)] {
+        assert!(matches!(a.reserve(&ask(id, nanos), NOW).await, Ok(Decision::Admit(_))));
+    }
+    a.settle(ReservationId(1), &costs(5), NOW).await.expect("settled");
+    // Away, it decides by itself, and its process ends before it can tell.
+    a.shared().set(Fault::Cut);
+    for (id, nanos) in [(3, 30), (4, 15)] {
+        assert!(matches!(a.reserve(&ask(id, nanos), NOW).await, Ok(Decision::Admit(_))));
+    }
+    assert!(matches!(&*a.state().borrow(), State::Away { .. }));
+    a.settle(ReservationId(3), &costs(7), NOW).await.expect("settled by itself");
+    a.durable().await.expect("durable");
+    drop(a);
+
+    let a = node(&hub, 0, open()).await;
+    let used = 5 + 20 + 7 + 15;
+    assert_eq!(in_books(&a, &ask(9, 1), NOW), (used, 0));
+    assert_eq!(hub.used(&ask(9, 1), NOW).0, [used]);
+    let late = a.settle(ReservationId(2), &costs(8), NOW).await.expect("settled late");
+    assert_eq!(late.usage, costs(8));
+    assert_eq!(hub.used(&ask(9, 1), NOW).0, [used - 12]);
+    assert_eq!(in_books(&a, &ask(9, 1), NOW), (used - 12, 0));
+    a.durable().await.expect("durable");
+    drop(a);
+    let audit = audit(&path).expect("a ledger");
+    assert!(audit.findings.is_empty(), "{:?}", audit.findings);
+}
+
+#[tokio::test]
+async fn a_closed_limit_says_that_the_store_is_away() {
+    let (hub, policy, who) = (Hub::new(1, 0), policy(), Attributes::new());
+    let a = Redis::new(hub.line(0), books(), OnStoreFailure::Closed, &policy);
+    assert!(a.recover(NOW).await);
+    let order = order(&policy, &who, 7, 10);
+    a.shared().set(Fault::Cut);
+    for _ in 0..2 {
+        assert!(matches!(a.reserve(&order, NOW).await, Err(StoreError::Away(_))));
+    }
+    assert_eq!((a.failures().closed, a.failures().switches), (2, 1));
+    a.shared().set(Fault::None);
+    assert!(a.recover(NOW).await);
+    assert!(matches!(a.reserve(&order, NOW).await, Ok(Decision::Admit(_))));
+}

@@ -27,6 +27,13 @@ pub struct Crossed {
 /// The most thresholds that a budget has.
 pub const MAX_THRESHOLDS: usize = 5;
 
+impl Crossed {
+    /// That `to` thresholds are crossed by `settled`, where `from` were before.
+    pub const fn new(from: u8, to: u8, settled: u64) -> Self {
+        Self { from, to, settled }
+    }
+}
+
 impl Warn {
     /// No warnings.
     pub const NEVER: Self = Self { percents: [0; MAX_THRESHOLDS], soft: false };

@@ -63,7 +63,8 @@ pub async fn a_crowd_crosses_each_threshold_once<S: Store + 'static>(store: S) {
         let booth = Arc::clone(&booth);
         tokio::task::spawn_blocking(move || {
             // A runtime of its own, so that they meet at the store and nowhere else.
-            let runtime = answered(tokio::runtime::Builder::new_current_thread().build());
+            let runtime =
+                answered(tokio::runtime::Builder::new_current_thread().enable_all().build());
             runtime.block_on(async {
                 let id = booth.admit(&user("ann"), &costs(40)).await;
                 booth.settle(id, &costs(20)).await;

@@ -4,6 +4,7 @@ mod any;
 mod crossings;
 pub mod embedded;
 pub mod memory;
+mod obstacles;
 #[cfg(feature = "redis")]
 pub mod redis;
 

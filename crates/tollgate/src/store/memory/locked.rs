@@ -2,7 +2,7 @@
 
 use parking_lot::MutexGuard;
 use smallvec::SmallVec;
-use tollgate_core::{Cell, Charge, Group, LimitId, Now, Order, Retry, Standing, Time};
+use tollgate_core::{Cell, Charge, Group, Now, Order, Standing};
 
 use super::{
     Memory,
@@ -10,7 +10,7 @@ use super::{
     reservation::{CellRef, Reservation},
     shard::{MAX_NUMBER, Shard, Slot},
 };
-use crate::StoreError;
+use crate::{StoreError, store::obstacles::Obstacles};
 
 /// Guards of the shards that an order's groups are in, and each group's place in them.
 pub(super) struct Locked<'a> {
@@ -27,13 +27,6 @@ struct Place {
     slot: Option<u32>,
     shard: u16,
     guard: u8,
-}
-
-/// What stands in the way of an order.
-#[derive(Default)]
-pub(super) struct Obstacles {
-    pub(super) binding: Option<(LimitId, Retry)>,
-    pub(super) shadowed: SmallVec<[LimitId; 2]>,
 }
 
 impl<J: Journal> Memory<J> {
@@ -71,7 +64,7 @@ impl<J: Journal> Memory<J> {
             if obstacles.is_none() {
                 asked_from = now.time;
             }
-            obstacles.ask(slot, charges, session, now);
+            ask(&mut obstacles, slot, charges, session, now);
         }
         let mut locked = Locked { guards, places };
         if !obstacles.is_none() && asked_from != now.time {
@@ -196,7 +189,7 @@ impl Locked<'_> {
     fn check(&mut self, order: &Order<'_>, now: Now) -> Obstacles {
         let mut obstacles = Obstacles::default();
         for (nth, (_, charges)) in order.parts().enumerate() {
-            obstacles.ask(self.slot_mut(nth), charges, order.session(), now);
+            ask(&mut obstacles, self.slot_mut(nth), charges, order.session(), now);
         }
         obstacles
     }
@@ -242,60 +235,25 @@ impl Locked<'_> {
     }
 }
 
-impl Obstacles {
-    fn is_none(&self) -> bool {
-        self.binding.is_none() && self.shadowed.is_empty()
-    }
-
-    /// Asks the charges of one cell whether they have room.
-    fn ask(&mut self, slot: Option<&mut Slot>, charges: &[Charge], session: &str, now: Now) {
-        let Some(slot) = slot else {
-            for charge in charges {
-                if let Err(retry) = charge.check_empty() {
-                    self.add(charge, retry);
-                }
-            }
-            return;
-        };
-        for (nth, charge) in charges.iter().enumerate() {
-            if let Err(retry) = slot.cell.check(nth, charge, session, now) {
-                self.add(charge, retry);
+/// Asks the charges of one cell whether they have room.
+fn ask(
+    obstacles: &mut Obstacles,
+    slot: Option<&mut Slot>,
+    charges: &[Charge],
+    session: &str,
+    now: Now,
+) {
+    let Some(slot) = slot else {
+        for charge in charges {
+            if let Err(retry) = charge.check_empty() {
+                obstacles.add(charge, retry);
             }
         }
-    }
-
-    /// Notes what stands in the way of a charge.
-    pub(super) fn add(&mut self, charge: &Charge, retry: Retry) {
-        if charge.shadow {
-            self.would_refuse(charge);
-            return;
-        }
-        self.block(charge.limit, retry);
-    }
-
-    /// Notes a limit that would refuse, were it not in shadow; a soft budget never would.
-    fn would_refuse(&mut self, charge: &Charge) {
-        if !charge.warn.soft {
-            self.shadowed.push(charge.limit);
-        }
-    }
-
-    /// The binding limit is the one that stands in the way the longest; all must yield.
-    fn block(&mut self, limit: LimitId, retry: Retry) {
-        self.binding = Some(match self.binding {
-            None => (limit, retry),
-            Some((other, before)) => {
-                let longest = if longer(retry, before) { limit } else { other };
-                (longest, before.and(retry))
-            }
-        });
-    }
-}
-
-fn longer(a: Retry, b: Retry) -> bool {
-    let until = |retry| match retry {
-        Retry::At(at) | Retry::NotBefore(at) => at,
-        Retry::Never => Time::MAX,
+        return;
     };
-    until(a) > until(b)
+    for (nth, charge) in charges.iter().enumerate() {
+        if let Err(retry) = slot.cell.check(nth, charge, session, now) {
+            obstacles.add(charge, retry);
+        }
+    }
 }

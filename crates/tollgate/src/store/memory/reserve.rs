@@ -10,10 +10,10 @@ use tollgate_core::{
 use super::{
     Memory,
     journal::{Holds, Journal, Record},
-    locked::{Locked, Obstacles},
+    locked::Locked,
     reservation::{Added, CellRef, Reservation},
 };
-use crate::StoreError;
+use crate::{StoreError, store::obstacles::Obstacles};
 
 impl<J: Journal> Memory<J> {
     /// [`Store::reserve`](crate::Store::reserve), which never waits here.

@@ -10,6 +10,7 @@ mod local;
 mod money;
 mod node;
 mod recovery;
+mod shared;
 
 pub use away::{Members, State, StoreFailures};
 pub use exact::{Counter, Ended, Exact};
@@ -17,3 +18,4 @@ pub use link::{Link, LinkError, LinkSettings};
 pub use local::Local;
 pub use money::{AccountBound, Overspend};
 pub use node::Redis;
+pub use shared::{MAX_CAP, Settled, Shared, SharedError, SharedSettings, TimeSource};

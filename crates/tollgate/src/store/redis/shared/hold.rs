@@ -1,0 +1,386 @@
+//! Holding: all charges of an order or an extension, or none.
+
+use smallvec::SmallVec;
+use tollgate_core::{
+    Admission, Amounts, Charge, Decision, LimitId, Now, Order, Refusal, ReservationId, Standing,
+    Usage,
+};
+
+use super::{
+    Shared, SharedError, TRIES, layout,
+    live::Made,
+    look::{Seen, View},
+    micros,
+    part::{self, Asked, Part},
+    plan,
+    record::{Added, Known, PRINT, Record},
+    reply::{Reply, unexpected},
+    scripts,
+};
+use crate::{
+    StoreError,
+    store::{
+        memory::{End, LATE},
+        obstacles::Obstacles,
+        redis::link::Arg,
+    },
+};
+
+/// What one call is to hold.
+struct Asking<'a> {
+    id: ReservationId,
+    part: &'a Part<'a>,
+    chunk: &'a [u8],
+    session: &'a str,
+    /// What the record is that gets more; nothing for a new one.
+    print: Option<[u8; PRINT]>,
+    ttl: u64,
+    report: bool,
+    now: Now,
+}
+
+/// What a script has done.
+enum Done {
+    Held {
+        at: u64,
+        periods: Vec<u8>,
+        shadowed: Vec<u8>,
+        seen: Option<Seen>,
+        clock: u64,
+    },
+    NoRoom {
+        due: bool,
+        seen: Seen,
+    },
+    /// Some account is laid out for another rule.
+    Unfit(Seen),
+    /// The id has another record.
+    Other(Vec<u8>),
+}
+
+impl Shared {
+    pub(super) async fn try_reserve(
+        &self,
+        order: &Order<'_>,
+        now: Now,
+    ) -> Result<Decision, SharedError> {
+        if !self.live.has_room(order.id) {
+            let most = self.max_reservations;
+            return Err(StoreError::Full { what: "reservations", most }.into());
+        }
+        let parts = Part::of(order, &self.keys);
+        for _ in 0..TRIES {
+            if let Some(decision) = self.reserve_parts(order, &parts, now).await? {
+                return Ok(decision);
+            }
+        }
+        Err(changes_too_often())
+    }
+
+    async fn reserve_parts(
+        &self,
+        order: &Order<'_>,
+        parts: &[Part<'_>],
+        now: Now,
+    ) -> Result<Option<Decision>, SharedError> {
+        let tags: Vec<u8> = parts.iter().map(|part| part.tag).collect();
+        let mut made: Vec<(u8, Record)> = Vec::with_capacity(parts.len());
+        let (mut views, mut shadowed) = (Vec::new(), SmallVec::new());
+        let ttl = micros::ttl(order.expires, now.time);
+        for part in parts {
+            let mut record = part::held(order, part, &tags, self.owner);
+            let chunk = record.chunk();
+            let asking = Asking {
+                id: order.id,
+                part,
+                chunk: &chunk,
+                session: order.session(),
+                print: None,
+                ttl,
+                report: order.report,
+                now,
+            };
+            match self.run_hold(&asking).await? {
+                Done::Held { at, periods, shadowed: nths, seen, clock } => {
+                    record.at = at as f64;
+                    record.expires = (clock + ttl) as f64;
+                    record.told(&periods).ok_or_else(unexpected)?;
+                    shadowed.extend(limits_at(part, &nths));
+                    views.extend(seen.map(|seen| self.view(part, seen, now)));
+                    made.push((part.tag, record));
+                }
+                Done::NoRoom { due, seen } => {
+                    self.give_back(order.id, &made, now).await?;
+                    return self.refuse(order, parts, (part, due, seen), now).await;
+                }
+                Done::Unfit(seen) => {
+                    self.give_back(order.id, &made, now).await?;
+                    self.lay_out(part, &seen, now).await?;
+                    return Ok(None);
+                }
+                Done::Other(bytes) => match Known::read(&bytes).ok_or_else(unexpected)? {
+                    Known::Held(other) if other.expired => {
+                        // Its slots are free by now, so it can't run on what it was granted.
+                        return Err(StoreError::Ended { id: order.id.0 }.into());
+                    }
+                    Known::Held(other) => made.push((part.tag, other)),
+                    Known::Ended(_) => return self.granted_before(order, now).await,
+                },
+            }
+        }
+        self.live.insert(order.id, Made { parts: made, until: order.expires.after(LATE) });
+        let standings = match order.report {
+            true if views.len() == parts.len() => View::standings(&mut views, order),
+            true => self.try_standings(order, now).await?,
+            false => SmallVec::new(),
+        };
+        Ok(Some(Decision::Admit(Admission { standings, shadowed })))
+    }
+
+    /// The answer was lost on its way: what was granted is granted, not granted again.
+    async fn granted_before(
+        &self,
+        order: &Order<'_>,
+        now: Now,
+    ) -> Result<Option<Decision>, SharedError> {
+        let standings =
+            if order.report { self.try_standings(order, now).await? } else { SmallVec::new() };
+        let admission = Admission { standings, ..Admission::default() };
+        Ok(Some(Decision::Admit(admission)))
+    }
+
+    /// Says why there is no room, unless that is over by now.
+    async fn refuse(
+        &self,
+        order: &Order<'_>,
+        parts: &[Part<'_>],
+        (part, due, seen): (&Part<'_>, bool, Seen),
+        now: Now,
+    ) -> Result<Option<Decision>, SharedError> {
+        if due && self.expire_tag(part.tag, now).await? > 0 {
+            return Ok(None);
+        }
+        let mut views = Vec::with_capacity(parts.len());
+        let mut seen = Some(seen);
+        for other in parts {
+            let seen = match seen.take_if(|_| other.tag == part.tag) {
+                Some(seen) => seen,
+                None => self.look(other, order.session(), now).await?,
+            };
+            views.push(self.view(other, seen, now));
+        }
+        let obstacles = View::ask(&mut views, order);
+        let Some((limit, retry)) = obstacles.binding else { return Ok(None) };
+        let standings =
+            if order.report { View::standings(&mut views, order) } else { SmallVec::new() };
+        let shadowed = obstacles.shadowed;
+        Ok(Some(Decision::Refuse(Refusal { limit, retry, standings, shadowed })))
+    }
+
+    /// Gives back what was held for an order that is not admitted.
+    async fn give_back(
+        &self,
+        id: ReservationId,
+        made: &[(u8, Record)],
+        now: Now,
+    ) -> Result<(), SharedError> {
+        for (tag, record) in made {
+            let known = Some(Record { keep: false, ..record.clone() });
+            self.end_part(*tag, id, known, (End::Void, &Usage::default()), now).await?;
+        }
+        Ok(())
+    }
+
+    /// Adds to what lives, tag by tag.
+    pub(super) async fn try_extend(
+        &self,
+        id: ReservationId,
+        more: &Amounts,
+        now: Now,
+    ) -> Result<Decision, SharedError> {
+        for nth in 0..TRIES {
+            let mut parts = self.known_parts(id, nth > 0).await?;
+            if let Some(decision) = self.extend_parts(id, &mut parts, more, now).await? {
+                return Ok(decision);
+            }
+        }
+        Err(changes_too_often())
+    }
+
+    async fn extend_parts(
+        &self,
+        id: ReservationId,
+        parts: &mut [(u8, Record)],
+        more: &Amounts,
+        now: Now,
+    ) -> Result<Option<Decision>, SharedError> {
+        let mut shadowed = SmallVec::new();
+        for nth in 0..parts.len() {
+            let (tag, record) = &parts[nth];
+            if record.expired {
+                return Err(StoreError::Ended { id: id.0 }.into());
+            }
+            let mut added = addition(record, more);
+            let part = extending(*tag, record, &added);
+            let chunk = added.chunk();
+            let asking = Asking {
+                id,
+                part: &part,
+                chunk: &chunk,
+                session: "",
+                print: Some(record.print()),
+                ttl: 0,
+                report: false,
+                now,
+            };
+            match self.run_hold(&asking).await? {
+                Done::Held { at, periods, shadowed: nths, .. } => {
+                    shadowed.extend(limits_at(&part, &nths));
+                    added.at = at as f64;
+                    added.told(&periods).ok_or_else(unexpected)?;
+                    let record = &mut parts[nth].1;
+                    record.version = record.version.wrapping_add(1);
+                    record.demand = record.demand.plus(more);
+                    record.added.push(added);
+                }
+                Done::NoRoom { due, seen } => {
+                    let tag = *tag;
+                    let view = self.view(&part, seen, now);
+                    let refusal = refuse_extension(view, &added);
+                    self.take_back(id, &mut parts[..nth], now).await?;
+                    if due && self.expire_tag(tag, now).await? > 0 || refusal.is_none() {
+                        return Ok(None);
+                    }
+                    return Ok(refusal.map(Decision::Refuse));
+                }
+                Done::Unfit(seen) => {
+                    self.lay_out(&part, &seen, now).await?;
+                    self.take_back(id, &mut parts[..nth], now).await?;
+                    return Ok(None);
+                }
+                Done::Other(bytes) => {
+                    self.take_back(id, &mut parts[..nth], now).await?;
+                    return match Known::read(&bytes) {
+                        Some(Known::Held(other)) if !other.expired => Ok(None),
+                        Some(Known::Held(_)) => Err(StoreError::Ended { id: id.0 }.into()),
+                        _ => Err(StoreError::Unknown { id: id.0 }.into()),
+                    };
+                }
+            }
+        }
+        self.live.change(id, |made| made.parts = parts.to_vec());
+        let standings = SmallVec::new();
+        Ok(Some(Decision::Admit(Admission { standings, shadowed })))
+    }
+
+    async fn run_hold(&self, asking: &Asking<'_>) -> Result<Done, SharedError> {
+        let Asking { id, part, chunk, session, print, ttl, report, now } = asking;
+        let mut plan = plan::holding(self.told(*now), *ttl, *report, part.cells.len());
+        for cell in &part.cells {
+            plan.byte(cell.charges.len() as u8);
+            cell.charges.iter().for_each(|(_, charge)| plan::put_charge(&mut plan, charge));
+        }
+        let keys = part.keys(&self.keys, *id);
+        let name = id.0.to_be_bytes();
+        let print = print.as_ref().map_or(&[][..], |print| &print[..]);
+        let args = [
+            Arg::Bytes(&plan.0),
+            Arg::Bytes(chunk),
+            Arg::Bytes(&name),
+            Arg::from(*session),
+            Arg::Bytes(print),
+        ];
+        let answer = self.link.run(&scripts::HOLD, u16::from(part.tag), &keys, &args).await?;
+        let mut reply = Reply::of(answer)?;
+        let what = reply.int()?;
+        if what == 3 {
+            reply.int()?;
+            return Ok(Done::Other(reply.bytes()?));
+        }
+        let (at, clock) = (reply.int()?, reply.int()?);
+        Ok(match what {
+            0 => {
+                let due = reply.int()? > 0;
+                Done::NoRoom { due, seen: Seen::read(part, at, clock, &mut reply)? }
+            }
+            1 => {
+                let (periods, shadowed) = (reply.bytes()?, reply.bytes()?);
+                let seen = (!reply.is_empty() || *report)
+                    .then(|| Seen::read(part, at, clock, &mut reply))
+                    .transpose()?;
+                Done::Held { at, periods, shadowed, seen, clock }
+            }
+            2 => Done::Unfit(Seen::cells(part, at, clock, &mut reply)?),
+            _ => return Err(unexpected().into()),
+        })
+    }
+
+    /// Lays out anew what the part's charges can't read as it is.
+    async fn lay_out(&self, part: &Part<'_>, seen: &Seen, now: Now) -> Result<(), SharedError> {
+        let present = micros::present(seen.at, seen.clock, now);
+        for (cell, bytes) in part.cells.iter().zip(&seen.cells) {
+            let charges: Vec<Charge> = cell.charges.iter().map(|(_, charge)| *charge).collect();
+            let Some(anew) = layout::fitted(bytes, &charges, present) else { continue };
+            let keys = [self.keys.cell(part.tag, cell.scope, cell.key)];
+            let args = [Arg::Bytes(bytes), Arg::Bytes(&anew)];
+            // Where it was changed meanwhile, the next try sees it as it is then.
+            self.link.run(&scripts::REPLACE, u16::from(part.tag), &keys, &args).await?;
+        }
+        Ok(())
+    }
+}
+
+/// What an extension asks of a record's accounts.
+fn addition(record: &Record, more: &Amounts) -> Added {
+    let mut charges = Vec::new();
+    for (place, held) in record.cells.iter().enumerate() {
+        for charge in &held.charges {
+            let amount = if charge.rule.kind.is_slot() { 0 } else { more.of(charge.unit) };
+            if amount > 0 {
+                charges.push((place as u8, Charge { amount, ..*charge }));
+            }
+        }
+    }
+    Added { at: 0.0, more: *more, charges }
+}
+
+/// The part that an addition is asked of.
+fn extending<'a>(tag: u8, record: &'a Record, added: &Added) -> Part<'a> {
+    let mut cells = Vec::new();
+    let mut first = 0;
+    for (place, held) in record.cells.iter().enumerate() {
+        let own = added.charges.iter().filter(|(at, _)| usize::from(*at) == place);
+        let own: Vec<Charge> = own.map(|(_, charge)| *charge).collect();
+        if !own.is_empty() {
+            cells.push(Asked::of(held.scope, &held.key, &own, first));
+            first += own.len();
+        }
+    }
+    Part { tag, cells }
+}
+
+/// Why an extension has no room, unless it has by now.
+fn refuse_extension(mut view: View<'_>, added: &Added) -> Option<Refusal> {
+    let (mut obstacles, mut standings) = (Obstacles::default(), SmallVec::<[Standing; 8]>::new());
+    for (nth, (_, charge)) in added.charges.iter().enumerate() {
+        if let Err(retry) = view.check(nth)? {
+            obstacles.add(charge, retry);
+        }
+    }
+    for (nth, (_, charge)) in added.charges.iter().enumerate() {
+        standings.push(view.standing(nth, charge.limit)?);
+    }
+    let (limit, retry) = obstacles.binding?;
+    Some(Refusal { limit, retry, standings, shadowed: obstacles.shadowed })
+}
+
+/// The limits of charges that the script told by their places.
+fn limits_at<'a>(part: &'a Part<'_>, nths: &'a [u8]) -> impl Iterator<Item = LimitId> + 'a {
+    let limits: Vec<LimitId> = part.cells.iter().flat_map(|cell| cell.limits.clone()).collect();
+    nths.iter().filter_map(move |nth| limits.get(usize::from(*nth)).copied())
+}
+
+fn changes_too_often() -> SharedError {
+    let text = "accounts were laid out anew again and again while it was asked";
+    StoreError::Away(text.to_owned()).into()
+}

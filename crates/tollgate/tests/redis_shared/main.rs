@@ -1,0 +1,6 @@
+//! The store that decides in Redis, with real servers.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot start has failed")]
+
+mod conformance;
+mod support;

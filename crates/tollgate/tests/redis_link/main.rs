@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot start has failed")]
 
 mod cluster;
+mod faults;
 mod guarded;
 mod replicas;
 mod single;

@@ -25,6 +25,7 @@ use crate::{
     live::Live,
     metrics::Metrics,
     monitor,
+    nodes::Group,
     renewals::Renewals,
     roster::Roster,
     sessions::{CookieKey, Sessions},
@@ -59,6 +60,8 @@ pub(crate) struct App {
     pub(crate) cache: Cache,
     /// What was refused of late, and why.
     pub(crate) decisions: Decisions,
+    /// The other nodes, where numbers are shared with any.
+    pub(crate) group: Option<Group>,
     /// How often the policy was loaded again.
     pub(crate) reloads: Reloads,
     /// When the process started.
@@ -110,6 +113,11 @@ impl App {
         Self::made(config, store, clock, addresses, None)
     }
 
+    /// With other nodes.
+    pub(crate) fn among(self, group: Option<Group>) -> Self {
+        Self { group, ..self }
+    }
+
     fn made(
         config: Config,
         store: AnyStore,
@@ -146,6 +154,7 @@ impl App {
             lessons: Lessons::default(),
             cache,
             decisions: Decisions::default(),
+            group: None,
             reloads: Reloads::default(),
             started,
             listen,

@@ -73,6 +73,11 @@ impl Live {
         aliases.find(|(alias, _)| alias.as_str() == path).map(|(_, what)| *what)
     }
 
+    /// Tells policies apart: the same for nodes that serve the same.
+    pub(crate) fn fingerprint(&self) -> String {
+        blake3::hash(self.effective.as_bytes()).to_hex()[..12].to_owned()
+    }
+
     /// With its limits, as the gate has them.
     pub(crate) fn under(self, policy: Arc<Policy>) -> Self {
         Self { policy, ..self }

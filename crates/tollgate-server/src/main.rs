@@ -27,6 +27,7 @@ mod logging;
 mod metrics;
 mod monitor;
 mod net;
+mod nodes;
 mod output;
 mod plan;
 mod prices;

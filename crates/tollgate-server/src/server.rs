@@ -1,6 +1,6 @@
 //! The process while it serves: two listeners, one app, and what runs beside them.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use axum::Router;
@@ -21,6 +21,7 @@ use crate::{
     app::{App, Stage},
     browser, control, dials, emergency, gateway, guards, learned,
     net::{self, Body, Drained, Peer, Serving, Timeouts},
+    nodes::{self, Group},
     roster, sessions,
     warnings::Warnings,
 };
@@ -56,9 +57,10 @@ impl Server {
     ) -> anyhow::Result<Self> {
         let data = listen(config.settings.server.listen).await?;
         let control = listen(config.settings.server.admin_listen).await?;
-        let (store, clock) = open(&config.settings.store, clock)?;
         let addresses = (data.local_addr()?, control.local_addr()?);
-        let app = Arc::new(App::new(config, store, clock, addresses)?);
+        let (store, clock) = open(&config.settings.store, clock)?;
+        let group = join(&config.settings.store, addresses.0, &clock).await?;
+        let app = Arc::new(App::new(config, store, clock, addresses)?.among(group));
         app.gate.store().note_policy(&app.live().policy);
         Ok(Self { app, data, control })
     }
@@ -94,6 +96,9 @@ impl Server {
         Warnings::collect(&app);
         guards::keep(&app).await;
         learned::keep(&app).await;
+        if let Some(group) = &app.group {
+            group.leave().await;
+        }
         drop(done);
         beside.shutdown().await;
         app.alerts.close(&app.live(), app.gate.clock().now()).await;
@@ -163,12 +168,15 @@ fn beside(app: &Arc<App>) -> JoinSet<()> {
     tasks.spawn(dials::attend(Arc::clone(app)));
     tasks.spawn(alerts::attend(Arc::clone(app)));
     tasks.spawn(emergency::attend(Arc::clone(app)));
+    tasks.spawn(nodes::attend(Arc::clone(app)));
+    tasks.spawn(nodes::listen(Arc::clone(app)));
+    tasks.spawn(nodes::watch_over(Arc::clone(app)));
     let renewing = Arc::clone(app);
     tasks.spawn(async move { renewing.renewals.run(&renewing.gate).await });
     tasks
 }
 
-async fn listen(address: std::net::SocketAddr) -> anyhow::Result<TcpListener> {
+async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address).await.with_context(|| {
         format!("cannot listen on {address}: choose another with --listen or --admin-listen")
     })
@@ -178,27 +186,38 @@ fn open(
     settings: &StoreSettings,
     clock: impl FnOnce(Time) -> Clock,
 ) -> anyhow::Result<(AnyStore, Clock)> {
-    match settings.kind {
-        StoreKind::Memory => Ok((Memory::default().into(), clock(Time::ZERO))),
-        StoreKind::Embedded => {
-            let retention = Some(settings.retention);
-            let bounds = EmbeddedBounds { retention, ..EmbeddedBounds::default() };
-            let path = settings.ledger().unwrap_or_else(|| Path::new(""));
-            let (store, clock) = Embedded::open(path, bounds, clock)?;
-            let restored = store.restored();
-            tracing::info!(
-                path = %store.path().display(),
-                entries = restored.entries,
-                keys = restored.keys,
-                expired = restored.expired,
-                "the ledger is open",
-            );
-            Ok((store.into(), clock))
-        }
-        StoreKind::Redis => anyhow::bail!(
-            "this build decides in no Redis yet: set `[store] kind = \"embedded\"`, or leave it out"
-        ),
+    let Some(path) = settings.ledger() else {
+        return Ok((Memory::default().into(), clock(Time::ZERO)));
+    };
+    let retention = Some(settings.retention);
+    let bounds = EmbeddedBounds { retention, ..EmbeddedBounds::default() };
+    let (store, clock) = Embedded::open(path, bounds, clock)?;
+    let restored = store.restored();
+    tracing::info!(
+        path = %store.path().display(),
+        entries = restored.entries,
+        keys = restored.keys,
+        expired = restored.expired,
+        "the ledger is open",
+    );
+    Ok((store.into(), clock))
+}
+
+/// Joins the other nodes, where numbers are shared with any.
+async fn join(
+    settings: &StoreSettings,
+    listen: SocketAddr,
+    clock: &Clock,
+) -> anyhow::Result<Option<Group>> {
+    if settings.kind != StoreKind::Redis {
+        return Ok(None);
     }
+    let joined = Group::join(settings, listen, clock).await;
+    let group = joined.context("the store of this policy cannot be used: correct its [store]")?;
+    if let Some((_, why)) = group.away() {
+        tracing::error!(%why, "Redis is away: this node begins by itself");
+    }
+    Ok(Some(group))
 }
 
 const fn serving(settings: &Settings) -> Serving {

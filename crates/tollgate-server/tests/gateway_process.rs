@@ -22,6 +22,8 @@ mod learned;
 mod metrics;
 #[path = "process/monitor.rs"]
 mod monitor;
+#[path = "process/nodes.rs"]
+mod nodes;
 #[path = "process/pipeline.rs"]
 mod pipeline;
 #[path = "process/presets.rs"]

@@ -63,7 +63,8 @@ pub(super) fn of(scene: &Scene<'_>, counted: &mut Counted, crossed: &Crossed) ->
                 let (total, now) = (scene.app.metrics.decisions(), scene.now.time);
                 let failures = counted.failed(rule.over, total, now);
                 let is_unstored = counted.is_unstored(scene.look.is_stored, now);
-                let failures = failures.max(u64::from(is_unstored));
+                let is_away = scene.app.group.as_ref().is_some_and(|it| it.away().is_some());
+                let failures = failures.max(u64::from(is_unstored || is_away));
                 found.note(AlertName::FailOpen, "", failures as f64);
             }
             AlertName::FailureRate => failures(scene, rule, counted, &mut found),

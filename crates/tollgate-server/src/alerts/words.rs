@@ -35,6 +35,10 @@ pub(super) fn of(event: &Event, rule: &AlertRule, scene: &Scene<'_>) -> String {
             "the health score is {value:.0}, below {:.0}: see GET /v1/monitor",
             rule.rule.threshold
         ),
+        AlertName::FailOpen if away(scene).is_some() => {
+            let why = away(scene).unwrap_or_default();
+            format!("Redis is away, and each node decides by itself: {why}")
+        }
         AlertName::FailOpen if !scene.look.is_stored => {
             "the store can't be written: what has a budget is not admitted".to_owned()
         }
@@ -73,6 +77,11 @@ pub(super) fn over(firing: &Firing) -> String {
 pub(super) fn unwatched(firing: &Firing) -> String {
     let of = firing.subject.as_deref().map_or_else(String::new, |subject| format!(" of {subject}"));
     format!("{}{of} is watched no longer: the gateway stops", firing.name)
+}
+
+/// Why Redis is away, if it is.
+fn away(scene: &Scene<'_>) -> Option<String> {
+    scene.app.group.as_ref()?.away().map(|(_, why)| why)
 }
 
 /// Whose budget it is, where it is one user's or the like and not that of all together.

@@ -12,6 +12,7 @@ use crate::{
     app::{App, Stage, VERSION},
     emergency,
     live::Live,
+    nodes::Group,
 };
 
 /// How the whole system is.
@@ -36,6 +37,9 @@ pub(super) struct Checks {
     /// What decides.
     assistant_service: &'static str,
     redis: &'static str,
+    /// How long Redis took to answer last, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    redis_response_ms: Option<f64>,
     /// The ledger.
     database: &'static str,
 }
@@ -96,6 +100,11 @@ pub(super) async fn of(app: &App) -> Health {
         None => "not_configured",
         Some(_) => "connected",
     };
+    let (redis, redis_response_ms) = match &app.group {
+        None => ("not_configured", None),
+        Some(group) if group.away().is_some() => ("unavailable", None),
+        Some(group) => ("connected", group.response_ms()),
+    };
     let assistant_service = if is_stored { "available" } else { "unavailable" };
     Health {
         status,
@@ -103,7 +112,7 @@ pub(super) async fn of(app: &App) -> Health {
         version: VERSION,
         api_key_configured: has_provider_key(&live),
         capacity: capacity(app).await.unwrap_or_default(),
-        checks: Checks { assistant_service, redis: "not_configured", database },
+        checks: Checks { assistant_service, redis, redis_response_ms, database },
     }
 }
 
@@ -132,7 +141,9 @@ pub(super) async fn readyz(State(api): State<Shared>) -> Result<Json<Life>, Prob
             Err(Problem::unready("The process is stopping and takes nothing new: ask another."))
         }
         Stage::Serving if is_stored(&api.app).await => Ok(Json(Life { status: "ready" })),
-        Stage::Serving => Err(Problem::unready("The store can't be written: see the log.")),
+        Stage::Serving => {
+            Err(Problem::unready("The store can't be reached or written: see the log."))
+        }
     }
 }
 
@@ -157,6 +168,9 @@ pub(super) async fn capacity(app: &App) -> Result<Option<Capacity>, Problem> {
 
 /// Whether what is answered now would survive a crash.
 pub(crate) async fn is_stored(app: &App) -> bool {
+    if app.group.as_ref().is_some_and(Group::is_closed) {
+        return false;
+    }
     let durable = tokio::time::timeout(PATIENCE, app.gate.store().durable()).await;
     matches!(durable, Ok(Ok(())))
 }

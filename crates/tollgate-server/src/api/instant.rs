@@ -25,6 +25,11 @@ impl Instant {
         Self(wall.as_nanos().div_ceil(NANOS_PER_MILLI))
     }
 
+    /// An instant of the wall, as another clock than this process's told it.
+    pub(crate) fn on_the_wall(wall: Time) -> Self {
+        Self(wall.as_nanos().div_ceil(NANOS_PER_MILLI))
+    }
+
     /// When more of an account is left; nothing where it never is.
     pub(crate) fn of_reset(standing: &Standing, now: Now) -> Option<Self> {
         (standing.reset < Time::MAX).then(|| Self::new(standing.reset, now))

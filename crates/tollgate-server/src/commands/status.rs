@@ -84,6 +84,9 @@ fn tell(status: &Value, all_limits: bool) {
         judged(health, health == "healthy"),
         text(&status["policy"]["profile"]),
     ));
+    if let Some(line) = of_redis(&store["redis"]) {
+        output::line(line);
+    }
     of_totals(status);
     let list = |name: &str| status[name].as_array().map(Vec::as_slice).unwrap_or_default();
     for warning in status["policy"]["warnings"].as_array().into_iter().flatten() {
@@ -101,6 +104,12 @@ fn tell(status: &Value, all_limits: bool) {
     }
     for warning in list("budget_warnings") {
         output::line(format_args!("{} {}", text(&warning["at"]), text(&warning["message"])));
+    }
+    if !list("nodes").is_empty() {
+        output::line(format_args!("\n{}", of_nodes(list("nodes"))));
+        if let Some(line) = of_policies(list("nodes")) {
+            output::line(line);
+        }
     }
     if let Some(services) = status["services"].as_object().filter(|all| !all.is_empty()) {
         output::line(format_args!("\n{}", of_services(services)));
@@ -145,6 +154,47 @@ fn is_in_the_way(limit: &Value) -> bool {
         .is_some_and(|(all, left)| all - left >= NEAR * all);
     let is_dialed = limit["dial"].as_f64().is_some_and(|dial| dial < 1.0);
     ["refused", "waited", "shadowed", "warned"].into_iter().any(some) || is_near || is_dialed
+}
+
+/// How Redis is, where there is one.
+fn of_redis(redis: &Value) -> Option<String> {
+    let state = redis["state"].as_str()?;
+    let state = judged(state, state == "connected");
+    Some(match redis["why"].as_str() {
+        Some(why) => format!("redis: {state} since {}: {}", text(&redis["since_at"]), clean(why)),
+        None => format!("redis: {state}, answers in {} ms", text(&redis["response_ms"])),
+    })
+}
+
+fn of_nodes(nodes: &[Value]) -> comfy_table::Table {
+    let mut table = table(&["node", "state", "silent", "address", "version", "policy", "since"]);
+    for node in nodes {
+        let is_live = node["is_live"] == true;
+        let this = if node["is_this"] == true { " (this)" } else { "" };
+        table.add_row([
+            format!("{}{this}", clean(&text(&node["name"]))),
+            judged(if is_live { "live" } else { "dead" }, is_live),
+            format!("{} ms", text(&node["silent_ms"])),
+            clean(&text(&node["address"])),
+            clean(&text(&node["version"])),
+            clean(&text(&node["policy"])),
+            text(&node["since_at"]),
+        ]);
+    }
+    table
+}
+
+/// What there is to say where nodes that live serve several policies.
+fn of_policies(nodes: &[Value]) -> Option<String> {
+    let live = nodes.iter().filter(|node| node["is_live"] == true);
+    let policies: std::collections::BTreeSet<String> =
+        live.map(|node| text(&node["policy"])).filter(|policy| !policy.is_empty()).collect();
+    (policies.len() > 1).then(|| {
+        format!(
+            "warning: the nodes serve {} policies: reload those that lag behind",
+            policies.len()
+        )
+    })
 }
 
 fn of_services(services: &serde_json::Map<String, Value>) -> comfy_table::Table {
@@ -250,6 +300,23 @@ mod tests {
             limit[name] = value;
             assert!(is_in_the_way(&limit), "{limit}");
         }
+    }
+
+    #[test]
+    fn nodes_are_shown_and_those_that_serve_another_policy_told() {
+        let node = |name: &str, is_live: bool, policy: &str| {
+            json!({ "name": name, "is_this": name == "a", "is_live": is_live, "silent_ms": 5,
+                "address": "h:1", "version": "1", "policy": policy, "since_at": "then" })
+        };
+        let nodes = [node("a", true, "x"), node("b", true, "x"), node("c", false, "y")];
+        let shown = of_nodes(&nodes).to_string();
+        assert!(shown.contains("a (this)") && shown.contains("dead"), "{shown}");
+        assert_eq!(of_policies(&nodes), None, "the dead serve none");
+        let nodes = [node("a", true, "x"), node("b", true, "y")];
+        assert!(of_policies(&nodes).is_some_and(|line| line.contains("2 policies")));
+        let away = json!({ "state": "away", "why": "no", "since_at": "then" });
+        assert!(of_redis(&away).is_some_and(|line| line.ends_with("since then: no")));
+        assert_eq!(of_redis(&Value::Null), None);
     }
 
     #[test]

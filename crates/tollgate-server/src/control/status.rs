@@ -17,6 +17,7 @@ use crate::{
     emergency,
     live::Live,
     metrics::{LimitTotals, Totals},
+    nodes::{Group, NodeShown, RedisShown},
     roster::Emergency,
     warnings::{Warning, Warnings},
 };
@@ -43,6 +44,9 @@ pub(super) struct Status {
     /// Users with running requests.
     users: u64,
     limits: Vec<LimitStatus>,
+    /// The nodes that share these numbers, where there are several.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    nodes: Vec<NodeShown>,
     /// Budgets that reached a threshold of late, the newest first.
     budget_warnings: Vec<Warning>,
 }
@@ -60,8 +64,11 @@ struct PolicyShown {
 
 #[derive(Debug, Serialize)]
 struct StoreShown {
-    /// `memory` or `embedded`.
+    /// `memory`, `embedded` or `redis`.
     kind: StoreKind,
+    /// How Redis is, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    redis: Option<RedisShown>,
     /// Whether what it answers survives a crash of the process, as far as its kind promises.
     healthy: bool,
 }
@@ -124,7 +131,12 @@ pub(super) async fn status(State(app): State<Arc<App>>) -> Json<Status> {
         emergency: emergency.as_deref().cloned(),
         listen: app.listen.to_string(),
         policy: PolicyShown::new(&live),
-        store: StoreShown { kind: live.settings.store.kind, healthy: is_stored(&app).await },
+        store: StoreShown {
+            kind: live.settings.store.kind,
+            redis: app.group.as_ref().map(|group| group.redis(now)),
+            healthy: is_stored(&app).await,
+        },
+        nodes: app.group.as_ref().map(Group::nodes).unwrap_or_default(),
         totals: app.metrics.totals(),
         cache: app.cache.tally.totals(),
         concurrent: app.metrics.concurrent(),

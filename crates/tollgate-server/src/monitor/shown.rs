@@ -6,7 +6,10 @@ use serde::Serialize;
 use tollgate_core::{NanoUsd, breaker::State};
 
 use super::{Look, Service};
-use crate::{alerts::Firing, app::App, emergency, metrics::ProviderTotals, roster::Emergency};
+use crate::{
+    alerts::Firing, app::App, emergency, metrics::ProviderTotals, nodes::RedisShown,
+    roster::Emergency,
+};
 
 /// How everything is.
 #[derive(Debug, Serialize)]
@@ -25,6 +28,12 @@ pub(crate) struct Monitor {
     queues: Vec<Queue>,
     /// The alerts that hold now, the oldest first.
     alerts: Vec<Firing>,
+    /// How Redis is, where numbers are shared.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    redis: Option<RedisShown>,
+    /// How many nodes live, where numbers are shared.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    live_nodes: Option<usize>,
 }
 
 /// How one service is.
@@ -104,6 +113,8 @@ impl Monitor {
             total: Total::new(app, look),
             queues: queues.collect(),
             alerts: app.alerts.firing(),
+            redis: app.group.as_ref().map(|group| group.redis(app.gate.clock().now())),
+            live_nodes: app.group.as_ref().map(|group| group.members().live()),
         }
     }
 }

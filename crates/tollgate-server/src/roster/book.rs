@@ -15,7 +15,7 @@ use tollgate_core::policy::Settings;
 use super::{
     AuditRow, By, Chain, RosterError, Vault,
     audit::{self, Change},
-    vault,
+    sharing, vault,
 };
 use crate::guards::Accounts;
 
@@ -30,16 +30,17 @@ pub(crate) struct Book {
 const APPLICATION_ID: i64 = 0x546f_6c72;
 
 /// The format that this version writes.
-const FORMAT: i64 = 5;
+const FORMAT: i64 = 6;
 
 const SCHEMA: &str = include_str!("schema.sql");
 
 /// What later formats added, from the second on.
-const ADDED: [&str; 4] = [
+const ADDED: [&str; 5] = [
     include_str!("circuits.sql"),
     include_str!("opened.sql"),
     include_str!("learned.sql"),
     include_str!("emergency.sql"),
+    include_str!("shared.sql"),
 ];
 
 /// How long another process's change is waited for.
@@ -122,6 +123,11 @@ impl Book {
         self.vault.accounts()
     }
 
+    /// From which secret keys are made, by a hash of it.
+    pub(super) fn secret(&self) -> &str {
+        &self.vault.own().name
+    }
+
     /// A number that changes when another connection has changed the roster.
     ///
     /// # Errors
@@ -148,7 +154,9 @@ impl Book {
         let tx = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let (made, change) = make(&tx, &self.vault)?;
         if let Some(change) = change {
+            let (what, subject) = (change.what, change.subject.clone());
             audit::append(&tx, by, change)?;
+            sharing::attribute(&tx, what, &subject)?;
         }
         tx.commit()?;
         Ok(made)

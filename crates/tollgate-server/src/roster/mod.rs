@@ -10,6 +10,7 @@ mod book;
 mod circuits;
 mod emergency;
 mod error;
+mod items;
 mod keys;
 mod learned;
 mod moment;
@@ -18,6 +19,7 @@ mod overrides;
 mod privileges;
 mod provider_keys;
 mod seal;
+mod sharing;
 mod snapshot;
 mod terms;
 #[cfg(test)]
@@ -29,6 +31,7 @@ use std::{sync::Arc, time::Duration};
 
 use arc_swap::{ArcSwap, Guard};
 use parking_lot::Mutex;
+use tokio::sync::watch;
 use tollgate_core::{Policy, policy::Settings};
 
 pub(crate) use audit::{AuditRow, By, Chain, Change};
@@ -36,10 +39,12 @@ pub(crate) use book::Book;
 pub(crate) use circuits::{Force, ForcedCircuit, Which};
 pub(crate) use emergency::{Emergency, Siren};
 pub(crate) use error::RosterError;
+pub(crate) use items::Item;
 pub(crate) use keys::{Draft, Key, Listing};
 pub(crate) use moment::Moment;
 pub(crate) use privileges::{Of, Override, Tier, Whose};
 pub(crate) use seal::ProviderKey;
+pub(crate) use sharing::{Adopted, News, Untold, When};
 pub(crate) use snapshot::{ManagedKey, Snapshot};
 pub(crate) use terms::{Budget, Terms, check_provider};
 pub(crate) use trail::Trail;
@@ -56,6 +61,8 @@ pub(crate) struct Roster {
     snapshot: ArcSwap<Snapshot>,
     dials: Arc<Dials>,
     emergency: Arc<Board>,
+    /// Rung by every change, whoever made it.
+    changed: watch::Sender<()>,
 }
 
 #[derive(Debug)]
@@ -86,6 +93,7 @@ impl Roster {
             snapshot: ArcSwap::from_pointee(snapshot),
             dials,
             emergency,
+            changed: watch::Sender::new(()),
         })
     }
 
@@ -127,7 +135,36 @@ impl Roster {
         let mut opened = self.book.lock();
         let made = make(&mut opened.book)?;
         self.read(&mut opened)?;
+        self.changed.send_replace(());
         Ok(made)
+    }
+
+    /// Takes over what other nodes changed; what changed holds when this returns. It waits for the
+    /// disk.
+    ///
+    /// # Errors
+    /// When the file cannot be read or written.
+    pub(crate) fn take_over(
+        &self,
+        news: &[(Item, i64, News)],
+        is_answer: bool,
+    ) -> Result<Vec<Adopted>, RosterError> {
+        let mut opened = self.book.lock();
+        let adopted = opened.book.adopt(news, is_answer)?;
+        if adopted.contains(&Adopted::Changed) {
+            self.read(&mut opened)?;
+        }
+        Ok(adopted)
+    }
+
+    /// Wakes whoever is to know of changes.
+    pub(crate) fn changes(&self) -> watch::Receiver<()> {
+        self.changed.subscribe()
+    }
+
+    /// From which secret keys are made here, by a hash of it.
+    pub(crate) fn secret(&self) -> String {
+        self.book.lock().book.secret().to_owned()
     }
 
     /// Reads the file, or writes what no request sees of it: workers that serve must not call it.
@@ -153,6 +190,7 @@ impl Roster {
         }
         self.read(&mut opened)?;
         opened.seen = version;
+        self.changed.send_replace(());
         Ok(true)
     }
 

@@ -23,6 +23,11 @@ impl Moment {
         Self(i64::try_from(wall.as_nanos() / NANOS_PER_MILLI).unwrap_or(i64::MAX))
     }
 
+    /// So many milliseconds after the Unix epoch.
+    pub(super) const fn of_millis(millis: i64) -> Self {
+        Self(millis)
+    }
+
     /// The instant of the wall clock.
     pub(crate) fn time(self) -> Time {
         Time::from_millis(u64::try_from(self.0).unwrap_or_default())

@@ -5,7 +5,7 @@
 //! RATE_LIMIT_PER_MINUTE = { set = "limits.user-minute.requests", as = "{}/minute" }
 //! RATE_LIMITING_ENABLED = { set = "limits.*.enabled" }
 //! MONTAGE_ENV = { profile = true }
-//! REDIS_HOST = { unused = "this version keeps its numbers in its own ledger" }
+//! REDIS_SENTINELS = { unused = "this version is told them by `store.urls`" }
 //! ```
 
 use std::collections::BTreeMap;

@@ -6,7 +6,7 @@ use super::{environment, limits};
 use crate::{
     policy::{
         Config, Measure, PolicyError, Sources, preset_names,
-        settings::{CacheScope, SessionUse},
+        settings::{CacheScope, OnStoreFailure, RedisServer, SessionUse, StoreKind},
     },
     queue::Overflow,
 };
@@ -96,16 +96,25 @@ fn the_assistant_keeps_answers_and_its_variables_say_for_how_long() {
 }
 
 #[test]
-fn the_assistant_knows_its_variables_for_redis_and_says_that_they_do_nothing() {
-    let names = ["REDIS_DB", "REDIS_HOST", "REDIS_MAX_CONNECTIONS", "REDIS_PORT"];
-    let config = load("assistant", &names.map(|name| (name, "0"))).expect("good variables");
-    let told: Vec<String> = config.warnings.iter().map(PolicyError::on_one_line).collect();
-    let warning = |name| {
-        format!(
-            "environment variable {name}: has no effect: this version has no Redis store; the embedded store serves"
-        )
-    };
-    assert_eq!(told, names.map(warning));
+fn the_assistant_shares_its_numbers_where_its_variables_name_a_redis() {
+    let alone = load("assistant", &[("REDIS_MAX_CONNECTIONS", "20")]).expect("good variables");
+    assert_eq!(alone.settings.store.kind, StoreKind::Embedded, "without a server");
+    let set = [
+        ("REDIS_HOST", "redis.internal"),
+        ("REDIS_PORT", "7000"),
+        ("REDIS_DB", "2"),
+        ("REDIS_PASSWORD", "hunter2"),
+        ("REDIS_MAX_CONNECTIONS", "20"),
+    ];
+    let config = load("assistant", &set).expect("good variables");
+    let store = &config.settings.store;
+    assert_eq!((store.kind, store.on_store_failure), (StoreKind::Redis, OnStoreFailure::Open));
+    let server = RedisServer { host: "redis.internal".to_owned(), port: 7_000, is_tls: false };
+    assert_eq!((store.servers(), store.database()), (vec![server], 2));
+    assert_eq!((store.password(), store.max_connections.get()), (Some("hunter2"), 20));
+    assert!(!config.to_toml().contains("hunter2"), "{}", config.to_toml());
+    let local = load("assistant", &[("REDIS_DB", "0")]).expect("good variables").settings.store;
+    assert_eq!((local.servers()[0].host.as_str(), local.servers()[0].port), ("localhost", 6379));
 }
 
 #[test]

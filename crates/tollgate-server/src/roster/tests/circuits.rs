@@ -3,7 +3,7 @@
 use rusqlite::params;
 use tollgate_core::breaker::Mode;
 
-use super::{NOON, SECRET, by, settings};
+use super::{NOON, SECRET, UNSHARED, by, settings};
 use crate::roster::{Book, Force, Roster, RosterError, Which};
 
 fn which(text: &str) -> Which {
@@ -71,6 +71,7 @@ fn a_file_of_the_first_format_gets_what_it_lacks() {
     let settings = settings(Some(folder.path()), SECRET);
     let mut book = Book::open(&settings).expect("a book");
     book.set_tier("alice", "gold", &by(NOON)).expect("a tier");
+    book.connection.execute_batch(UNSHARED).expect("an older file");
     for table in ["circuits", "opened", "quotas", "lessons", "emergency"] {
         let drop = format!("DROP TABLE {table}");
         book.connection.execute(&drop, params![]).expect("an older file");

@@ -5,6 +5,7 @@ mod emergency;
 mod learned;
 mod privileges;
 mod provider_keys;
+mod sharing;
 
 use std::{path::Path, time::Duration};
 
@@ -20,6 +21,15 @@ use crate::identity::Unauthorized;
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 const OTHER: &str = "another secret of 32 bytes, or so";
 const NOON: Time = Time::from_millis(1_795_435_200_000);
+
+/// Takes away what the sixth format added.
+const UNSHARED: &str = "DROP TABLE untold; DROP TABLE told; DROP VIEW telling;
+    DROP TRIGGER key_made; DROP TRIGGER key_changed; DROP TRIGGER key_gone;
+    DROP TRIGGER secret_made; DROP TRIGGER secret_changed; DROP TRIGGER secret_gone;
+    DROP TRIGGER own_made; DROP TRIGGER own_gone; DROP TRIGGER tier_made;
+    DROP TRIGGER tier_gone; DROP TRIGGER override_made; DROP TRIGGER override_gone;
+    DROP TRIGGER circuit_made; DROP TRIGGER circuit_gone; DROP TRIGGER emergency_made;
+    DROP TRIGGER emergency_changed;";
 
 /// The settings of a policy with its ledger in this folder, or in memory.
 fn settings(folder: Option<&Path>, secret: &str) -> Settings {

@@ -5,10 +5,12 @@ mod asking;
 mod away;
 mod ending;
 mod exact;
+pub mod items;
 pub mod link;
 mod local;
 mod money;
 mod node;
+pub mod nodes;
 mod recovery;
 mod shared;
 

@@ -1,0 +1,166 @@
+//! Several nodes behind one Redis: who they are, and what each tells the others.
+//!
+//! The promise: what operators change at one node (keys, tiers, overrides, forced circuits, an
+//! emergency) holds at every other within a second, or, where one of them cannot reach Redis, once
+//! it can. A node that cannot goes on with what it knows.
+
+mod exchange;
+mod place;
+mod shown;
+
+use std::{net::SocketAddr, sync::Arc};
+
+use tokio::sync::watch;
+use tollgate::{
+    Clock,
+    store::redis::{
+        Link, LinkError,
+        items::Items,
+        link::State,
+        nodes::{Facts, Members, Nodes},
+    },
+};
+use tollgate_core::{
+    Time,
+    policy::settings::{OnStoreFailure, Store},
+};
+
+use crate::app::{App, VERSION};
+use exchange::Exchange;
+
+pub(crate) use shown::{NodeShown, RedisShown};
+
+/// This node and what it has in common with the others.
+#[derive(Debug)]
+pub(crate) struct Group {
+    link: Link,
+    nodes: Nodes,
+    items: Items,
+    on_store_failure: OnStoreFailure,
+}
+
+/// What nodes tell each other of their rosters lies under this name.
+const ROSTER: &str = "roster";
+
+/// Where it is told that something was let go, behind the prefix of all keys.
+const FREED: &str = "freed";
+
+impl Group {
+    /// Joins the other nodes of a store. That Redis cannot be reached is no error: the node serves
+    /// by what its policy says of that.
+    ///
+    /// # Errors
+    /// When the settings make no sense, or Redis lets nobody in by them.
+    pub(crate) async fn join(
+        store: &Store,
+        listen: SocketAddr,
+        clock: &Clock,
+    ) -> Result<Self, LinkError> {
+        let link = Link::connect(&place::settings(store, clock)?).await?;
+        let now = clock.now();
+        let facts = Facts {
+            address: listen.to_string(),
+            version: VERSION.to_owned(),
+            since: now.wall.as_nanos() / 1_000_000,
+            ..Facts::default()
+        };
+        let name = place::name(store, listen);
+        let nodes = Nodes::join(link.clone(), &name, rand::random(), facts, clock.clone());
+        let items = Items::new(link.clone(), ROSTER);
+        Ok(Self { link, nodes, items, on_store_failure: store.on_store_failure })
+    }
+
+    /// This node's name, the same after a restart.
+    pub(crate) fn name(&self) -> &str {
+        self.nodes.name()
+    }
+
+    /// All nodes, as of the last beat.
+    pub(crate) fn members(&self) -> Arc<Members> {
+        Arc::clone(&self.nodes.members().borrow())
+    }
+
+    /// Since when Redis is away, and why; nothing while it is there.
+    pub(crate) fn away(&self) -> Option<(Time, String)> {
+        match &*self.link.state().borrow() {
+            State::Up => None,
+            State::Away { since, why } => Some((*since, why.to_string())),
+        }
+    }
+
+    /// Whether nothing can be decided now.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.on_store_failure == OnStoreFailure::Closed && self.away().is_some()
+    }
+
+    /// Leaves the others in order.
+    pub(crate) async fn leave(&self) {
+        if let Err(error) = self.nodes.leave().await {
+            tracing::warn!(%error, "the other nodes see by themselves that this one has left");
+        }
+    }
+}
+
+/// Sees to it that this node knows what the others change, and they what is changed here.
+pub(crate) async fn attend(app: Arc<App>) {
+    let Some(group) = &app.group else { return };
+    let (mut members, mut losses) = (group.nodes.members(), group.nodes.losses());
+    let (mut news, mut changes) = (group.items.news(), app.roster.changes());
+    let mut exchange = Exchange::default();
+    loop {
+        tokio::select! {
+            Ok(()) = members.changed() => tell_of_itself(&app, group),
+            Ok(()) = losses.changed() => exchange.lost(),
+            Some(_) = news.next() => {}
+            Ok(()) = changes.changed() => {}
+            else => return,
+        }
+        exchange.round(&app, group).await;
+    }
+}
+
+/// Wakes who waits here when something was let go elsewhere.
+pub(crate) async fn listen(app: Arc<App>) {
+    let Some(group) = &app.group else { return };
+    let channel = format!("{}:{FREED}", group.link.settings().prefix);
+    let mut freed = group.link.subscribe(&[&channel]);
+    while freed.next().await.is_some() {
+        app.gate.freed_something();
+    }
+}
+
+/// Logs when Redis goes away, and when it is back.
+pub(crate) async fn watch_over(app: Arc<App>) {
+    let Some(group) = &app.group else { return };
+    let mut state: watch::Receiver<State> = group.link.state();
+    let mut was_away = false;
+    loop {
+        let is_away = match &*state.borrow_and_update() {
+            State::Up => false,
+            State::Away { why, .. } if !was_away => {
+                let mode = group.on_store_failure;
+                tracing::error!(%why, ?mode, "Redis is away: this node decides by itself");
+                true
+            }
+            State::Away { .. } => true,
+        };
+        if was_away && !is_away {
+            tracing::warn!("Redis is back");
+        }
+        was_away = is_away;
+        if state.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+/// The others are told which policy is served here, and by which secret keys are made.
+fn tell_of_itself(app: &App, group: &Group) {
+    let policy = app.live().fingerprint();
+    let secret = app.roster.secret();
+    group.nodes.tell_if_new(|facts| {
+        let is_new = facts.policy != policy || facts.secret != secret;
+        (facts.policy, facts.secret) = (policy, secret);
+        is_new
+    });
+}

@@ -34,10 +34,19 @@ pub use warnings::*;
 
 /// Makes a test of every case for the stores that `$make()` makes: an async function that
 /// answers with an empty store and whatever must live as long as it.
+///
+/// Where what a store needs takes long to begin, `in turn $begin, $make` makes one test of all:
+/// `$begin()` begins it, and `$make` makes an empty store of a reference to it.
 #[macro_export]
 macro_rules! conformance {
     ($make:expr) => {
-        $crate::conformance!(@each $make,
+        $crate::conformance!(@cases each ($make));
+    };
+    (in turn $begin:expr, $make:expr) => {
+        $crate::conformance!(@cases in_turn ($begin, $make));
+    };
+    (@cases $how:ident $with:tt) => {
+        $crate::conformance!(@$how $with,
             every_kind_admits_up_to_its_cap
             the_promised_instant_is_exact
             an_order_is_granted_whole_or_not_at_all
@@ -73,7 +82,7 @@ macro_rules! conformance {
             a_crowd_leaves_no_slot_taken
         );
     };
-    (@each $make:expr, $($case:ident)*) => {
+    (@each ($make:expr), $($case:ident)*) => {
         $(
             #[tokio::test]
             async fn $case() {
@@ -81,5 +90,16 @@ macro_rules! conformance {
                 $crate::conformance::$case(store).await;
             }
         )*
+    };
+    (@in_turn ($begin:expr, $make:expr), $($case:ident)*) => {
+        #[tokio::test]
+        async fn every_case_in_turn() {
+            let lasting = $begin().await;
+            $(
+                println!("{}", stringify!($case));
+                let store = $make(&lasting).await;
+                Box::pin($crate::conformance::$case(store)).await;
+            )*
+        }
     };
 }

@@ -13,3 +13,22 @@ mod one_server {
 
     tollgate::conformance!(make);
 }
+
+/// A user's cells and those of all lie in different slots, so that orders are held part by part.
+mod cluster {
+    use redis_servers::{Cluster, Program};
+    use tollgate::store::redis::Shared;
+
+    use crate::support::{emptied, shared_in};
+
+    async fn begin() -> Cluster {
+        Cluster::start(Program::Redis, 1000).await.unwrap()
+    }
+
+    async fn make(cluster: &Cluster) -> Shared {
+        emptied(cluster).await;
+        shared_in(cluster, 1).await
+    }
+
+    tollgate::conformance!(in turn begin, make);
+}

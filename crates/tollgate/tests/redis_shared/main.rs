@@ -3,4 +3,5 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot start has failed")]
 
 mod conformance;
+mod nodes;
 mod support;

@@ -20,4 +20,4 @@ pub use link::{Link, LinkError, LinkSettings};
 pub use local::Local;
 pub use money::{AccountBound, Overspend};
 pub use node::Redis;
-pub use shared::{MAX_CAP, Settled, Shared, SharedError, SharedSettings, TimeSource};
+pub use shared::{MAX_CAP, Shared, SharedError, SharedSettings, TimeSource, ended_heard};

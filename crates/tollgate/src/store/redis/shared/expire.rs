@@ -39,10 +39,9 @@ impl Shared {
                 let known = known.and_then(|made| made.parts.into_iter().find(|(t, _)| *t == tag));
                 let known = known.map(|(_, record)| record);
                 let how = (End::Expire, &Usage::default());
-                if let Ending::Now(_) = self.end_part(tag, id, known, how, now).await? {
-                    expired += 1;
-                } else {
-                    self.forget_expiry(tag, id).await?;
+                match self.end_part(tag, id, known, how, now).await? {
+                    Ending::Now { is_first, .. } => expired += usize::from(is_first),
+                    Ending::Before(_) | Ending::None => self.forget_expiry(tag, id).await?,
                 }
             }
             if due < DUE {

@@ -30,7 +30,11 @@ const RECEIPTS_MS: i64 = 3_600_000;
 /// How a part ended.
 pub(super) enum Ending {
     /// Now, by this call.
-    Now(Receipt),
+    Now {
+        receipt: Receipt,
+        /// Whether it is the first of its reservation's parts.
+        is_first: bool,
+    },
     /// Before.
     Before(Receipt),
     /// There is none, or it is not due.
@@ -55,7 +59,7 @@ impl Shared {
         let (mut ended, mut before) = (None, None);
         for (tag, known) in parts {
             match self.end_part(tag, id, known, (how, usage), now).await? {
-                Ending::Now(receipt) => ended = Some(receipt),
+                Ending::Now { receipt, .. } => ended = Some(receipt),
                 Ending::Before(receipt) => before = Some(receipt),
                 Ending::None => {}
             }
@@ -150,10 +154,12 @@ impl Shared {
                     let (_, clock) = (reply.int()?, reply.int()?);
                     self.shown(tag, clock, now);
                     let crossed = reply.bytes()?;
-                    if let Some(record) = &record {
-                        self.note(record, &parcels, &crossed, now);
-                    }
-                    return Ok(ended.map_or(Ending::None, Ending::Now));
+                    let (Some(record), Some(receipt)) = (&record, ended) else {
+                        return Ok(Ending::None);
+                    };
+                    self.note(record, &parcels, &crossed, now);
+                    let is_first = record.tags.first() == Some(&tag);
+                    return Ok(Ending::Now { receipt, is_first });
                 }
                 Finished::Nothing => return Ok(Ending::None),
                 Finished::Other(bytes) => match Known::read(&bytes).ok_or_else(unexpected)? {

@@ -27,20 +27,20 @@ use crate::{
 };
 
 /// What one call is to hold.
-struct Asking<'a> {
-    id: ReservationId,
-    part: &'a Part<'a>,
-    chunk: &'a [u8],
-    session: &'a str,
+pub(super) struct Asking<'a> {
+    pub(super) id: ReservationId,
+    pub(super) part: &'a Part<'a>,
+    pub(super) chunk: &'a [u8],
+    pub(super) session: &'a str,
     /// What the record is that gets more; nothing for a new one.
-    print: Option<[u8; PRINT]>,
-    ttl: u64,
-    report: bool,
-    now: Now,
+    pub(super) print: Option<[u8; PRINT]>,
+    pub(super) ttl: u64,
+    pub(super) report: bool,
+    pub(super) now: Now,
 }
 
 /// What a script has done.
-enum Done {
+pub(super) enum Done {
     Held {
         at: u64,
         periods: Vec<u8>,
@@ -200,18 +200,29 @@ impl Shared {
     ) -> Result<Decision, SharedError> {
         for nth in 0..TRIES {
             let mut parts = self.known_parts(id, nth > 0).await?;
-            if let Some(decision) = self.extend_parts(id, &mut parts, more, now).await? {
+            if let Some(decision) = self.extend_parts(id, &mut parts, (more, true), now).await? {
                 return Ok(decision);
             }
         }
         Err(changes_too_often())
     }
 
-    async fn extend_parts(
+    /// Adds to parts of what lives, whether or not there is room; whether they still were as told.
+    pub(super) async fn add_unasked(
         &self,
         id: ReservationId,
         parts: &mut [(u8, Record)],
         more: &Amounts,
+        now: Now,
+    ) -> Result<bool, SharedError> {
+        Ok(self.extend_parts(id, parts, (more, false), now).await?.is_some())
+    }
+
+    async fn extend_parts(
+        &self,
+        id: ReservationId,
+        parts: &mut [(u8, Record)],
+        (more, must_fit): (&Amounts, bool),
         now: Now,
     ) -> Result<Option<Decision>, SharedError> {
         let mut shadowed = SmallVec::new();
@@ -221,7 +232,7 @@ impl Shared {
                 return Err(StoreError::Ended { id: id.0 }.into());
             }
             let mut added = addition(record, more);
-            let part = extending(*tag, record, &added);
+            let part = extending(*tag, record, &added, must_fit);
             let chunk = added.chunk();
             let asking = Asking {
                 id,
@@ -273,7 +284,7 @@ impl Shared {
         Ok(Some(Decision::Admit(Admission { standings, shadowed })))
     }
 
-    async fn run_hold(&self, asking: &Asking<'_>) -> Result<Done, SharedError> {
+    pub(super) async fn run_hold(&self, asking: &Asking<'_>) -> Result<Done, SharedError> {
         let Asking { id, part, chunk, session, print, ttl, report, now } = asking;
         let mut plan = plan::holding(self.told(*now), *ttl, *report, part.cells.len());
         for cell in &part.cells {
@@ -316,7 +327,12 @@ impl Shared {
     }
 
     /// Lays out anew what the part's charges can't read as it is.
-    async fn lay_out(&self, part: &Part<'_>, seen: &Seen, now: Now) -> Result<(), SharedError> {
+    pub(super) async fn lay_out(
+        &self,
+        part: &Part<'_>,
+        seen: &Seen,
+        now: Now,
+    ) -> Result<(), SharedError> {
         let present = micros::present(seen.at, seen.clock, now);
         for (cell, bytes) in part.cells.iter().zip(&seen.cells) {
             let charges: Vec<Charge> = cell.charges.iter().map(|(_, charge)| *charge).collect();
@@ -345,15 +361,19 @@ fn addition(record: &Record, more: &Amounts) -> Added {
 }
 
 /// The part that an addition is asked of.
-fn extending<'a>(tag: u8, record: &'a Record, added: &Added) -> Part<'a> {
+fn extending<'a>(tag: u8, record: &'a Record, added: &Added, must_fit: bool) -> Part<'a> {
     let mut cells = Vec::new();
     let mut first = 0;
     for (place, held) in record.cells.iter().enumerate() {
         let own = added.charges.iter().filter(|(at, _)| usize::from(*at) == place);
         let own: Vec<Charge> = own.map(|(_, charge)| *charge).collect();
         if !own.is_empty() {
-            cells.push(Asked::of(held.scope, &held.key, &own, first));
+            let mut asked = Asked::of(held.scope, &held.key, &own, first);
             first += own.len();
+            for (_, charge) in asked.charges.iter_mut().filter(|_| !must_fit) {
+                (charge.shadow, charge.warn.soft) = (true, true);
+            }
+            cells.push(asked);
         }
     }
     Part { tag, cells }
@@ -380,7 +400,7 @@ fn limits_at<'a>(part: &'a Part<'_>, nths: &'a [u8]) -> impl Iterator<Item = Lim
     nths.iter().filter_map(move |nth| limits.get(usize::from(*nth)).copied())
 }
 
-fn changes_too_often() -> SharedError {
+pub(super) fn changes_too_often() -> SharedError {
     let text = "accounts were laid out anew again and again while it was asked";
     StoreError::Away(text.to_owned()).into()
 }

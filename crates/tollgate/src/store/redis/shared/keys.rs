@@ -59,6 +59,11 @@ impl Keys {
         format!("{}:freed", self.prefix)
     }
 
+    /// The channel on which nodes tell what they ended of others'.
+    pub(super) fn ended(&self) -> String {
+        format!("{}:ended", self.prefix)
+    }
+
     /// The same on every node (FNV-1a).
     fn shared_out(&self, bytes: &[u8]) -> u8 {
         (stable(bytes) % u64::from(self.tags)) as u8

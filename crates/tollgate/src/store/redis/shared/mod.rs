@@ -7,7 +7,7 @@
 //! states that they answer with.
 //!
 //! What it holds survives this process, and ends by itself when it expires, whoever notices.
-//! What Redis loses is lost: money is put right by [`republish`](Shared::republish). When Redis
+//! What Redis loses is lost: money is put right by [`raise`](super::Exact::raise). When Redis
 //! cannot be reached, every call answers with an error within the link's timeout.
 
 mod ahead;
@@ -16,6 +16,7 @@ mod expire;
 mod finish;
 mod freed;
 mod hold;
+mod introduce;
 mod keys;
 mod layout;
 mod live;
@@ -34,7 +35,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 use tollgate_core::{Amounts, Decision, Now, Order, ReservationId, Standing, Time, Usage};
 
-pub use self::republish::Settled;
+pub use self::introduce::ended_heard;
 use self::{ahead::Ahead, freed::Freed, keys::Keys, live::Live, micros::Shown};
 use super::{
     LinkError,

@@ -2,8 +2,7 @@
 
 use smallvec::SmallVec;
 use tollgate_core::{
-    Admission, Amounts, Charge, Decision, LimitId, Now, Order, Refusal, ReservationId, Standing,
-    Usage,
+    Admission, Charge, Decision, LimitId, Now, Order, Refusal, ReservationId, Usage,
 };
 
 use super::{
@@ -11,9 +10,9 @@ use super::{
     live::Made,
     look::{Seen, View},
     micros,
-    part::{self, Asked, Part},
+    part::{self, Part},
     plan,
-    record::{Added, Known, PRINT, Record},
+    record::{Known, PRINT, Record},
     reply::{Reply, unexpected},
     scripts,
 };
@@ -21,7 +20,6 @@ use crate::{
     StoreError,
     store::{
         memory::{End, LATE},
-        obstacles::Obstacles,
         redis::link::Arg,
     },
 };
@@ -191,99 +189,6 @@ impl Shared {
         Ok(())
     }
 
-    /// Adds to what lives, tag by tag.
-    pub(super) async fn try_extend(
-        &self,
-        id: ReservationId,
-        more: &Amounts,
-        now: Now,
-    ) -> Result<Decision, SharedError> {
-        for nth in 0..TRIES {
-            let mut parts = self.known_parts(id, nth > 0).await?;
-            if let Some(decision) = self.extend_parts(id, &mut parts, (more, true), now).await? {
-                return Ok(decision);
-            }
-        }
-        Err(changes_too_often())
-    }
-
-    /// Adds to parts of what lives, whether or not there is room; whether they still were as told.
-    pub(super) async fn add_unasked(
-        &self,
-        id: ReservationId,
-        parts: &mut [(u8, Record)],
-        more: &Amounts,
-        now: Now,
-    ) -> Result<bool, SharedError> {
-        Ok(self.extend_parts(id, parts, (more, false), now).await?.is_some())
-    }
-
-    async fn extend_parts(
-        &self,
-        id: ReservationId,
-        parts: &mut [(u8, Record)],
-        (more, must_fit): (&Amounts, bool),
-        now: Now,
-    ) -> Result<Option<Decision>, SharedError> {
-        let mut shadowed = SmallVec::new();
-        for nth in 0..parts.len() {
-            let (tag, record) = &parts[nth];
-            if record.expired {
-                return Err(StoreError::Ended { id: id.0 }.into());
-            }
-            let mut added = addition(record, more);
-            let part = extending(*tag, record, &added, must_fit);
-            let chunk = added.chunk();
-            let asking = Asking {
-                id,
-                part: &part,
-                chunk: &chunk,
-                session: "",
-                print: Some(record.print()),
-                ttl: 0,
-                report: false,
-                now,
-            };
-            match self.run_hold(&asking).await? {
-                Done::Held { at, periods, shadowed: nths, .. } => {
-                    shadowed.extend(limits_at(&part, &nths));
-                    added.at = at as f64;
-                    added.told(&periods).ok_or_else(unexpected)?;
-                    let record = &mut parts[nth].1;
-                    record.version = record.version.wrapping_add(1);
-                    record.demand = record.demand.plus(more);
-                    record.added.push(added);
-                }
-                Done::NoRoom { due, seen } => {
-                    let tag = *tag;
-                    let view = self.view(&part, seen, now);
-                    let refusal = refuse_extension(view, &added);
-                    self.take_back(id, &mut parts[..nth], now).await?;
-                    if due && self.expire_tag(tag, now).await? > 0 || refusal.is_none() {
-                        return Ok(None);
-                    }
-                    return Ok(refusal.map(Decision::Refuse));
-                }
-                Done::Unfit(seen) => {
-                    self.lay_out(&part, &seen, now).await?;
-                    self.take_back(id, &mut parts[..nth], now).await?;
-                    return Ok(None);
-                }
-                Done::Other(bytes) => {
-                    self.take_back(id, &mut parts[..nth], now).await?;
-                    return match Known::read(&bytes) {
-                        Some(Known::Held(other)) if !other.expired => Ok(None),
-                        Some(Known::Held(_)) => Err(StoreError::Ended { id: id.0 }.into()),
-                        _ => Err(StoreError::Unknown { id: id.0 }.into()),
-                    };
-                }
-            }
-        }
-        self.live.change(id, |made| made.parts = parts.to_vec());
-        let standings = SmallVec::new();
-        Ok(Some(Decision::Admit(Admission { standings, shadowed })))
-    }
-
     pub(super) async fn run_hold(&self, asking: &Asking<'_>) -> Result<Done, SharedError> {
         let Asking { id, part, chunk, session, print, ttl, report, now } = asking;
         let mut plan = plan::holding(self.told(*now), *ttl, *report, part.cells.len());
@@ -346,56 +251,11 @@ impl Shared {
     }
 }
 
-/// What an extension asks of a record's accounts.
-fn addition(record: &Record, more: &Amounts) -> Added {
-    let mut charges = Vec::new();
-    for (place, held) in record.cells.iter().enumerate() {
-        for charge in &held.charges {
-            let amount = if charge.rule.kind.is_slot() { 0 } else { more.of(charge.unit) };
-            if amount > 0 {
-                charges.push((place as u8, Charge { amount, ..*charge }));
-            }
-        }
-    }
-    Added { at: 0.0, more: *more, charges }
-}
-
-/// The part that an addition is asked of.
-fn extending<'a>(tag: u8, record: &'a Record, added: &Added, must_fit: bool) -> Part<'a> {
-    let mut cells = Vec::new();
-    let mut first = 0;
-    for (place, held) in record.cells.iter().enumerate() {
-        let own = added.charges.iter().filter(|(at, _)| usize::from(*at) == place);
-        let own: Vec<Charge> = own.map(|(_, charge)| *charge).collect();
-        if !own.is_empty() {
-            let mut asked = Asked::of(held.scope, &held.key, &own, first);
-            first += own.len();
-            for (_, charge) in asked.charges.iter_mut().filter(|_| !must_fit) {
-                (charge.shadow, charge.warn.soft) = (true, true);
-            }
-            cells.push(asked);
-        }
-    }
-    Part { tag, cells }
-}
-
-/// Why an extension has no room, unless it has by now.
-fn refuse_extension(mut view: View<'_>, added: &Added) -> Option<Refusal> {
-    let (mut obstacles, mut standings) = (Obstacles::default(), SmallVec::<[Standing; 8]>::new());
-    for (nth, (_, charge)) in added.charges.iter().enumerate() {
-        if let Err(retry) = view.check(nth)? {
-            obstacles.add(charge, retry);
-        }
-    }
-    for (nth, (_, charge)) in added.charges.iter().enumerate() {
-        standings.push(view.standing(nth, charge.limit)?);
-    }
-    let (limit, retry) = obstacles.binding?;
-    Some(Refusal { limit, retry, standings, shadowed: obstacles.shadowed })
-}
-
 /// The limits of charges that the script told by their places.
-fn limits_at<'a>(part: &'a Part<'_>, nths: &'a [u8]) -> impl Iterator<Item = LimitId> + 'a {
+pub(super) fn limits_at<'a>(
+    part: &'a Part<'_>,
+    nths: &'a [u8],
+) -> impl Iterator<Item = LimitId> + 'a {
     let limits: Vec<LimitId> = part.cells.iter().flat_map(|cell| cell.limits.clone()).collect();
     nths.iter().filter_map(move |nth| limits.get(usize::from(*nth)).copied())
 }

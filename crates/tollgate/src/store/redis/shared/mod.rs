@@ -13,6 +13,7 @@
 mod ahead;
 mod bytes;
 mod expire;
+mod extend;
 mod finish;
 mod freed;
 mod hold;

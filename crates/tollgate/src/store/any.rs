@@ -1,8 +1,13 @@
 //! The store that a policy chooses when the process starts.
 
+#[cfg(feature = "redis")]
+use std::sync::Arc;
+
 use smallvec::SmallVec;
 use tollgate_core::{Amounts, Decision, Now, Order, Policy, ReservationId, Standing, Time, Usage};
 
+#[cfg(feature = "redis")]
+use super::redis::Redis;
 use crate::{Embedded, Memory, Receipt, Store, StoreError, store::Crossings};
 
 /// One of the stores, chosen at run time. It adds nothing and promises what its store does.
@@ -12,6 +17,9 @@ pub enum AnyStore {
     Memory(Memory),
     /// Accounts that survive it, in a ledger on the disk.
     Embedded(Embedded),
+    /// Accounts that several nodes share.
+    #[cfg(feature = "redis")]
+    Redis(Arc<Redis>),
 }
 
 /// Asks whichever store it is.
@@ -20,6 +28,8 @@ macro_rules! ask {
         match $any {
             AnyStore::Memory($store) => $question.await,
             AnyStore::Embedded($store) => $question.await,
+            #[cfg(feature = "redis")]
+            AnyStore::Redis($store) => $question.await,
         }
     };
 }
@@ -36,12 +46,31 @@ impl From<Embedded> for AnyStore {
     }
 }
 
+#[cfg(feature = "redis")]
+impl From<Arc<Redis>> for AnyStore {
+    fn from(node: Arc<Redis>) -> Self {
+        Self::Redis(node)
+    }
+}
+
 impl AnyStore {
+    /// The ledger of this process, where it keeps one.
+    pub fn ledger(&self) -> Option<&Embedded> {
+        match self {
+            Self::Memory(_) => None,
+            Self::Embedded(embedded) => Some(embedded),
+            #[cfg(feature = "redis")]
+            Self::Redis(node) => node.local().embedded(),
+        }
+    }
+
     /// Tells a store that keeps a ledger how a policy's limits are called.
     pub fn note_policy(&self, policy: &Policy) {
         match self {
             Self::Memory(_) => {}
             Self::Embedded(embedded) => embedded.note_policy(policy),
+            #[cfg(feature = "redis")]
+            Self::Redis(node) => node.note_policy(policy),
         }
     }
 }
@@ -118,6 +147,8 @@ impl Store for AnyStore {
         match self {
             Self::Memory(memory) => memory.take_crossings(),
             Self::Embedded(embedded) => embedded.take_crossings(),
+            #[cfg(feature = "redis")]
+            Self::Redis(node) => node.take_crossings(),
         }
     }
 

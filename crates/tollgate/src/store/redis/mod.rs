@@ -6,6 +6,7 @@ mod away;
 mod ending;
 mod exact;
 pub mod items;
+mod keeping;
 pub mod link;
 mod local;
 mod money;

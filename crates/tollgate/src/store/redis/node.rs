@@ -10,7 +10,7 @@ use tollgate_core::{
 };
 
 use super::{
-    Exact, Local,
+    Exact, Local, Shared,
     away::{Known, Members, Modes, Outages, Outbox, Share, State, StoreFailures, Switch},
     local::books,
     money::{AccountBound, Lately, Overspend, Written},
@@ -23,7 +23,7 @@ use super::{
 /// the books decide, by what each limit says ([`OnStoreFailure`]); when it is back, it is told
 /// what was decided, and then its numbers are the sums of all nodes' books again.
 #[derive(Debug)]
-pub struct Redis<X> {
+pub struct Redis<X = Shared> {
     pub(super) shared: X,
     pub(super) local: Local,
     pub(super) known: Known,

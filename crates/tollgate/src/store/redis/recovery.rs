@@ -4,14 +4,14 @@
 //! is told by counters where the store has lost something: what this node had settled when its
 //! books were counted, after all ends that the count contains, before all that it does not.
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::collections::VecDeque;
 
 use futures_util::future::try_join_all;
 use tollgate_core::{Attributes, Now, ReservationId, Time, Usage};
 
 use super::{Counter, Exact, Redis, away::Entry, local::books};
 use crate::{
-    Clock, StoreError,
+    StoreError,
     store::memory::{End, Holding},
 };
 
@@ -23,25 +23,6 @@ const COUNTERS: usize = 256;
 
 /// Rounds of telling before it is looked again whether it is still there.
 const ROUNDS: usize = 10_000;
-
-/// How often it is looked whether there is something to tell.
-const LOOK: Duration = Duration::from_millis(50);
-
-impl<X: Exact + 'static> Redis<X> {
-    /// Looks after it for as long as it is used.
-    pub fn keep(self: &Arc<Self>, clock: Clock) -> tokio::task::JoinHandle<()> {
-        let node = Arc::downgrade(self);
-        tokio::spawn(async move {
-            let mut look = tokio::time::interval(LOOK);
-            look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-            loop {
-                look.tick().await;
-                let Some(node) = node.upgrade() else { return };
-                node.recover(clock.now()).await;
-            }
-        })
-    }
-}
 
 impl<X: Exact> Redis<X> {
     /// One look at whether the shared store is there: it is told what it does not know, and

@@ -131,7 +131,7 @@ local function window(back, over, when)
   end
 end
 
--- What this node settled more, in the counter of its own.
+-- What was settled more, in the counter of the node that held it.
 local function settled_here(more)
   local place = 1
   while place < #tail do

@@ -206,7 +206,8 @@ impl Shared {
     ) -> Result<Finished, SharedError> {
         let Finish { tag, id, record, parcels, only_due } = *finish;
         let cells = record.map_or(&[][..], |record| &record.cells);
-        let mut plan = plan::ending(self.told(now), self.node, only_due, cells.len());
+        let node = record.map_or(self.node, |record| record.node);
+        let mut plan = plan::ending(self.told(now), node, only_due, cells.len());
         for place in 0..cells.len() {
             self.put_endings(&mut plan, place, parcels, record.is_some_and(|r| r.expired));
         }

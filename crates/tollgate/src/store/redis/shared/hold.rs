@@ -86,7 +86,7 @@ impl Shared {
         let (mut views, mut shadowed) = (Vec::new(), SmallVec::new());
         let ttl = micros::ttl(order.expires, now.time);
         for part in parts {
-            let mut record = part::held(order, part, &tags, self.owner);
+            let mut record = part::held(order, part, &tags, (self.owner, self.node));
             let chunk = record.chunk();
             let asking = Asking {
                 id: order.id,

@@ -68,7 +68,7 @@ impl Shared {
         let tags: Vec<u8> = parts.iter().map(|part| part.tag).collect();
         let mut made = Vec::with_capacity(parts.len());
         for part in &mut parts {
-            let record = part::held(&order, part, &tags, self.owner);
+            let record = part::held(&order, part, &tags, (self.owner, self.node));
             // Nothing of it is refused.
             for (_, charge) in part.cells.iter_mut().flat_map(|cell| &mut cell.charges) {
                 (charge.shadow, charge.warn.soft) = (true, true);

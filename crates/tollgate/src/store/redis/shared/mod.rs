@@ -54,7 +54,7 @@ pub struct Shared {
     keys: Keys,
     /// The process that makes reservations.
     owner: u64,
-    /// The node whose counters grow, as scripts know it.
+    /// The node that makes them, by its counters' name in scripts.
     node: f64,
     time: TimeSource,
     ahead: Ahead,

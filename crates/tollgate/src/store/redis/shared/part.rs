@@ -86,7 +86,12 @@ impl<'a> Asked<'a> {
 }
 
 /// What an order holds within a part, as its record tells it.
-pub(super) fn held(order: &Order<'_>, part: &Part<'_>, tags: &[u8], owner: u64) -> Record {
+pub(super) fn held(
+    order: &Order<'_>,
+    part: &Part<'_>,
+    tags: &[u8],
+    (owner, node): (u64, f64),
+) -> Record {
     let cells = part.cells.iter().map(|asked| {
         let mut nths: Vec<usize> = asked.charges.iter().map(|(nth, _)| *nth).collect();
         nths.sort_unstable();
@@ -104,6 +109,7 @@ pub(super) fn held(order: &Order<'_>, part: &Part<'_>, tags: &[u8], owner: u64) 
         expired: false,
         keep: order.keep,
         owner,
+        node,
         demand: order.demand,
         tags: tags.to_vec(),
         cells: cells.collect(),

@@ -34,6 +34,9 @@ pub(super) struct Record {
     pub(super) keep: bool,
     /// The process that made it.
     pub(super) owner: u64,
+    /// The node whose counters grow when it ends, as scripts know it: the one that made it, since
+    /// it is in that one's books, whoever ends it.
+    pub(super) node: f64,
     /// All that was asked for, in all tags, extensions included.
     pub(super) demand: Amounts,
     /// The tags that the reservation has parts in.
@@ -75,6 +78,7 @@ impl Record {
         out.0.extend_from_slice(&[0, 0]);
         out.byte(u8::from(self.keep));
         out.long(self.owner);
+        out.double(self.node);
         put_amounts(&mut out, &self.demand);
         out.byte(self.tags.len() as u8);
         out.0.extend_from_slice(&self.tags);
@@ -131,7 +135,7 @@ impl Record {
         let (version, at, expires) = (from.half()?, from.double()?, from.double()?);
         let mut chunk = measured_off(&mut from)?;
         let keep = chunk.byte()? != 0;
-        let (owner, demand) = (chunk.long()?, take_amounts(&mut chunk)?);
+        let (owner, node, demand) = (chunk.long()?, chunk.double()?, take_amounts(&mut chunk)?);
         let count = usize::from(chunk.byte()?);
         let tags = chunk.take(count)?.to_vec();
         let mut cells = Vec::new();
@@ -148,7 +152,7 @@ impl Record {
         let expired = state == b'X';
         let added = Vec::new();
         let mut record =
-            Self { version, at, expires, expired, keep, owner, demand, tags, cells, added };
+            Self { version, at, expires, expired, keep, owner, node, demand, tags, cells, added };
         record.told(periods)?;
         while !from.is_empty() {
             let added = Added::read(&mut from)?;

@@ -72,7 +72,7 @@ impl Account {
                 let _ = window.take(words, ask.over, now.time);
             }
             State::Bucket(words) => {
-                let bucket = bucket(rule, Duration::ZERO);
+                let bucket = bucket(rule);
                 for back in &ask.back {
                     bucket.give_back(words, back.amount, 0, back.stamp, now.time);
                 }
@@ -103,7 +103,9 @@ impl Account {
     fn room_for(&self, rule: &Rule, lasts: Duration, now: Now) -> u64 {
         match &self.state {
             State::Window(words) => window(rule).remaining(words, now.time),
-            State::Bucket(words) => bucket(rule, lasts).remaining(words, now.time.after(lasts)),
+            State::Bucket(words) => {
+                bucket(rule).remaining_until(words, now.time.after(lasts), now.time)
+            }
             State::Held(held) => held.room(rule),
             State::None => 0,
         }
@@ -127,7 +129,7 @@ impl Account {
             State::Bucket(words) => {
                 let end = now.time.after(lasts);
                 if amount > 0 {
-                    bucket(rule, lasts).take(words, amount, end);
+                    bucket(rule).take(words, amount, end);
                 }
                 end
             }
@@ -146,14 +148,10 @@ const fn window(rule: &Rule) -> Window {
     Window { cap: rule.cap, length_ns, bits: BITS }
 }
 
-/// The bucket of which what is refilled while a lease lasts is kept out of its burst: with that
-/// at the end of the lease, it holds no more than it should at the beginning.
-fn bucket(rule: &Rule, lasts: Duration) -> Bucket {
+const fn bucket(rule: &Rule) -> Bucket {
     let (rate, per_ns) = match rule.kind {
         Kind::Bucket { rate, per_ns } => (rate, per_ns),
         _ => (1, 1),
     };
-    let refilled = (u128::from(rate) * lasts.as_nanos()).div_ceil(u128::from(per_ns.max(1)));
-    let refilled = u64::try_from(refilled).unwrap_or(u64::MAX);
-    Bucket { rate, per_ns, burst: rule.cap.saturating_sub(refilled) }
+    Bucket { rate, per_ns, burst: rule.cap }
 }

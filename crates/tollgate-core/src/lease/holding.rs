@@ -26,6 +26,8 @@ pub struct Holding {
     is_asking: bool,
     /// No ask before this: what was granted last had come to its end already.
     later: Time,
+    /// Nobody is waited for until then: the store has just said that there is no room.
+    rests: Time,
     pace: Pace,
 }
 
@@ -86,6 +88,7 @@ impl Holding {
             waiting: Waiting::default(),
             is_asking: false,
             later: Time::ZERO,
+            rests: Time::ZERO,
             pace,
         }
     }
@@ -102,11 +105,23 @@ impl Holding {
         Some(Taken { stamp: lease.stamp })
     }
 
-    /// Notes that somebody waits for `amount`, which the next plan asks for.
-    pub fn wait_for(&mut self, amount: u64) {
+    /// Notes that somebody waits for `amount`, which the next plan asks for. False where that
+    /// is of no use: the store has said a moment ago, no longer than [`Terms::every`], that there
+    /// is no room. So where many are refused, each node asks for them by its looks alone.
+    pub fn wait_for(&mut self, amount: u64, now: Time) -> bool {
+        if now < self.rests {
+            self.pace.took(amount);
+            return false;
+        }
         let Waiting { need, least } = &mut self.waiting;
         *least = if *need == 0 { amount } else { amount.min(*least) };
         *need = need.saturating_add(amount);
+        true
+    }
+
+    /// Something was given back elsewhere: it may be of use again to wait.
+    pub const fn freed(&mut self) {
+        self.rests = Time::ZERO;
     }
 
     /// Ends what was taken; `used` of it may be more than was `held`.
@@ -179,7 +194,13 @@ impl Holding {
     /// Takes what was granted for an ask that was sent at `sent`.
     pub fn granted(&mut self, ask: &Ask, grant: &Grant, terms: &Terms, (sent, now): (Time, Time)) {
         self.is_asking = false;
+        if !self.may_find_more(ask, grant) {
+            self.rests = now.after(terms.every);
+        }
         let until = terms.fence(sent, grant.lasts);
+        if until <= now {
+            self.later = now.after(grant.lasts);
+        }
         if self.holds {
             self.hold_on(ask, grant, until);
             return;
@@ -189,7 +210,6 @@ impl Holding {
         }
         if until <= now {
             self.give_back(grant.stamp, grant.amount);
-            self.later = now.after(grant.lasts);
             return;
         }
         if let Some(lease) = self.leases.iter_mut().find(|lease| lease.stamp == grant.stamp) {

@@ -1,11 +1,11 @@
-//! How much of an account a node uses in a second, of late.
+//! How much of an account a node is asked for in a second, of late.
 
 use crate::Time;
 
 /// Over how many seconds it is averaged, about.
 const MEMORY: f64 = 0.5;
 
-/// A moving average of what was taken.
+/// A moving average of what was taken, or would have been.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Pace {
     per_second: f64,

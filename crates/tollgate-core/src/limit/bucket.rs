@@ -55,7 +55,13 @@ impl Bucket {
 
     /// Whole units that could be taken now.
     pub(crate) fn remaining(self, state: &[u64], now: Time) -> u64 {
-        let taken = self.full_at(state, now) - self.scaled(now);
+        self.remaining_until(state, now, now)
+    }
+
+    /// Whole units that could be taken now and are counted as if they were taken at `until`: what
+    /// time refills meanwhile is not to be had beside them.
+    pub(crate) fn remaining_until(self, state: &[u64], until: Time, now: Time) -> u64 {
+        let taken = self.full_at(state, until).saturating_sub(self.scaled(now));
         let room = self.cost(self.burst).saturating_sub(taken) / u128::from(self.per_ns.max(1));
         u64::try_from(room).unwrap_or(u64::MAX)
     }

@@ -39,7 +39,7 @@ fn renew(holding: &mut Holding, account: &mut Account, rule: &Rule, now: u64) ->
 fn a_lease_is_fenced_by_when_it_was_asked_for() {
     let mut account = Account::new(&MINUTE);
     let mut holding = Holding::new(&MINUTE, at(0));
-    holding.wait_for(10);
+    holding.wait_for(10, at(0));
     let ask = holding.plan(&TERMS, at(0)).expect("somebody waits");
     let grant = call(&mut account, &MINUTE, (1, &ask), 300);
     assert_eq!((grant.amount, grant.lasts), (10, Duration::from_millis(700)));
@@ -53,7 +53,7 @@ fn a_lease_is_fenced_by_when_it_was_asked_for() {
 fn an_overrun_is_covered_by_the_lease_and_else_told() {
     let mut account = Account::new(&MINUTE);
     let mut holding = Holding::new(&MINUTE, at(0));
-    holding.wait_for(10);
+    holding.wait_for(10, at(0));
     renew(&mut holding, &mut account, &MINUTE, 0);
     let taken = holding.take(8, at(1)).expect("it was granted");
     holding.settle(taken, 8, 15, at(2));
@@ -69,7 +69,7 @@ fn an_idle_node_gives_back_what_it_has() {
         let mut account = Account::new(&rule);
         let mut holding = Holding::new(&rule, at(0));
         for now in (0..1_000).step_by(50) {
-            holding.wait_for(1);
+            holding.wait_for(1, at(now));
             renew(&mut holding, &mut account, &rule, now);
             for _ in 0..5 {
                 if let Some(taken) = holding.take(1, at(now)) {
@@ -90,7 +90,7 @@ fn an_idle_node_gives_back_what_it_has() {
 fn slots_of_a_dead_node_come_back_when_what_ran_in_them_has_ended() {
     let mut account = Account::new(&SLOTS);
     let mut holding = Holding::new(&SLOTS, at(0));
-    holding.wait_for(60);
+    holding.wait_for(60, at(0));
     renew(&mut holding, &mut account, &SLOTS, 0);
     for (now, room) in [(1_000, 40), (600_999, 40), (601_000, 100)] {
         account.expire(&SLOTS, &TERMS, Now::at(at(now)));
@@ -102,7 +102,7 @@ fn slots_of_a_dead_node_come_back_when_what_ran_in_them_has_ended() {
 fn what_a_lost_node_may_have_spent_is_put_right_when_it_is_back() {
     let mut account = Account::new(&TOTAL);
     let mut holding = Holding::new(&TOTAL, at(0));
-    holding.wait_for(100);
+    holding.wait_for(100, at(0));
     renew(&mut holding, &mut account, &TOTAL, 0);
     let (spent, running) = (holding.take(30, at(1)), holding.take(20, at(1)));
     holding.settle(spent.expect("granted"), 30, 25, at(2));
@@ -139,4 +139,20 @@ fn what_a_bucket_refills_while_a_lease_lasts_is_not_granted_beside_it() {
     let second = call(&mut account, &bucket, (2, &asks(1_000)), 249);
     assert!(first.amount + second.amount <= bucket.cap, "{second:?}");
     assert!(second.amount > 550, "{second:?}");
+}
+
+#[test]
+fn who_comes_a_moment_after_a_refusal_asks_nobody() {
+    let mut account = Account::new(&MINUTE);
+    let mut holding = Holding::new(&MINUTE, at(0));
+    let all = Ask { need: 1_000, least: 1, want: 1_000, ..Ask::default() };
+    assert_eq!(call(&mut account, &MINUTE, (2, &all), 0).amount, 1_000);
+    assert!(holding.wait_for(1, at(10)));
+    assert_eq!(renew(&mut holding, &mut account, &MINUTE, 10).map(|grant| grant.amount), Some(0));
+    assert!(!holding.wait_for(1, at(59)));
+    assert!(holding.wait_for(1, at(60)), "for no longer than between two looks");
+    renew(&mut holding, &mut account, &MINUTE, 60);
+    assert!(!holding.wait_for(1, at(61)));
+    holding.freed();
+    assert!(holding.wait_for(1, at(61)), "somebody has given something back");
 }

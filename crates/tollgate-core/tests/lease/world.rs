@@ -226,9 +226,12 @@ impl World {
                 self.nodes[nth].travel = (call.there, call.back);
                 if !self.admit(nth, &call, now) {
                     let node = &mut self.nodes[nth];
-                    node.holding.wait_for(call.amount);
-                    node.waiting.push(call);
-                    self.ask(nth, now);
+                    let at = node.sees(now);
+                    // Who comes a moment after a refusal is refused without a call.
+                    if node.holding.wait_for(call.amount, at) {
+                        node.waiting.push(call);
+                        self.ask(nth, now);
+                    }
                 }
             }
             Event::Ask(nth) => self.ask(nth, now),
@@ -325,9 +328,9 @@ impl World {
             if self.admit(nth, &call, now) {
                 continue;
             }
-            let holding = &self.nodes[nth].holding;
-            if grant.is_some_and(|grant| holding.may_find_more(&sent.ask, grant)) {
-                self.nodes[nth].holding.wait_for(call.amount);
+            let holding = &mut self.nodes[nth].holding;
+            let may_find_more = grant.is_some_and(|grant| holding.may_find_more(&sent.ask, grant));
+            if may_find_more && holding.wait_for(call.amount, at) {
                 self.nodes[nth].waiting.push(call);
             } else {
                 self.model.refuse(call.amount, now);

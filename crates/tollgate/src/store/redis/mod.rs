@@ -7,6 +7,7 @@ mod ending;
 mod exact;
 pub mod items;
 mod keeping;
+pub mod leases;
 pub mod link;
 mod local;
 mod money;
@@ -17,6 +18,7 @@ mod shared;
 
 pub use away::{Members, State, StoreFailures};
 pub use exact::{Counter, Ended, Exact};
+pub use leases::{Leases, LeasesSettings};
 pub use link::{Link, LinkError, LinkSettings};
 pub use local::Local;
 pub use money::{AccountBound, Overspend};

@@ -20,6 +20,7 @@ mod hold;
 mod introduce;
 mod keys;
 mod layout;
+mod lease;
 mod live;
 mod look;
 mod micros;

@@ -12,3 +12,4 @@ pub(super) static DUE: Script = Script::new("due", include_str!("../scripts/due.
 pub(super) static REPLACE: Script = Script::new("replace", include_str!("../scripts/replace.lua"));
 pub(super) static REPUBLISH: Script =
     Script::new("republish", include_str!("../scripts/republish.lua")).repeatable();
+pub(super) static LEASE: Script = Script::new("lease", include_str!("../scripts/lease.lua"));

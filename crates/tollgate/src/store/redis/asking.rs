@@ -33,7 +33,10 @@ impl Drop for Asked<'_> {
 impl<X: Exact> Redis<X> {
     pub(super) async fn ask(&self, order: &Order<'_>, now: Now) -> Result<Decision, StoreError> {
         if !self.switch.is_up() {
-            return self.ask_alone(order, now);
+            let _alone = self.returning.read().await;
+            if !self.switch.is_up() {
+                return self.ask_alone(order, now);
+            }
         }
         let asked = Asked { outbox: &self.outbox, id: Some(order.id) };
         match self.shared.reserve(order, now).await {
@@ -101,7 +104,10 @@ impl<X: Exact> Redis<X> {
         now: Now,
     ) -> Result<Decision, StoreError> {
         if !self.switch.is_up() {
-            return self.ask_more_alone(id, more, now);
+            let _alone = self.returning.read().await;
+            if !self.switch.is_up() {
+                return self.ask_more_alone(id, more, now);
+            }
         }
         match self.extend_shared(id, more, now).await {
             Ok(Decision::Admit(admission)) => {

@@ -40,6 +40,9 @@ pub struct Redis<X = Shared> {
     pub(super) both: RwLock<()>,
     /// Held by who tells the shared store what it does not know: one at a time.
     pub(super) telling: tokio::sync::Mutex<()>,
+    /// Held by who tells the shared store the last of what it does not know: nobody decides
+    /// alone meanwhile, or there would always be something more to tell.
+    pub(super) returning: tokio::sync::RwLock<()>,
     members: Mutex<Members>,
     usual: OnStoreFailure,
     modes: ArcSwap<Modes>,
@@ -71,6 +74,7 @@ impl<X: Exact> Redis<X> {
             ends: tokio::sync::RwLock::default(),
             both: RwLock::default(),
             telling: tokio::sync::Mutex::default(),
+            returning: tokio::sync::RwLock::default(),
             members: Mutex::new(Members::ALONE),
             usual,
             modes: ArcSwap::from_pointee(Modes::new(usual, policy)),

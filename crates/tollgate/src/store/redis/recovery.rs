@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 
 use futures_util::future::try_join_all;
+use tokio::sync::RwLockWriteGuard;
 use tollgate_core::{Attributes, Now, ReservationId, Time, Usage};
 
 use super::{Counter, Exact, Redis, away::Entry, local::books};
@@ -24,6 +25,9 @@ const COUNTERS: usize = 256;
 /// Rounds of telling before it is looked again whether it is still there.
 const ROUNDS: usize = 10_000;
 
+/// Rounds after which little is left that nodes have not decided meanwhile: then they wait.
+const FREE_ROUNDS: usize = 2;
+
 impl<X: Exact> Redis<X> {
     /// One look at whether the shared store is there: it is told what it does not know, and
     /// then decides again. Whether it does.
@@ -33,7 +37,9 @@ impl<X: Exact> Redis<X> {
         if is_up && self.outbox.waiting() == (0, 0) {
             return true;
         }
-        match self.tell(is_up, now).await {
+        // Let go when it is said who decides.
+        let mut last = None;
+        match self.tell(is_up, &mut last, now).await {
             Ok(is_told) if is_told && self.damage.others_are_whole() => {
                 self.switch.come_back(now.time);
                 true
@@ -47,22 +53,31 @@ impl<X: Exact> Redis<X> {
         }
     }
 
-    /// Tells all there is; whether that is all.
-    async fn tell(&self, is_up: bool, now: Now) -> Result<bool, StoreError> {
+    /// Tells all there is; whether that is all. What remains after some rounds is `last`.
+    async fn tell<'a>(
+        &'a self,
+        is_up: bool,
+        last: &mut Option<RwLockWriteGuard<'a, ()>>,
+        now: Now,
+    ) -> Result<bool, StoreError> {
         if !is_up {
             self.shared.reach().await?;
         }
         if !self.damage.is_repaired() || self.outbox.has_forgotten() {
             self.repair(now).await?;
         }
-        for _ in 0..ROUNDS {
+        for round in 0..ROUNDS {
             self.tell_entries(now).await?;
             let strangers = self.outbox.strangers();
             for some in strangers.chunks(BATCH) {
                 try_join_all(some.iter().map(|id| self.tell_live(*id, now))).await?;
             }
-            if self.outbox.waiting() == (0, 0) {
+            let is_all = self.outbox.waiting() == (0, 0);
+            if is_all && (is_up || last.is_some()) {
                 return Ok(self.damage.is_repaired());
+            }
+            if !is_up && last.is_none() && (is_all || round >= FREE_ROUNDS) {
+                *last = Some(self.returning.write().await);
             }
         }
         Ok(false)

@@ -49,6 +49,20 @@ impl Account<'_> {
         }
     }
 
+    /// The rule nearest to this one by which the state can be read as it is.
+    pub(super) fn as_laid_out(self, rule: &Rule) -> Rule {
+        match (self.head.shape, rule.kind) {
+            (Shape::Exact, Kind::Window { .. }) => {
+                Rule { cap: rule.cap.min(self.state.len() as u64 - 1), ..*rule }
+            }
+            (Shape::Window { .. }, Kind::Window { .. }) => Rule {
+                kind: Kind::Window { length_ns: Window::length(self.state) },
+                cap: rule.cap.max(MAX_EXACT_CAP + 1),
+            },
+            _ => *rule,
+        }
+    }
+
     #[inline]
     pub(super) const fn is_kind_of(self, rule: &Rule) -> bool {
         matches!(
@@ -168,11 +182,13 @@ impl AccountMut<'_> {
                 bucket_of(rule).give_back(self.state, held, used.min(held), at.time, now.time);
             }
             Kind::Window { .. } if back == 0 => {}
-            Kind::Window { length_ns } => match window(*self.head, rule) {
-                Some(window) => window.give_back(self.state, back, at.time),
-                None => {
-                    Exact { cap, length_ns }.give_back(&mut self.ring(length_ns), back, at.time);
+            Kind::Window { length_ns } => match self.head.shape {
+                // By its own length, which a reload may have changed since it was held.
+                Shape::Window { bits } => {
+                    let length_ns = Window::length(self.state);
+                    Window { cap, length_ns, bits }.give_back(self.state, back, at.time);
                 }
+                _ => Exact { cap, length_ns }.give_back(&mut self.ring(length_ns), back, at.time),
             },
             Kind::Period { start, end } => {
                 let period = Period { cap, start, end };

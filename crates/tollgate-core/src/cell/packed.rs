@@ -122,6 +122,7 @@ impl Packed {
     ) -> Option<Crossed> {
         let Charge { limit, rule, .. } = charge;
         let counts_at_once = rule.kind.counts_at_once();
+        let mut over_by = *rule;
         // An account that is gone was idle: there is nothing to give back, and an overrun
         // is counted in a new one.
         if let Some(entry) = self.find(nth, *limit) {
@@ -132,9 +133,11 @@ impl Packed {
             if !counts_at_once {
                 return crossed;
             }
+            // What a reload has laid out anew since stays as it is.
+            over_by = self.look(entry).as_laid_out(rule);
         }
         if ending.used > ending.held {
-            self.hold(nth, *limit, rule, ending.used - ending.held, now);
+            self.hold(nth, *limit, &over_by, ending.used - ending.held, now);
         }
         None
     }

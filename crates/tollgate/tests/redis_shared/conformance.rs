@@ -19,7 +19,7 @@ mod cluster {
     use redis_servers::{Cluster, Program};
     use tollgate::store::redis::Shared;
 
-    use crate::support::{emptied, shared_in};
+    use crate::support::{emptied, link_to, shared_over};
 
     async fn begin() -> Cluster {
         Cluster::start(Program::Redis, 1000).await.unwrap()
@@ -27,7 +27,7 @@ mod cluster {
 
     async fn make(cluster: &Cluster) -> Shared {
         emptied(cluster).await;
-        shared_in(cluster, 1).await
+        shared_over(&link_to(cluster).await, 1)
     }
 
     tollgate::conformance!(in turn begin, make);

@@ -3,5 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot start has failed")]
 
 mod conformance;
+mod differential;
+mod histories;
 mod nodes;
 mod support;

@@ -15,11 +15,30 @@ fn settings(owner: u64) -> SharedSettings {
     SharedSettings { node: format!("node-{owner}"), owner, time, ..SharedSettings::default() }
 }
 
-/// A store of the node `owner` over a server.
-pub(crate) async fn shared(server: &Server, owner: u64) -> Shared {
+/// A way to a server.
+pub(crate) async fn link(server: &Server) -> Link {
     let mut link = LinkSettings::of(&server.url()).unwrap();
     link.timeout = TIMEOUT;
-    Shared::new(Link::connect(&link).await.unwrap(), &settings(owner))
+    Link::connect(&link).await.unwrap()
+}
+
+/// A way to a cluster.
+pub(crate) async fn link_to(cluster: &Cluster) -> Link {
+    let urls = cluster.urls();
+    let urls: Vec<&str> = urls.iter().map(String::as_str).collect();
+    let mut link = LinkSettings::of_all(Topology::Cluster, &urls).unwrap();
+    link.timeout = TIMEOUT;
+    Link::connect(&link).await.unwrap()
+}
+
+/// A store of the node `owner`.
+pub(crate) fn shared_over(link: &Link, owner: u64) -> Shared {
+    Shared::new(link.clone(), &settings(owner))
+}
+
+/// A store of the node `owner` over a server.
+pub(crate) async fn shared(server: &Server, owner: u64) -> Shared {
+    shared_over(&link(server).await, owner)
 }
 
 /// Forgets all that a cluster keeps.
@@ -28,13 +47,4 @@ pub(crate) async fn emptied(cluster: &Cluster) {
         // Replicas refuse, and are emptied by their masters.
         let _refused = node.command(&["FLUSHALL"]).await;
     }
-}
-
-/// A store of the node `owner` over a cluster.
-pub(crate) async fn shared_in(cluster: &Cluster, owner: u64) -> Shared {
-    let urls = cluster.urls();
-    let urls: Vec<&str> = urls.iter().map(String::as_str).collect();
-    let mut link = LinkSettings::of_all(Topology::Cluster, &urls).unwrap();
-    link.timeout = TIMEOUT;
-    Shared::new(Link::connect(&link).await.unwrap(), &settings(owner))
 }

@@ -71,6 +71,9 @@ end
 -- Takes out what was taken at an instant, or more in, of times that are kept.
 local function exact(back, over, length, when, cap)
   local times = #tail / 8
+  if cap > a then cap = a end
+  -- More was not taken, where more was held of a limit that does not refuse.
+  if back > cap then back = cap end
   if back > 0 then
     local last = times
     while last > 0 and unfold('<d', tail, last * 8 - 7) > when do last = last - 1 end

@@ -1,19 +1,22 @@
 //! Expiry: what nobody renewed ends by itself, whichever node notices.
 
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use tollgate_core::{Now, ReservationId, Usage};
 
 use super::{Shared, SharedError, finish::Ending, record::Known, reply::Reply, scripts};
 use crate::store::{memory::End, redis::link::Arg};
+
+/// Tags that are looked through at once.
+const AT_ONCE: usize = 64;
 
 /// What expires in one go.
 const DUE: i64 = 64;
 
 impl Shared {
     pub(super) async fn try_expire(&self, now: Now) -> Result<usize, SharedError> {
-        let mut expired = 0;
-        for tag in 0..self.keys.tags() {
-            expired += self.expire_tag(tag as u8, now).await?;
-        }
+        let tags = stream::iter(0..self.keys.tags());
+        let expiring = tags.map(|tag| self.expire_tag(tag as u8, now)).buffer_unordered(AT_ONCE);
+        let expired = expiring.try_fold(0, async |sum, some| Ok(sum + some)).await?;
         self.live.forget(now.time);
         Ok(expired)
     }

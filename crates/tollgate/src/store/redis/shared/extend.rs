@@ -22,7 +22,10 @@ impl Shared {
         now: Now,
     ) -> Result<Decision, SharedError> {
         for nth in 0..TRIES {
-            let mut parts = self.known_parts(id, nth > 0).await?;
+            let mut parts = match self.known_parts(id, nth > 0).await {
+                Err(SharedError::Store(_)) => return Err(StoreError::Unknown { id: id.0 }.into()),
+                known => known?,
+            };
             if let Some(decision) = self.extend_parts(id, &mut parts, (more, true), now).await? {
                 return Ok(decision);
             }

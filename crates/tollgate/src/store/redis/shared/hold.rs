@@ -67,6 +67,12 @@ impl Shared {
             return Err(StoreError::Full { what: "reservations", most }.into());
         }
         let parts = Part::of(order, &self.keys);
+        // Of sessions under several tags all but the last would be touched by what is refused.
+        if parts.iter().filter(|part| part.sessions().next().is_some()).count() > 1
+            && let refused @ Decision::Refuse(_) = self.try_check(order, now).await?
+        {
+            return Ok(refused);
+        }
         for _ in 0..TRIES {
             if let Some(decision) = self.reserve_parts(order, &parts, now).await? {
                 return Ok(decision);

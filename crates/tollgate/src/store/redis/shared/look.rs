@@ -185,6 +185,8 @@ impl Shared {
         let mut views = Vec::with_capacity(parts.len());
         for part in parts {
             let seen = self.look(part, session, now).await?;
+            // What is laid out anew counts from when it is, so that is done when it is seen.
+            self.lay_out(part, &seen, now).await?;
             views.push(self.view(part, seen, now));
         }
         Ok(views)

@@ -44,6 +44,8 @@ impl<'a> Part<'a> {
                 None => parts.push(Self { tag, cells: vec![asked] }),
             }
         }
+        // What a session is granted is not given back, so it is asked for last.
+        parts.sort_by_key(|part| part.sessions().next().is_some());
         if parts.is_empty() {
             parts.push(Self { tag: keys.home(order.id), cells: Vec::new() });
         }

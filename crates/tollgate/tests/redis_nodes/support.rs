@@ -31,6 +31,11 @@ pub(crate) fn policy() -> Policy {
 pub(crate) async fn node(server: &Server, nth: u64, timeout: Duration) -> Redis {
     let mut link = LinkSettings::of(&server.url()).unwrap();
     link.timeout = timeout;
+    node_by(link, nth).await
+}
+
+/// The same by settings of one's own.
+pub(crate) async fn node_by(link: LinkSettings, nth: u64) -> Redis {
     let time = TimeSource::Caller;
     let node = format!("node-{nth}");
     let settings = SharedSettings { node, owner: nth, time, ..SharedSettings::default() };

@@ -3,6 +3,7 @@
 use compact_str::CompactString;
 use tollgate_core::{Now, Order, ReservationId, ScopeId, Spent, Usage};
 
+use super::Link;
 use crate::{Receipt, Store, StoreError, store::memory::End};
 
 /// A store that decides exactly for all nodes, and may be away: then it answers
@@ -33,6 +34,11 @@ pub trait Exact: Store {
     /// Tells the other nodes that a reservation of theirs has ended here. Who does not hear of
     /// it learns it when its own books would expire.
     fn announce(&self, ended: Ended) -> impl Future<Output = ()> + Send;
+
+    /// The way to it, where that is one to a server that may lose what it acknowledged.
+    fn line(&self) -> Option<&Link> {
+        None
+    }
 
     /// Whether it answers.
     fn reach(&self) -> impl Future<Output = Result<(), StoreError>> + Send;

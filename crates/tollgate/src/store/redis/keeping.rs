@@ -6,24 +6,87 @@ use std::{
 };
 
 use tokio::{
+    sync::watch,
     task::JoinHandle,
     time::{MissedTickBehavior, interval},
 };
 
+use tollgate_core::Time;
+
 use super::{
-    Redis, ended_heard,
+    Members, Redis, ended_heard,
     link::{Heard, State},
+    nodes::{self, Nodes},
 };
 use crate::Clock;
 
 /// How often it is looked whether there is something to tell.
 const LOOK: Duration = Duration::from_millis(50);
 
+/// Looks after which it is looked whether something was lost.
+const LOOKS: u32 = 5;
+
 impl Redis {
     /// Looks after it until it is dropped: sees when Redis goes away and tells it what it does
     /// not know when it is back, and hears which of its reservations others have ended.
     pub fn keep(self: &Arc<Self>, clock: Clock) -> JoinHandle<()> {
         tokio::spawn(keep(Arc::downgrade(self), clock))
+    }
+
+    /// Follows which nodes live, and what their heartbeat finds lost, until it is dropped.
+    pub fn follow(self: &Arc<Self>, nodes: &Nodes, clock: Clock) -> JoinHandle<()> {
+        let (members, losses) = (nodes.members(), nodes.losses());
+        let name = nodes.name().to_owned();
+        tokio::spawn(follow(Arc::downgrade(self), members, losses, name, clock))
+    }
+}
+
+/// For how long a node that has seen a loss decides by itself: the others see it and tell what
+/// they know meanwhile, without which too much would seem to be left.
+const TOGETHER: Duration = Duration::from_secs(1);
+
+/// How nodes come back together after a loss.
+#[derive(Debug, Default)]
+struct Together {
+    /// How many losses were seen, and until when the last one is waited for.
+    seen: Option<u64>,
+    until: Option<Time>,
+}
+
+impl Together {
+    fn wait(&mut self, node: &Redis, now: Time) {
+        let seen = node.damage.seen();
+        let is_new = self.seen.replace(seen).is_some_and(|before| before != seen);
+        if is_new && node.has_others() {
+            self.until = Some(now.after(TOGETHER));
+            node.note_others_whole(false);
+        }
+        if self.until.take_if(|until| now >= *until).is_some() {
+            node.note_others_whole(true);
+        }
+    }
+}
+
+/// Who lives, and what the heartbeat finds lost.
+async fn follow(
+    node: Weak<Redis>,
+    mut members: watch::Receiver<Arc<nodes::Members>>,
+    mut losses: watch::Receiver<u64>,
+    name: String,
+    clock: Clock,
+) {
+    loop {
+        let lost = tokio::select! {
+            Ok(()) = members.changed() => false,
+            Ok(()) = losses.changed() => true,
+            else => return,
+        };
+        let Some(node) = node.upgrade() else { return };
+        let seen = Members::of(&members.borrow_and_update(), &name);
+        node.note_members(seen);
+        if lost {
+            node.note_loss("the heartbeat found writes lost", clock.now());
+        }
     }
 }
 
@@ -36,6 +99,7 @@ async fn keep(node: Weak<Redis>, clock: Clock) {
     };
     let mut look = interval(LOOK);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let (mut looks, mut together) = (0_u32, Together::default());
     loop {
         let heard = tokio::select! {
             _ = look.tick() => None,
@@ -56,6 +120,11 @@ async fn keep(node: Weak<Redis>, clock: Clock) {
         match away {
             Some(why) => node.leave(&why, clock.now()),
             None => {
+                looks = looks.wrapping_add(1);
+                if looks.is_multiple_of(LOOKS) && node.switch.is_up() {
+                    node.look_now(clock.now()).await;
+                }
+                together.wait(&node, clock.now().time);
                 node.recover(clock.now()).await;
             }
         }

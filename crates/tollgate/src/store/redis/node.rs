@@ -6,14 +6,14 @@ use arc_swap::ArcSwap;
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::watch;
 use tollgate_core::{
-    Amounts, Now, Order, Policy, ReservationId, Standing, policy::settings::OnStoreFailure,
+    Now, Order, Policy, ReservationId, Standing, policy::settings::OnStoreFailure,
 };
 
 use super::{
     Exact, Local, Shared,
     away::{Known, Members, Modes, Outages, Outbox, Share, State, StoreFailures, Switch},
     local::books,
-    money::{AccountBound, Lately, Overspend, Written},
+    money::{AccountBound, Lately, Overspend, Witness, Written},
 };
 
 /// A store that several nodes share, asked by one of them.
@@ -32,6 +32,7 @@ pub struct Redis<X = Shared> {
     pub(super) outbox: Outbox,
     pub(super) written: Written,
     pub(super) lately: Lately,
+    pub(super) witness: Witness,
     pub(super) damage: Damage,
     /// Held by who ends something in the shared store and then in the books; who counts the
     /// books waits until nobody is between the two.
@@ -70,6 +71,7 @@ impl<X: Exact> Redis<X> {
             outbox: Outbox::default(),
             written: Written::default(),
             lately: Lately::default(),
+            witness: Witness::default(),
             damage: Damage::first(),
             ends: tokio::sync::RwLock::default(),
             both: RwLock::default(),
@@ -114,21 +116,15 @@ impl<X: Exact> Redis<X> {
         books!(self.local, books => books.live()).into_iter().for_each(|id| self.outbox.meet(id));
     }
 
-    /// Takes note whether all other nodes that live have told the shared store again what it
-    /// lost. Until then this one decides by itself, once it has seen a loss.
-    pub fn note_others_whole(&self, are_whole: bool) {
+    /// Takes note whether the other nodes have told the shared store again what it lost. Until
+    /// then this one does not come back.
+    pub(super) fn note_others_whole(&self, are_whole: bool) {
         self.damage.others_are_whole.store(are_whole, SeqCst);
     }
 
-    /// Takes note that a replica has what was granted when [`written`](Self::written) said
-    /// `so_far`.
-    pub fn note_acknowledged(&self, so_far: &Amounts) {
-        self.written.acknowledge(so_far);
-    }
-
-    /// All that the shared store has granted to this node.
-    pub fn written(&self) -> Amounts {
-        self.written.total()
+    /// Whether there are other nodes, as far as is known.
+    pub(super) fn has_others(&self) -> bool {
+        self.members.lock().live > 1
     }
 
     /// Whether the shared store knows all that this node had told it when it was lost.

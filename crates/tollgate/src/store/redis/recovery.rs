@@ -37,10 +37,12 @@ impl<X: Exact> Redis<X> {
         if is_up && self.outbox.waiting() == (0, 0) {
             return true;
         }
+        let seen = self.damage.seen();
         // Let go when it is said who decides.
         let mut last = None;
         match self.tell(is_up, &mut last, now).await {
-            Ok(is_told) if is_told && self.damage.others_are_whole() => {
+            // Whoever sees a loss here looks at the others first.
+            Ok(true) if self.damage.seen() == seen && self.damage.others_are_whole() => {
                 self.switch.come_back(now.time);
                 true
             }
@@ -53,6 +55,24 @@ impl<X: Exact> Redis<X> {
         }
     }
 
+    /// One look at whether the shared store has lost what it had acknowledged, and at what of it
+    /// a replica has.
+    pub async fn look_now(&self, now: Now) {
+        if let Err(error) = self.look(now).await {
+            self.failed(&error.to_string(), now);
+        }
+    }
+
+    async fn look(&self, now: Now) -> Result<(), StoreError> {
+        let Some(link) = self.shared.line() else { return Ok(()) };
+        match self.witness.look(link, &self.written).await {
+            Ok(true) => self.note_loss("Redis has lost what it had acknowledged", now),
+            Ok(false) => {}
+            Err(error) => return Err(StoreError::Away(error.to_string())),
+        }
+        Ok(())
+    }
+
     /// Tells all there is; whether that is all. What remains after some rounds is `last`.
     async fn tell<'a>(
         &'a self,
@@ -62,6 +82,7 @@ impl<X: Exact> Redis<X> {
     ) -> Result<bool, StoreError> {
         if !is_up {
             self.shared.reach().await?;
+            self.look(now).await?;
         }
         if !self.damage.is_repaired() || self.outbox.has_forgotten() {
             self.repair(now).await?;

@@ -1,5 +1,7 @@
 //! How many nodes share, and which of them this one is.
 
+use crate::store::redis::nodes;
+
 /// The nodes that were last known to live.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Members {
@@ -12,6 +14,15 @@ pub struct Members {
 impl Members {
     /// This node alone.
     pub const ALONE: Self = Self { live: 1, rank: 0 };
+
+    /// Those of a heartbeat, as the node of a name sees them. One that does not stand there yet
+    /// counts itself.
+    pub fn of(members: &nodes::Members, name: &str) -> Self {
+        let live = || members.nodes.iter().filter(|node| node.is_live);
+        let before = live().filter(|node| node.name.as_str() < name).count() as u64;
+        let others = live().filter(|node| node.name != name).count() as u64;
+        Self { live: others + 1, rank: before }
+    }
 
     /// This node's part of an amount. The parts of all nodes are the whole: what does not
     /// divide goes to the first ones.

@@ -3,7 +3,9 @@
 
 mod bound;
 mod lately;
+mod witness;
 
 pub(super) use bound::Written;
 pub use bound::{AccountBound, Overspend};
 pub(super) use lately::Lately;
+pub(super) use witness::Witness;

@@ -19,7 +19,7 @@ use crate::{
     Receipt, StoreError,
     store::{
         memory::{End, LATE},
-        redis::{Counter, Ended, Exact, link::Arg},
+        redis::{Counter, Ended, Exact, Link, link::Arg},
     },
 };
 
@@ -43,6 +43,10 @@ impl Exact for Shared {
         if self.link.publish(&self.ended_channel(), &told(&ended)).await.is_err() {
             tracing::debug!("other nodes were not told what ended here");
         }
+    }
+
+    fn line(&self) -> Option<&Link> {
+        Some(&self.link)
     }
 
     async fn reach(&self) -> Result<(), StoreError> {

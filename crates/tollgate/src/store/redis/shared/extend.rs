@@ -6,7 +6,6 @@ use tollgate_core::{Admission, Amounts, Charge, Decision, Now, Refusal, Reservat
 use super::{
     Shared, SharedError, TRIES,
     hold::{Asking, Done, changes_too_often, limits_at},
-    look::View,
     part::{Asked, Part},
     record::{Added, Known, Record},
     reply::unexpected,
@@ -80,14 +79,13 @@ impl Shared {
                     record.demand = record.demand.plus(more);
                     record.added.push(added);
                 }
-                Done::NoRoom { due, seen } => {
+                Done::NoRoom { due, .. } => {
                     let tag = *tag;
-                    let view = self.view(&part, seen, now);
-                    let refusal = refuse_extension(view, &added);
                     self.take_back(id, &mut parts[..nth], now).await?;
-                    if due && self.expire_tag(tag, now).await? > 0 || refusal.is_none() {
+                    if due && self.expire_tag(tag, now).await? > 0 {
                         return Ok(None);
                     }
+                    let refusal = self.refuse_extension(parts, more, now).await?;
                     return Ok(refusal.map(Decision::Refuse));
                 }
                 Done::Unfit(seen) => {
@@ -108,6 +106,35 @@ impl Shared {
         self.live.change(id, |made| made.parts = parts.to_vec());
         let standings = SmallVec::new();
         Ok(Some(Decision::Admit(Admission { standings, shadowed })))
+    }
+
+    /// Why an extension has no room, unless it has by now.
+    async fn refuse_extension(
+        &self,
+        parts: &[(u8, Record)],
+        more: &Amounts,
+        now: Now,
+    ) -> Result<Option<Refusal>, SharedError> {
+        let mut obstacles = Obstacles::default();
+        let mut standings = SmallVec::<[Standing; 8]>::new();
+        for (tag, record) in parts {
+            let added = addition(record, more);
+            let part = extending(*tag, record, &added, true);
+            if part.cells.is_empty() {
+                continue;
+            }
+            let seen = self.look(&part, "", now).await?;
+            let mut view = self.view(&part, seen, now);
+            for (nth, (_, charge)) in added.charges.iter().enumerate() {
+                if let Some(Err(retry)) = view.check(nth) {
+                    obstacles.add(charge, retry);
+                }
+                standings.extend(view.standing(nth, charge.limit));
+            }
+        }
+        let shadowed = obstacles.shadowed;
+        let refused = |(limit, retry)| Refusal { limit, retry, standings, shadowed };
+        Ok(obstacles.binding.map(refused))
     }
 }
 
@@ -141,20 +168,5 @@ fn extending<'a>(tag: u8, record: &'a Record, added: &Added, must_fit: bool) -> 
             cells.push(asked);
         }
     }
-    Part { tag, cells }
-}
-
-/// Why an extension has no room, unless it has by now.
-fn refuse_extension(mut view: View<'_>, added: &Added) -> Option<Refusal> {
-    let (mut obstacles, mut standings) = (Obstacles::default(), SmallVec::<[Standing; 8]>::new());
-    for (nth, (_, charge)) in added.charges.iter().enumerate() {
-        if let Err(retry) = view.check(nth)? {
-            obstacles.add(charge, retry);
-        }
-    }
-    for (nth, (_, charge)) in added.charges.iter().enumerate() {
-        standings.push(view.standing(nth, charge.limit)?);
-    }
-    let (limit, retry) = obstacles.binding?;
-    Some(Refusal { limit, retry, standings, shadowed: obstacles.shadowed })
+    Part::under(tag, cells)
 }

@@ -87,7 +87,7 @@ impl Shared {
         parts: &[Part<'_>],
         now: Now,
     ) -> Result<Option<Decision>, SharedError> {
-        let tags: Vec<u8> = parts.iter().map(|part| part.tag).collect();
+        let tags = Part::tags(parts);
         let mut made: Vec<(u8, Record)> = Vec::with_capacity(parts.len());
         let (mut views, mut shadowed) = (Vec::new(), SmallVec::new());
         let ttl = micros::ttl(order.expires, now.time);
@@ -132,6 +132,7 @@ impl Shared {
                 },
             }
         }
+        made.sort_by_key(|(tag, _)| tags.iter().position(|other| other == tag));
         self.live.insert(order.id, Made { parts: made, until: order.expires.after(LATE) });
         let standings = match order.report {
             true if views.len() == parts.len() => View::standings(&mut views, order),

@@ -69,7 +69,7 @@ impl Shared {
     async fn try_introduce(&self, order: &Order<'_>, now: Now) -> Result<(), SharedError> {
         let order = without_sessions(order);
         let mut parts = Part::of(&order, &self.keys);
-        let tags: Vec<u8> = parts.iter().map(|part| part.tag).collect();
+        let tags = Part::tags(&parts);
         let mut made = Vec::with_capacity(parts.len());
         for part in &mut parts {
             let record = part::held(&order, part, &tags, (self.owner, self.node));
@@ -85,6 +85,7 @@ impl Shared {
             self.end_part(*tag, order.id, known, how, now).await?;
         }
         if !made.is_empty() && !is_over {
+            made.sort_by_key(|(tag, _)| tags.iter().position(|other| other == tag));
             self.live.insert(order.id, Made { parts: made, until: order.expires.after(LATE) });
         }
         Ok(())

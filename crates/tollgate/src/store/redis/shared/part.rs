@@ -12,6 +12,8 @@ use super::{
 #[derive(Debug)]
 pub(super) struct Part<'a> {
     pub(super) tag: u8,
+    /// How many parts are narrower.
+    place: usize,
     pub(super) cells: Vec<Asked<'a>>,
 }
 
@@ -32,7 +34,7 @@ impl<'a> Part<'a> {
     pub(super) fn of(order: &'a Order<'_>, keys: &Keys) -> Vec<Self> {
         let mut parts: Vec<Self> = Vec::with_capacity(2);
         if order.keep && keys.tags() > 1 {
-            parts.push(Self { tag: keys.home(order.id), cells: Vec::new() });
+            parts.push(Self::under(keys.home(order.id), Vec::new()));
         }
         let mut first = 0;
         for (group, charges) in order.parts() {
@@ -41,15 +43,27 @@ impl<'a> Part<'a> {
             first += charges.len();
             match parts.iter_mut().find(|part| part.tag == tag) {
                 Some(part) => part.cells.push(asked),
-                None => parts.push(Self { tag, cells: vec![asked] }),
+                None => parts.push(Self { place: parts.len(), ..Self::under(tag, vec![asked]) }),
             }
         }
         // What a session is granted is not given back, so it is asked for last.
         parts.sort_by_key(|part| part.sessions().next().is_some());
         if parts.is_empty() {
-            parts.push(Self { tag: keys.home(order.id), cells: Vec::new() });
+            parts.push(Self::under(keys.home(order.id), Vec::new()));
         }
         parts
+    }
+
+    /// The only part of something.
+    pub(super) const fn under(tag: u8, cells: Vec<Asked<'a>>) -> Self {
+        Self { tag, place: 0, cells }
+    }
+
+    /// The tags of parts from narrow to broad.
+    pub(super) fn tags(parts: &[Self]) -> Vec<u8> {
+        let mut places: Vec<_> = parts.iter().map(|part| (part.place, part.tag)).collect();
+        places.sort_unstable();
+        places.into_iter().map(|(_, tag)| tag).collect()
     }
 
     /// Its record and expiries, its cells and seats: the keys of scripts.

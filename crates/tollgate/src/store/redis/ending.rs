@@ -30,7 +30,7 @@ impl<X: Exact> Redis<X> {
                         self.switch.answered();
                         self.written.note(&receipt.overrun);
                         let (how, usage) = (ended_as(how, &receipt), receipt.usage);
-                        self.lately.note((id, how, usage), now.time);
+                        self.lately.note((id, how, usage), now.time, self.is_whole());
                         let own = self.local.end(id, (how, &usage), now);
                         if let Err(StoreError::Unknown { .. }) = own {
                             self.shared.announce(Ended { id, how, usage }).await;
@@ -164,7 +164,7 @@ impl<X: Exact> Redis<X> {
             && self.local.end(*id, (*how, usage), now).is_ok();
         if is_own {
             // After a loss it is told before what these books count it in.
-            self.lately.note((*id, *how, *usage), now.time);
+            self.lately.note((*id, *how, *usage), now.time, self.is_whole());
         }
         is_own
     }

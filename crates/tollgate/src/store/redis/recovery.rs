@@ -199,7 +199,7 @@ impl<X: Exact> Redis<X> {
         now: Now,
     ) -> Result<(), StoreError> {
         self.end_shared(id, (how, usage), now).await?;
-        self.lately.note((id, how, *usage), now.time);
+        self.lately.note((id, how, *usage), now.time, self.is_whole());
         Ok(())
     }
 

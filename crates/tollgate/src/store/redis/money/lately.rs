@@ -22,9 +22,11 @@ const KEPT: Duration = Duration::from_secs(10);
 const MAX_KEPT: usize = 65_536;
 
 impl Lately {
-    pub(in crate::store::redis) fn note(&self, told: Told, now: Time) {
+    /// Takes note of an end; what is old is forgotten if it `may_forget`: not while a loss is still
+    /// to be repaired, however long that takes.
+    pub(in crate::store::redis) fn note(&self, told: Told, now: Time, may_forget: bool) {
         let mut kept = self.0.lock();
-        let is_old = |(at, _): &(Time, Told)| now.since(*at) > KEPT;
+        let is_old = |(at, _): &(Time, Told)| may_forget && now.since(*at) > KEPT;
         while kept.len() >= MAX_KEPT || kept.front().is_some_and(is_old) {
             kept.pop_front();
         }
@@ -46,12 +48,14 @@ mod tests {
         let lately = Lately::default();
         let told = |nth: u64| (ReservationId(u128::from(nth)), End::Settle, Usage::default());
         for nth in 0..MAX_KEPT as u64 + 5 {
-            lately.note(told(nth), Time::from_millis(1));
+            lately.note(told(nth), Time::from_millis(1), true);
         }
         assert_eq!((lately.all().len(), lately.all()[0]), (MAX_KEPT, told(5)));
-        lately.note(told(9), Time::from_millis(10_001));
+        lately.note(told(9), Time::from_millis(10_001), true);
         assert_eq!(lately.all().len(), MAX_KEPT);
-        lately.note(told(9), Time::from_millis(10_002));
-        assert_eq!(lately.all().len(), 2);
+        lately.note(told(9), Time::from_millis(10_002), false);
+        assert_eq!(lately.all().len(), MAX_KEPT, "a loss is still to be repaired");
+        lately.note(told(9), Time::from_millis(10_002), true);
+        assert_eq!(lately.all().len(), 3);
     }
 }

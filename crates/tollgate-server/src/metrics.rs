@@ -45,6 +45,7 @@ pub(crate) struct Metrics {
     used: CachePadded<UsedCounts>,
     overrun_nanos: Count,
     added: Histogram,
+    round_trip: Histogram,
     store_failures: Labels<Count>,
     queued: Histogram,
     crowd: Crowd,
@@ -120,6 +121,7 @@ impl Default for Metrics {
             used: CachePadded::default(),
             overrun_nanos: Count::default(),
             added: Histogram::of_gateway(),
+            round_trip: Histogram::of_gateway(),
             store_failures: Labels::at_most(MAX_REASONS),
             queued: Histogram::of_queues(),
             crowd: Crowd::default(),
@@ -179,6 +181,11 @@ impl Metrics {
     /// as the policy says it: `closed` where the request was turned away.
     pub(crate) fn store_failed(&self, mode: &'static str) {
         self.store_failures.with(mode, |count| count.add(1));
+    }
+
+    /// Counts how long Redis took to answer a node's sign of life.
+    pub(crate) fn note_round_trip(&self, took: Duration) {
+        self.round_trip.observe(took);
     }
 
     /// Counts a request among the running ones, until what is returned is dropped.

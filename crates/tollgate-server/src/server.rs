@@ -6,7 +6,10 @@ use anyhow::Context as _;
 use axum::Router;
 use http::{Request, Response};
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
-use tollgate::{AnyStore, Clock, Embedded, Memory, Store as _, store::embedded::EmbeddedBounds};
+use tollgate::{
+    AnyStore, Clock, Embedded, Memory, Store as _,
+    store::{embedded::EmbeddedBounds, redis::Local},
+};
 use tollgate_core::{
     Time,
     policy::{
@@ -58,8 +61,13 @@ impl Server {
         let data = listen(config.settings.server.listen).await?;
         let control = listen(config.settings.server.admin_listen).await?;
         let addresses = (data.local_addr()?, control.local_addr()?);
-        let (store, clock) = open(&config.settings.store, clock)?;
+        let (local, clock) = open(&config.settings.store, clock)?;
         let group = join(&config.settings.store, addresses.0, &clock).await?;
+        let store: AnyStore = match (&group, local) {
+            (Some(group), local) => group.store(local, &config.policy, &clock).into(),
+            (None, Local::Memory(memory)) => memory.into(),
+            (None, Local::Embedded(embedded)) => embedded.into(),
+        };
         let app = Arc::new(App::new(config, store, clock, addresses)?.among(group));
         app.gate.store().note_policy(&app.live().policy);
         Ok(Self { app, data, control })
@@ -182,10 +190,11 @@ async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
     })
 }
 
+/// The books of this process: all there are, or its own of those that several nodes share.
 fn open(
     settings: &StoreSettings,
     clock: impl FnOnce(Time) -> Clock,
-) -> anyhow::Result<(AnyStore, Clock)> {
+) -> anyhow::Result<(Local, Clock)> {
     let Some(path) = settings.ledger() else {
         return Ok((Memory::default().into(), clock(Time::ZERO)));
     };

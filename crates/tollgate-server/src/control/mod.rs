@@ -30,6 +30,7 @@ use crate::{
     emergency, guards,
     live::Live,
     metrics::{CONTENT_TYPE, Gauges},
+    nodes,
     warnings::Warnings,
 };
 
@@ -80,6 +81,8 @@ async fn metrics(State(app): State<Arc<App>>) -> Response {
         notifications: notifications(&app),
         health_score: app.alerts.score(),
         is_emergency: emergency::now(&app).is_some(),
+        live_nodes: app.group.as_ref().map(|group| group.members().live() as u64),
+        alone: nodes::decided_alone(&app),
     };
     match app.metrics.text(gauges) {
         Ok(text) => {

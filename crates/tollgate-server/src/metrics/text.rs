@@ -34,6 +34,10 @@ pub(crate) struct Gauges {
     pub(crate) health_score: Option<u8>,
     /// Whether only critical requests pass.
     pub(crate) is_emergency: bool,
+    /// Nodes that live, where numbers are shared.
+    pub(crate) live_nodes: Option<u64>,
+    /// Decisions that this node made without the others, by what made them.
+    pub(crate) alone: [(&'static str, u64); 2],
 }
 
 /// The media type of the text.
@@ -50,6 +54,8 @@ struct Reading {
     cost: Vec<([(&'static str, String); 2], f64)>,
     lasted: Vec<([(&'static str, String); 1], Snapshot)>,
     added: Option<Snapshot>,
+    round_trip: Option<Snapshot>,
+    live_nodes: Option<u64>,
     queued: Option<Snapshot>,
     queue_depth: u64,
     overrun: f64,
@@ -82,6 +88,8 @@ impl Metrics {
     fn gauged(&self, gauges: Gauges) -> Reading {
         Reading {
             added: Some(self.added.snapshot()),
+            round_trip: gauges.live_nodes.map(|_| self.round_trip.snapshot()),
+            live_nodes: gauges.live_nodes,
             queued: Some(self.queued.snapshot()),
             queue_depth: self.queued(),
             overrun: dollars(self.overrun_nanos.value()),
@@ -117,6 +125,7 @@ impl Metrics {
     fn reading(&self, gauges: Gauges) -> Reading {
         let label = |name: &'static str, value: &str| (name, value.to_owned());
         let by_outcome = gauges.cache.by_outcome();
+        let alone = gauges.alone;
         let mut reading = self.gauged(gauges);
         let decision =
             |decision: &str, limit: &str| [label("decision", decision), label("limit", limit)];
@@ -138,6 +147,9 @@ impl Metrics {
         }
         for (mode, count) in self.store_failures.all() {
             reading.store_failures.push(([label("mode", &mode)], count.value()));
+        }
+        for (mode, count) in alone.into_iter().filter(|(_, count)| *count > 0) {
+            reading.store_failures.push(([label("mode", mode)], count));
         }
         for (provider, counts) in self.by_provider.all() {
             let provider = label("provider", &provider);
@@ -183,6 +195,11 @@ impl Collector for Reading {
         )?;
         for (name, help, snapshot) in [
             ("added_seconds", "What the gateway itself took of a request's time", &self.added),
+            (
+                "redis_round_trip_seconds",
+                "From a node's sign of life to Redis's answer",
+                &self.round_trip,
+            ),
             ("queue_seconds", "How long requests waited for their turn", &self.queued),
         ] {
             if let Some(snapshot) = snapshot {
@@ -207,6 +224,9 @@ impl Collector for Reading {
         self.encode_states(out)?;
         if let Some(score) = self.health_score {
             gauge(out, "health_score", "How the whole is, from 0 to 100", u64::from(score))?;
+        }
+        if let Some(live) = self.live_nodes {
+            gauge(out, "live_nodes", "Nodes that share these numbers and live", live)?;
         }
         match self.sessions_active {
             Some(sessions) => gauge(out, "sessions_active", "Sessions that are live now", sessions),

@@ -12,16 +12,16 @@ use std::{net::SocketAddr, sync::Arc};
 
 use tokio::sync::watch;
 use tollgate::{
-    Clock,
+    AnyStore, Clock,
     store::redis::{
-        Link, LinkError,
+        Link, LinkError, Local, Redis, Shared, SharedSettings,
         items::Items,
         link::State,
         nodes::{Facts, Members, Nodes},
     },
 };
 use tollgate_core::{
-    Time,
+    Policy, Time,
     policy::settings::{OnStoreFailure, Store},
 };
 
@@ -41,9 +41,6 @@ pub(crate) struct Group {
 
 /// What nodes tell each other of their rosters lies under this name.
 const ROSTER: &str = "roster";
-
-/// Where it is told that something was let go, behind the prefix of all keys.
-const FREED: &str = "freed";
 
 impl Group {
     /// Joins the other nodes of a store. That Redis cannot be reached is no error: the node serves
@@ -68,6 +65,21 @@ impl Group {
         let nodes = Nodes::join(link.clone(), &name, rand::random(), facts, clock.clone());
         let items = Items::new(link.clone(), ROSTER);
         Ok(Self { link, nodes, items, on_store_failure: store.on_store_failure })
+    }
+
+    /// The store that all nodes share, with this node's own books.
+    pub(crate) fn store(&self, local: Local, policy: &Policy, clock: &Clock) -> Arc<Redis> {
+        let settings = SharedSettings {
+            prefix: self.link.settings().prefix.clone(),
+            node: self.name().to_owned(),
+            owner: self.nodes.process(),
+            ..SharedSettings::default()
+        };
+        let shared = Shared::new(self.link.clone(), &settings);
+        let node = Arc::new(Redis::new(shared, local, self.on_store_failure, policy));
+        // Both end with the store.
+        drop((node.keep(clock.clone()), node.follow(&self.nodes, clock.clone())));
+        node
     }
 
     /// This node's name, the same after a restart.
@@ -101,6 +113,14 @@ impl Group {
     }
 }
 
+/// Decisions that this node made without the others, by what made them. What was refused so is
+/// counted where it is refused.
+pub(crate) fn decided_alone(app: &App) -> [(&'static str, u64); 2] {
+    let AnyStore::Redis(node) = app.gate.store() else { return Default::default() };
+    let alone = node.failures();
+    [("share", alone.share), ("open", alone.open)]
+}
+
 /// Sees to it that this node knows what the others change, and they what is changed here.
 pub(crate) async fn attend(app: Arc<App>) {
     let Some(group) = &app.group else { return };
@@ -109,7 +129,12 @@ pub(crate) async fn attend(app: Arc<App>) {
     let mut exchange = Exchange::default();
     loop {
         tokio::select! {
-            Ok(()) = members.changed() => tell_of_itself(&app, group),
+            Ok(()) = members.changed() => {
+                tell_of_itself(&app, group);
+                if let Some(round_trip) = group.members().round_trip {
+                    app.metrics.note_round_trip(round_trip);
+                }
+            }
             Ok(()) = losses.changed() => exchange.lost(),
             Some(_) = news.next() => {}
             Ok(()) = changes.changed() => {}
@@ -122,8 +147,8 @@ pub(crate) async fn attend(app: Arc<App>) {
 /// Wakes who waits here when something was let go elsewhere.
 pub(crate) async fn listen(app: Arc<App>) {
     let Some(group) = &app.group else { return };
-    let channel = format!("{}:{FREED}", group.link.settings().prefix);
-    let mut freed = group.link.subscribe(&[&channel]);
+    let AnyStore::Redis(node) = app.gate.store() else { return };
+    let mut freed = group.link.subscribe(&[node.shared().freed_channel()]);
     while freed.next().await.is_some() {
         app.gate.freed_something();
     }
@@ -159,8 +184,9 @@ fn tell_of_itself(app: &App, group: &Group) {
     let policy = app.live().fingerprint();
     let secret = app.roster.secret();
     group.nodes.tell_if_new(|facts| {
-        let is_new = facts.policy != policy || facts.secret != secret;
-        (facts.policy, facts.secret) = (policy, secret);
+        let told = Facts { policy, secret, ..facts.clone() };
+        let is_new = *facts != told;
+        *facts = told;
         is_new
     });
 }

@@ -1,11 +1,13 @@
 //! Where Redis is, and what this node is called, by what the policy says.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, path::Path};
 
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use tollgate::{
     Clock,
-    store::redis::{LinkError, LinkSettings, link::Topology},
+    store::redis::{
+        LinkError, LinkSettings,
+        link::{Address, Topology},
+    },
 };
 use tollgate_core::policy::settings::{RedisServer, Store};
 
@@ -16,10 +18,14 @@ pub(super) fn settings(store: &Store, clock: &Clock) -> Result<LinkSettings, Lin
         (None, true) => Topology::Cluster,
         (None, false) => Topology::Single,
     };
-    let addresses: Vec<String> =
-        store.servers().iter().map(|server| address(store, server)).collect();
-    let addresses: Vec<&str> = addresses.iter().map(String::as_str).collect();
-    let mut settings = LinkSettings::of_all(topology, &addresses)?;
+    let servers = store.servers().into_iter();
+    let address = |RedisServer { host, port, is_tls }| Address { host, port, is_tls };
+    let mut settings = LinkSettings::new(topology, servers.map(address).collect())?;
+    settings.user = store.user().map(str::to_owned);
+    settings.password = store.password().map(str::to_owned);
+    settings.sentinel_password = store.sentinel_password.as_ref().map(|it| it.expose().to_owned());
+    settings.database = store.database();
+    settings.ca = store.ca.as_deref().map(read_ca).transpose()?;
     settings.timeout = store.timeout;
     settings.max_connections = store.max_connections.get().into();
     store.prefix.as_str().clone_into(&mut settings.prefix);
@@ -27,19 +33,11 @@ pub(super) fn settings(store: &Store, clock: &Clock) -> Result<LinkSettings, Lin
     Ok(settings)
 }
 
-/// The address of one server, password and all: never shown.
-fn address(store: &Store, server: &RedisServer) -> String {
-    let scheme = if server.is_tls { "rediss" } else { "redis" };
-    let encoded = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
-    let user = store.user().map(encoded).unwrap_or_default();
-    let who = match store.password() {
-        Some(password) => format!("{user}:{}@", encoded(password)),
-        None if user.is_empty() => String::new(),
-        None => format!("{user}@"),
-    };
-    let RedisServer { host, port, .. } = server;
-    let host = if host.contains(':') { format!("[{host}]") } else { host.clone() };
-    format!("{scheme}://{who}{host}:{port}/{}", store.database())
+fn read_ca(path: &Path) -> Result<Vec<u8>, LinkError> {
+    std::fs::read(path).map_err(|error| {
+        let shown = path.display();
+        LinkError::Refused(format!("the certificates in {shown} cannot be read: {error}").into())
+    })
 }
 
 /// What this node is called: the same after a restart.
@@ -70,18 +68,18 @@ mod tests {
     }
 
     #[test]
-    fn an_address_has_all_that_the_policy_says() {
-        for (text, expected) in [
-            ("host = \"a\"", "redis://a:6379/0"),
-            (
-                "url = \"rediss://u@[::1]:7/3\"\npassword = \"env:P\"",
-                "rediss://u:p%40%2F@[::1]:7/3",
-            ),
-            ("port = 7\npassword = \"env:P\"", "redis://:p%40%2F@localhost:7/0"),
-        ] {
-            let store = store(text, "p@/");
-            assert_eq!(address(&store, &store.servers()[0]), expected);
-        }
+    fn a_link_has_all_that_the_policy_says_and_shows_no_password() {
+        let text = "urls = [\"rediss://u@[::1]:7\", \"rediss://u@b\"]\ncluster = true\npassword = \"env:P\"\nprefix = \"x\"\ntimeout = \"80ms\"";
+        let made = settings(&store(text, "hunter2"), &Clock::system()).expect("settings");
+        assert_eq!(made.topology, Topology::Cluster);
+        let b = Address { host: "b".to_owned(), port: 6379, is_tls: true };
+        assert_eq!((made.addresses().len(), &made.addresses()[1]), (2, &b));
+        assert_eq!((made.user.as_deref(), made.password.as_deref()), (Some("u"), Some("hunter2")));
+        assert_eq!((made.prefix.as_str(), made.timeout.as_millis()), ("x", 80));
+        assert!(!format!("{made:?}").contains("hunter2"));
+        let nowhere = store("url = \"rediss://a\"\nca = \"/nowhere.pem\"", "x");
+        let error = settings(&nowhere, &Clock::system()).expect_err("no such file").to_string();
+        assert!(error.contains("/nowhere.pem"), "{error}");
     }
 
     #[test]

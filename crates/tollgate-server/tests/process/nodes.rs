@@ -24,19 +24,25 @@ const SECRET: &str = "0123456789abcdef0123456789abcdef";
 const FOLLOWED: &str = "the roster was changed by another node";
 
 /// Gateways of one Redis.
-struct World {
+pub(crate) struct World {
     runtime: Runtime,
-    redis: Server,
+    pub(crate) redis: Server,
 }
 
 impl World {
     fn new() -> Self {
+        Self::of(Options::default())
+    }
+
+    /// With a Redis of its own.
+    pub(crate) fn of(redis: Options) -> Self {
         let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
-        let redis = runtime.block_on(Server::start()).expect("a server");
+        let redis = runtime.block_on(redis.start()).expect("a server");
         Self { runtime, redis }
     }
 
-    fn node(&self, name: &str, further: &str) -> Serving {
+    /// One more node, with further lines in its `[store]`.
+    pub(crate) fn node(&self, name: &str, further: &str) -> Serving {
         let url = self.redis.url();
         let policy =
             format!("{POLICY}[store]\nkind = \"redis\"\nurl = {url:?}\nnode = {name:?}\n{further}");
@@ -52,12 +58,14 @@ impl World {
         nodes
     }
 
-    fn until(&self, what: &str, is_so: impl Fn() -> bool) {
+    /// Waits, but not for ever.
+    pub(crate) fn until(&self, what: &str, is_so: impl Fn() -> bool) {
         let waited = redis_servers::until(what, async || is_so().then_some(()));
         self.runtime.block_on(waited).expect("it comes to that");
     }
 
-    fn restart(&mut self) {
+    /// Starts Redis again, with what it has in its files.
+    pub(crate) fn restart(&mut self) {
         self.runtime.block_on(self.redis.restart()).expect("it starts again");
     }
 }
@@ -81,7 +89,7 @@ fn keyed(node: &Serving, key: &str) -> String {
     node.post("/sandbox/v1/chat/completions", &[("authorization", &bearer)], CHAT)
 }
 
-fn get(node: &Serving, path: &str) -> Value {
+pub(crate) fn get(node: &Serving, path: &str) -> Value {
     ask(&control(node), "GET", path, "").expect("an answer").1
 }
 

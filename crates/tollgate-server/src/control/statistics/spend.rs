@@ -7,11 +7,8 @@ use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use axum::{Json, extract::State};
 use serde::Serialize;
-use tollgate::{
-    AnyStore,
-    store::embedded::{
-        Dimension, LedgerError, MAX_SPEND_ROWS, SpendOrder, SpendQuery, SpendRow, spend,
-    },
+use tollgate::store::embedded::{
+    Dimension, LedgerError, MAX_SPEND_ROWS, SpendOrder, SpendQuery, SpendRow, spend,
 };
 use tollgate_core::NanoUsd;
 
@@ -103,9 +100,9 @@ async fn answer(
     given: Given,
     defaults: &Defaults,
 ) -> Result<Json<Spend>, Problem> {
-    let AnyStore::Embedded(store) = statistics.app.gate.store() else {
+    let Some(store) = statistics.app.gate.store().ledger() else {
         return Err(Problem::not_kept(
-            "What was spent is summed up from the ledger, and this process keeps its numbers in memory: set `[store] kind = \"embedded\"`.",
+            "What was spent is summed up from the ledger, and this process keeps its numbers in memory: set `[store] path`, or `kind = \"embedded\"`.",
         ));
     };
     let now = statistics.app.gate.clock().now();

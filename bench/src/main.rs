@@ -6,6 +6,7 @@
 mod budget;
 mod decide;
 mod gateway;
+mod leased;
 mod leases;
 mod overload;
 mod providers;
@@ -43,6 +44,8 @@ enum Bench {
     Gateway(gateway::Gateway),
     /// What the ledger costs, against the gateway that keeps accounts in memory.
     Ledger(gateway::beside::Beside),
+    /// Leases of one hot account, against asking a Redis that runs for each decision.
+    Leased(leased::Leased),
     /// Leases of hot accounts among many nodes, simulated in virtual time.
     Leases(leases::Leases),
     /// Ten times as many requests as can be served, against a gateway without a limit.
@@ -76,6 +79,7 @@ fn run(cli: &Cli) -> Result<()> {
         Bench::Decide => table::print(&decide::run(), cli.json),
         Bench::Gateway(args) => table::print(&gateway::run(args)?, cli.json),
         Bench::Ledger(args) => table::print(&gateway::ledger::run(args)?, cli.json),
+        Bench::Leased(args) => table::print(&leased::run(args)?, cli.json),
         Bench::Leases(args) => table::print(&leases::run(args)?, cli.json),
         Bench::Overload(args) => table::print(&overload::run(args)?, cli.json),
         Bench::Providers(args) => table::print(&providers::run(args)?, cli.json),

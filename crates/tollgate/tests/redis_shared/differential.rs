@@ -30,9 +30,9 @@ use crate::{
 
 const BEGAN: Time = Time::from_millis(1_790_000_000_000);
 
-/// Histories of each test: some, or many.
-fn histories() -> u32 {
-    if std::env::var_os("TOLLGATE_LONG").is_some() { 1_000 } else { 24 }
+/// Histories of each test: some, or many; fewer where each takes long.
+fn histories(many: u32) -> u32 {
+    if std::env::var_os("TOLLGATE_LONG").is_some() { many } else { 24 }
 }
 
 /// What a store said to a step.
@@ -208,7 +208,7 @@ async fn compare<A: Store, B: Store>(
 /// was used, and Redis does not.
 fn for_each(with_shadows: bool, play: impl Fn(&[Rule], &[Step]) -> Result<(), TestCaseError>) {
     let config = Config {
-        cases: histories(),
+        cases: histories(if with_shadows { 1_000 } else { 300 }),
         failure_persistence: None,
         max_shrink_iters: 200,
         ..Config::default()

@@ -173,6 +173,8 @@ impl Shared {
         let mut seen = Seen::read(part, clock, clock, &mut reply)?;
         let latest = seen.cells.iter().map(|cell| layout::latest(cell)).max();
         seen.at = seen.clock.max(latest.unwrap_or(0));
+        // What is laid out anew counts from when it is, so that is done when it is seen.
+        self.lay_out(part, &seen, now).await?;
         Ok(seen)
     }
 
@@ -185,8 +187,6 @@ impl Shared {
         let mut views = Vec::with_capacity(parts.len());
         for part in parts {
             let seen = self.look(part, session, now).await?;
-            // What is laid out anew counts from when it is, so that is done when it is seen.
-            self.lay_out(part, &seen, now).await?;
             views.push(self.view(part, seen, now));
         }
         Ok(views)

@@ -10,6 +10,7 @@ mod leased;
 mod leases;
 mod overload;
 mod providers;
+mod redis;
 mod resident;
 mod stopwatch;
 mod table;
@@ -53,6 +54,8 @@ enum Bench {
     /// Providers that enforce limits, fail or become slow, against a gateway that does nothing
     /// about it.
     Providers(providers::Providers),
+    /// Decisions in Redis, against an empty script and a plain write.
+    Redis(redis::Redis),
     /// What monitoring and alerts cost, against the gateway that nobody watches.
     Watched(gateway::beside::Beside),
     /// The waiting room, against tokio's semaphore and first come, first served.
@@ -83,6 +86,7 @@ fn run(cli: &Cli) -> Result<()> {
         Bench::Leases(args) => table::print(&leases::run(args)?, cli.json),
         Bench::Overload(args) => table::print(&overload::run(args)?, cli.json),
         Bench::Providers(args) => table::print(&providers::run(args)?, cli.json),
+        Bench::Redis(args) => table::print(&redis::run(args)?, cli.json),
         Bench::Watched(args) => table::print(&gateway::watched::run(args)?, cli.json),
         Bench::Waiting(args) => table::print(&waiting::run(args)?, cli.json),
         Bench::PassThrough(args) => match gateway::proxy::run(args)? {},

@@ -1,0 +1,140 @@
+//! What is asked of one server: nothing, a write, a decision.
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::{Context as _, Result, bail};
+use parking_lot::Mutex;
+use redis_servers::Server;
+use tollgate::{
+    Clock, Store as _,
+    core::{
+        Attribute, Attributes, Calendar, Decision, Demand, NanoUsd, PeriodUnit, Policy,
+        ReservationId, Unit,
+        policy::{Limit, Measure},
+    },
+    new_id,
+    store::redis::{
+        Link, LinkSettings, Shared, SharedSettings,
+        link::{Arg, Script},
+    },
+};
+
+/// Does nothing.
+static EMPTY: Script = Script::new("empty", "return 1");
+
+/// As long as a call may take on a machine that does much else.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Side {
+    Empty,
+    Set,
+    Exact,
+}
+
+/// A server, and those that ask it.
+#[derive(Clone)]
+pub(super) struct Sides(Arc<Inner>);
+
+struct Inner {
+    server: Server,
+    link: Link,
+    shared: Shared,
+    policy: Policy,
+    clock: Clock,
+    users: Vec<String>,
+    made: Mutex<Vec<ReservationId>>,
+}
+
+impl Sides {
+    pub(super) async fn start(connections: usize, users: usize) -> Result<Self> {
+        let server = Server::start().await.context("no server to measure")?;
+        let mut settings = LinkSettings::of(&server.url())?;
+        (settings.timeout, settings.max_connections) = (TIMEOUT, connections);
+        let link = Link::connect(&settings).await?;
+        let shared = Shared::new(link.clone(), &SharedSettings::default());
+        let users = (0..users).map(|nth| format!("user-{nth}")).collect();
+        let (policy, clock) = (Policy::new(limits())?, Clock::system());
+        let made = Mutex::default();
+        Ok(Self(Arc::new(Inner { server, link, shared, policy, clock, users, made })))
+    }
+
+    /// Asks once; `nth` tells whose turn it is.
+    pub(super) async fn ask(&self, side: Side, nth: usize) -> Result<()> {
+        let inner = &*self.0;
+        let user = &inner.users[nth.wrapping_mul(7_919) % inner.users.len()];
+        match side {
+            Side::Empty => {
+                inner.link.run::<&str>(&EMPTY, 0, &[], &[] as &[Arg<'_>]).await?;
+            }
+            Side::Set => {
+                let mut set = ::redis::cmd("SET");
+                set.arg(user).arg("a value as long as a small account");
+                inner.link.command(&set).await?;
+            }
+            Side::Exact => inner.decide(user).await?,
+        }
+        Ok(())
+    }
+
+    /// Settles what was admitted, beside the measured time.
+    pub(super) async fn end_all(&self) -> Result<()> {
+        let made = std::mem::take(&mut *self.0.made.lock());
+        for id in made {
+            let usage = Demand { cost: NanoUsd(200_000), ..Demand::ONE_REQUEST };
+            self.0.shared.settle(id, &usage, self.0.clock.now()).await?;
+        }
+        Ok(())
+    }
+
+    /// Calls of scripts that the server has executed, and all other commands.
+    pub(super) async fn executed(&self) -> Result<(u64, u64)> {
+        let stats = self.0.server.text(&["INFO", "commandstats"]).await;
+        let (mut calls, mut commands) = (0, 0);
+        for line in stats.lines() {
+            let Some((name, rest)) = line.split_once(":calls=") else { continue };
+            let count: u64 = rest.split(',').next().unwrap_or_default().parse().unwrap_or(0);
+            match name {
+                "cmdstat_evalsha" | "cmdstat_eval" => calls += count,
+                "cmdstat_ping" | "cmdstat_info" => {}
+                _ => commands += count,
+            }
+        }
+        Ok((calls, commands))
+    }
+}
+
+impl Inner {
+    async fn decide(&self, user: &str) -> Result<()> {
+        let who = Attributes::new().with(Attribute::User, user);
+        let demand = Demand { cost: NanoUsd(260_600), ..Demand::ONE_REQUEST };
+        let now = self.clock.now();
+        let id = new_id(now.time);
+        let expires = now.time.after(Duration::from_secs(600));
+        let order = self.policy.order(id, &who, &demand, now, expires);
+        match self.shared.reserve(&order, now).await? {
+            Decision::Admit(_) => self.made.lock().push(id),
+            other => bail!("a decision that was to be admitted was not: {other:?}"),
+        }
+        Ok(())
+    }
+}
+
+/// Six limits of a user and one of all, with amounts that admit everything.
+fn limits() -> Vec<Limit> {
+    let user = [Attribute::User];
+    let window = |seconds| Measure::Window { length: Duration::from_secs(seconds), cap: 1 << 40 };
+    let bucket = Measure::Bucket { rate: 1 << 20, per: Duration::from_secs(1), burst: 1 << 20 };
+    let calendar = Calendar::new(PeriodUnit::Day, jiff::tz::TimeZone::UTC);
+    let day = Measure::Period { calendar: calendar.into(), cap: 1 << 50 };
+    let slots = Measure::Concurrency { cap: 1 << 30 };
+    vec![
+        Limit::new("bucket", &user, Unit::Requests, bucket),
+        Limit::new("minute", &user, Unit::Requests, window(60)),
+        Limit::new("hour", &user, Unit::Requests, window(3_600)),
+        Limit::new("day", &user, Unit::Tokens, window(86_400)),
+        Limit::new("slots", &user, Unit::Requests, slots.clone()),
+        Limit::new("spend", &user, Unit::Usd, day),
+        Limit::new("all-slots", &[], Unit::Requests, slots),
+    ]
+}

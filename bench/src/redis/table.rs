@@ -1,0 +1,45 @@
+//! The table of the benchmark.
+
+use super::{Measured, Report};
+use crate::table::{Row, Summary};
+
+/// What is wanted of exact decisions, as a share of calls of an empty script.
+const SHARE: f64 = 0.35;
+
+impl Summary for Report {
+    fn rows(&self) -> Vec<Row> {
+        let Self { empty_script, set, exact, .. } = self;
+        vec![
+            Row::new(
+                "exact decisions of seven limits, against an empty script",
+                rate(exact),
+                rate(empty_script),
+            )
+            .at_least(self.exact_share, SHARE, ""),
+            Row::new("the same against SET", rate(exact), rate(set)),
+            Row::new("how long one takes, p50 / p99", times(exact), times(empty_script)),
+            Row::new("the same against SET", times(exact), times(set)),
+            Row::new(
+                "calls for a decision, and commands within",
+                format!("{:.2} / {:.2}", self.exact_calls, self.exact_commands),
+                "1 / 0",
+            ),
+        ]
+    }
+
+    fn notes(&self) -> Vec<String> {
+        let asked = &self.asked;
+        vec![format!(
+            "{} tasks over {} connections on one machine with the server, one call at a time each",
+            asked.tasks, asked.connections
+        )]
+    }
+}
+
+fn rate(measured: &Measured) -> String {
+    format!("{:.0}/s", measured.per_second)
+}
+
+fn times(measured: &Measured) -> String {
+    format!("{:.0} / {:.0} µs", measured.p50_us, measured.p99_us)
+}

@@ -10,6 +10,7 @@ const SLOTS: usize = 16_384;
 /// Six servers that are one cluster: first the masters, then their replicas in the same order.
 #[derive(Debug)]
 pub struct Cluster {
+    options: Options,
     nodes: Vec<Server>,
     /// Where the nodes talk to each other.
     buses: Vec<Port>,
@@ -24,22 +25,37 @@ impl Cluster {
     pub async fn start(program: Program, node_timeout_ms: u32) -> Result<Self, Error> {
         let mut nodes = Vec::new();
         let mut buses = Vec::new();
+        // A replica that was cut off from its master for a moment may follow it all the same:
+        // nobody waits for long in a test.
+        let options = Options::of(program)
+            .set("cluster-enabled", "yes")
+            .set("cluster-node-timeout", &node_timeout_ms.to_string())
+            .set("cluster-replica-validity-factor", "0")
+            .set("repl-diskless-sync-delay", "0");
         for _ in 0..2 * MASTERS {
-            let bus = Port::take()?;
-            let options = Options::of(program)
-                .set("cluster-enabled", "yes")
-                .set("cluster-port", &bus.number().to_string())
-                .set("cluster-node-timeout", &node_timeout_ms.to_string())
-                // A replica that was cut off from its master for a moment may follow it all the
-                // same: nobody waits for long in a test.
-                .set("cluster-replica-validity-factor", "0")
-                .set("repl-diskless-sync-delay", "0");
-            nodes.push(options.start().await?);
+            let (node, bus) = start(&options).await?;
+            nodes.push(node);
             buses.push(bus);
         }
-        let cluster = Self { nodes, buses };
+        let cluster = Self { options, nodes, buses };
         cluster.join().await?;
         Ok(cluster)
+    }
+
+    /// Starts another master, which has no slots, and waits until all know it; its place among
+    /// the nodes.
+    ///
+    /// # Errors
+    /// When that does not come about.
+    pub async fn grow(&mut self) -> Result<usize, Error> {
+        let (node, bus) = start(&self.options).await?;
+        meet(&self.nodes[0], &node, &bus).await?;
+        self.nodes.push(node);
+        self.buses.push(bus);
+        let known = format!("cluster_known_nodes:{}", self.nodes.len());
+        self.each("knows all others", &["CLUSTER", "INFO"], &known).await?;
+        self.each("serves all slots", &["CLUSTER", "INFO"], "cluster_state:ok").await?;
+        Ok(self.nodes.len() - 1)
     }
 
     /// The nodes.
@@ -92,8 +108,7 @@ impl Cluster {
         }
         let first = &self.nodes[0];
         for (node, bus) in self.nodes.iter().zip(&self.buses).skip(1) {
-            let (port, bus) = (node.port().to_string(), bus.number().to_string());
-            first.command(&["CLUSTER", "MEET", "127.0.0.1", &port, &bus]).await?;
+            meet(first, node, bus).await?;
         }
         self.each("knows all others", &["CLUSTER", "INFO"], "cluster_known_nodes:6").await?;
         for (number, replica) in self.nodes[MASTERS..].iter().enumerate() {
@@ -118,6 +133,19 @@ impl Cluster {
         }
         Ok(())
     }
+}
+
+/// A node, and where it talks to the others.
+async fn start(options: &Options) -> Result<(Server, Port), Error> {
+    let bus = Port::take()?;
+    let options = options.clone().set("cluster-port", &bus.number().to_string());
+    Ok((options.start().await?, bus))
+}
+
+/// Has a node introduce itself to another, and so to all.
+async fn meet(first: &Server, node: &Server, bus: &Port) -> Result<(), Error> {
+    let (port, bus) = (node.port().to_string(), bus.number().to_string());
+    first.command(&["CLUSTER", "MEET", "127.0.0.1", &port, &bus]).await.map(drop)
 }
 
 /// Waits until a server's answer has some text in it.

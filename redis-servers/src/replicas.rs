@@ -53,6 +53,11 @@ impl Replicas {
         self.sentinels.iter().map(Server::url).collect()
     }
 
+    /// One of the sentinels, by its place.
+    pub fn sentinel(&self, number: usize) -> &Server {
+        &self.sentinels[number]
+    }
+
     /// The servers: first the one that was the master in the beginning.
     pub fn servers(&self) -> &[Server] {
         &self.servers

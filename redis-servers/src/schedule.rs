@@ -146,6 +146,7 @@ impl fmt::Display for Fault {
             Self::Network(Mode::ReadOnly) => f.write_str("answer READONLY"),
             Self::Network(Mode::Moved) => f.write_str("answer MOVED"),
             Self::Network(Mode::NoScript) => f.write_str("answer NOSCRIPT"),
+            Self::Network(Mode::Old) => f.write_str("tell an old version"),
             Self::Network(Mode::LoseAnswers) => f.write_str("lose answers"),
             Self::Cut => f.write_str("cut"),
             Self::Pause => f.write_str("pause the server"),

@@ -130,6 +130,7 @@ fn instead(mode: Mode, verb: &str) -> Option<&'static [u8]> {
         Mode::Loading => Some(b"-LOADING Redis is loading the dataset in memory\r\n"),
         Mode::ReadOnly => Some(b"-READONLY You can't write against a read only replica.\r\n"),
         Mode::Moved => Some(b"-MOVED 0 127.0.0.1:1\r\n"),
+        Mode::Old if verb == "INFO" => Some(b"$34\r\n# Server\r\nredis_version:6.2.14\r\n\r\n\r\n"),
         Mode::NoScript if verb == "EVALSHA" => {
             Some(b"-NOSCRIPT No matching script. Please use EVAL.\r\n")
         }

@@ -37,6 +37,8 @@ pub enum Mode {
     Moved,
     /// Says that the server does not know a script that it is asked for by its hash.
     NoScript,
+    /// Says that the server is of a version long ago.
+    Old,
     /// Has scripts executed, then breaks their connection without an answer. All else passes.
     LoseAnswers,
 }

@@ -1,9 +1,9 @@
 //! A cluster of six nodes.
 
 use redis::Value;
-use redis_servers::{Cluster, Program, Server, until};
+use redis_servers::{Cluster, PATIENCE, Program, Server, until};
 use tollgate::store::redis::link::{
-    Arg, Heard, Link, LinkError, LinkSettings, State, Topology, Why,
+    Arg, Heard, Link, LinkError, LinkSettings, Script, State, Topology, Why,
 };
 
 use crate::support::{ADD, TIMEOUT, becomes_up};
@@ -62,9 +62,14 @@ async fn what_is_published_is_heard_whichever_node_it_is_told() {
 /// Moves the slot of a tag to another node, with all that lies there; `between` is what happens
 /// while it is on its way.
 async fn move_slot(cluster: &Cluster, tag: u16, between: impl AsyncFnOnce()) {
+    let from = cluster.master_of(slot(cluster, tag).await, 0).await.unwrap();
+    move_slot_to(cluster, tag, (from + 1) % 3, between).await;
+}
+
+/// Moves the slot of a tag to a node, by its place.
+async fn move_slot_to(cluster: &Cluster, tag: u16, to: usize, between: impl AsyncFnOnce()) {
     let slot = slot(cluster, tag).await;
     let from = cluster.master_of(slot, 0).await.unwrap();
-    let to = (from + 1) % 3;
     let (from_id, to_id) = (cluster.id(from).await, cluster.id(to).await);
     let (from, to): (&Server, &Server) = (&cluster.nodes()[from], &cluster.nodes()[to]);
     let slot = slot.to_string();
@@ -101,6 +106,87 @@ async fn slots_that_move_are_followed() {
     .await;
     assert_eq!(add(&link, 5, 1).await, Ok(Value::Int(3)));
     assert_eq!(link.run(&ADD, 5, &["tg:{5}:other"], &[Arg::Int(1)]).await, Ok(Value::Int(8)));
+}
+
+#[tokio::test]
+async fn slots_that_move_are_followed_where_servers_do_not_tell_their_names() {
+    let cluster = Cluster::start(Program::Redis, 1000).await.unwrap();
+    let link = link(&cluster).await;
+    for node in cluster.nodes() {
+        let nameless = ["cluster-preferred-endpoint-type", "unknown-endpoint"];
+        node.command(&["CONFIG", "SET", nameless[0], nameless[1]]).await.unwrap();
+    }
+    add(&link, 5, 1).await.unwrap();
+    move_slot(&cluster, 5, async || {}).await;
+    assert_eq!(add(&link, 5, 1).await, Ok(Value::Int(2)));
+}
+
+/// How many connections a server has taken.
+async fn connections(server: &Server) -> u64 {
+    let told = server.text(&["INFO", "stats"]).await;
+    let line = told.lines().find_map(|line| line.strip_prefix("total_connections_received:"));
+    line.unwrap().parse().unwrap()
+}
+
+#[tokio::test]
+async fn a_server_that_slots_are_on_their_way_to_is_connected_to_once() {
+    let mut cluster = Cluster::start(Program::Redis, 1000).await.unwrap();
+    let new = cluster.grow().await.unwrap();
+    let link = link(&cluster).await;
+    let lines = link.settings().max_connections as u64;
+    move_slot_to(&cluster, 5, new, async || {
+        let before = connections(&cluster.nodes()[new]).await;
+        for number in 1..=20 {
+            assert_eq!(add(&link, 5, 1).await, Ok(Value::Int(number)));
+        }
+        // The last is the test's own.
+        let made = connections(&cluster.nodes()[new]).await - before;
+        assert!((2..=lines + 1).contains(&made), "{made}");
+    })
+    .await;
+    assert_eq!(add(&link, 5, 1).await, Ok(Value::Int(21)));
+}
+
+/// Keys of one slot, of which one is still where it was and one goes where it is going.
+static BOTH: Script = Script::new("both", "return redis.call('EXISTS', KEYS[1], KEYS[2])");
+
+#[tokio::test]
+async fn a_call_whose_keys_are_at_two_servers_waits_until_they_are_at_one() {
+    let cluster = Cluster::start(Program::Redis, 1000).await.unwrap();
+    let mut settings = link(&cluster).await.settings().clone();
+    settings.timeout = PATIENCE;
+    let link = Link::connect(&settings).await.unwrap();
+    add(&link, 5, 1).await.unwrap();
+    let mut call = None;
+    move_slot(&cluster, 5, async || {
+        let keys = ["tg:{5}:counter", "tg:{5}:other"];
+        call = Some(tokio::spawn(async move { link.run(&BOTH, 5, &keys, &[]).await }));
+        let told = until("the call is told to try again", async || {
+            for node in cluster.nodes() {
+                if node.text(&["INFO", "errorstats"]).await.contains("TRYAGAIN") {
+                    return Some(());
+                }
+            }
+            None
+        });
+        told.await.unwrap();
+    })
+    .await;
+    assert_eq!(call.unwrap().await.unwrap(), Ok(Value::Int(1)));
+}
+
+#[tokio::test]
+async fn a_call_that_waits_in_vain_for_its_keys_was_not_executed() {
+    let cluster = Cluster::start(Program::Redis, 1000).await.unwrap();
+    let link = link(&cluster).await;
+    add(&link, 5, 1).await.unwrap();
+    move_slot(&cluster, 5, async || {
+        let keys = ["tg:{5}:counter", "tg:{5}:other"];
+        let error = link.run(&BOTH, 5, &keys, &[]).await.unwrap_err();
+        assert!(matches!(&error, LinkError::Away(away) if away.why == Why::ClusterDown), "{error}");
+        assert!(!error.may_be_done());
+    })
+    .await;
 }
 
 #[tokio::test]

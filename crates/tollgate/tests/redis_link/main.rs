@@ -5,6 +5,7 @@
 mod cluster;
 mod faults;
 mod guarded;
+mod kept;
 mod replicas;
 mod single;
 mod support;

@@ -8,11 +8,12 @@ use super::{
     error::{LinkError, Sent, Why},
     fleet::Fleet,
     map::{self, Range},
+    sentinels,
     settings::{Address, LinkSettings, Topology},
     slot::SLOTS,
 };
 
-const NO_SENTINEL: &str =
+pub(super) const NO_SENTINEL: &str =
     "it is no sentinel; name sentinels, or take `sentinel` out of the store's settings";
 const NO_CLUSTER: &str = "it is no node of a cluster; take `cluster` out of the store's settings";
 
@@ -26,7 +27,9 @@ pub(super) async fn find(fleet: &Fleet) -> Result<Vec<Range>, LinkError> {
         Topology::Single => {
             Ok(settings.addresses().first().cloned().into_iter().map(all).collect())
         }
-        Topology::Sentinel(name) => master(fleet, name).await.map(|address| vec![all(address)]),
+        Topology::Sentinel(name) => {
+            sentinels::master(settings, name).await.map(|address| vec![all(address)])
+        }
         Topology::Cluster => slots(fleet).await,
     }
 }
@@ -34,34 +37,6 @@ pub(super) async fn find(fleet: &Fleet) -> Result<Vec<Range>, LinkError> {
 /// Everything lies at one address.
 fn all(address: Address) -> Range {
     Range { first: 0, last: SLOTS as u16 - 1, address }
-}
-
-/// Asks one sentinel after another, and keeps to the first that knows.
-async fn master(fleet: &Fleet, name: &str) -> Result<Address, LinkError> {
-    let settings = fleet.settings();
-    let mut command = redis::cmd("SENTINEL");
-    command.arg("GET-MASTER-ADDR-BY-NAME").arg(name);
-    let mut error = LinkError::away(Why::NoMaster, Sent::No);
-    for sentinel in settings.addresses() {
-        match ask(settings, settings.sentinel(sentinel)?, &command, NO_SENTINEL).await {
-            Ok(answer) => {
-                if let Some(address) = read_master(&answer, sentinel.is_tls) {
-                    return Ok(address);
-                }
-            }
-            Err(refused @ LinkError::Refused(_)) => error = refused,
-            Err(LinkError::Away(_)) => {}
-        }
-    }
-    Err(error)
-}
-
-/// A host and a port; servers are reached as their sentinels are.
-fn read_master(answer: &Value, is_tls: bool) -> Option<Address> {
-    let Value::Array(address) = answer else { return None };
-    let [Value::BulkString(host), Value::BulkString(port)] = &address[..] else { return None };
-    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).ok();
-    Some(Address { host: text(host)?, port: text(port)?.parse().ok()?, is_tls })
 }
 
 /// Asks servers that are known, beginning with another one each time, since one that is cut off
@@ -102,9 +77,29 @@ async fn ask(
     command: &Cmd,
     not: &str,
 ) -> Result<Value, LinkError> {
+    let [answer] = ask_all(settings, client, [command.clone()], not).await?;
+    Ok(answer)
+}
+
+/// Asks some things over a connection of its own. Of the first it must know the answer, and where
+/// it does not know the question, `not` says what it is not.
+pub(super) async fn ask_all<const N: usize>(
+    settings: &LinkSettings,
+    client: Client,
+    commands: [Cmd; N],
+    not: &str,
+) -> Result<[Value; N], LinkError> {
     let asking = async {
         let mut connection = client.get_multiplexed_async_connection().await?;
-        command.query_async::<Value>(&mut connection).await
+        let mut answers = [const { Value::Nil }; N];
+        for (number, command) in commands.iter().enumerate() {
+            match command.query_async::<Value>(&mut connection).await {
+                Ok(answer) => answers[number] = answer,
+                Err(error) if number == 0 => return Err(error),
+                Err(_) => {}
+            }
+        }
+        Ok(answers)
     };
     match timeout(settings.connect_timeout, asking).await {
         Ok(Err(error)) if error.code() == Some("ERR") => Err(LinkError::refused(not)),

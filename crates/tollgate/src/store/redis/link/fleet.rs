@@ -11,14 +11,16 @@ use std::{
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use tokio::{
-    sync::Notify,
+    sync::{Notify, watch},
     task::JoinHandle,
     time::{sleep, timeout},
 };
 
 use super::{
     error::{LinkError, Sent, Why},
+    eviction::Eviction,
     find,
+    guests::Guests,
     keeper::Kept,
     map::Map,
     node::{Health, Node},
@@ -42,6 +44,9 @@ pub(super) struct Fleet {
     /// Rung when the map seems to be wrong.
     astray: Notify,
     turn: AtomicUsize,
+    guests: Guests,
+    /// How often a server was found to have evicted something.
+    evictions: watch::Sender<u64>,
 }
 
 /// The tasks that look after a fleet, ended with the link.
@@ -57,6 +62,8 @@ impl Fleet {
             news: Arc::new(Notify::new()),
             astray: Notify::new(),
             turn: AtomicUsize::new(0),
+            guests: Guests::default(),
+            evictions: watch::Sender::new(0),
         }
     }
 
@@ -66,6 +73,10 @@ impl Fleet {
 
     pub(super) fn board(&self) -> &Board {
         &self.board
+    }
+
+    pub(super) fn evictions(&self) -> watch::Receiver<u64> {
+        self.evictions.subscribe()
     }
 
     pub(super) fn map(&self) -> Arc<Map> {
@@ -97,15 +108,16 @@ impl Fleet {
         turns.find(|node| *node.health().borrow() == Health::Up).cloned()
     }
 
-    /// The server at an address, which is taken in if it is new.
+    /// The server at an address, which is a guest for a while if the map does not name it.
     pub(super) fn at(&self, address: &Address) -> Result<Arc<Kept>, LinkError> {
-        match self.map.load().at(address) {
-            Some(node) => Ok(Arc::clone(node)),
-            None => {
-                let node = Node::new(&self.settings, address.clone())?;
-                Ok(Arc::new(Kept::new(node, Arc::clone(&self.news))))
-            }
+        if let Some(node) = self.map.load().at(address) {
+            return Ok(Arc::clone(node));
         }
+        self.guests.at(address, || {
+            let eviction = Eviction::new(self.evictions.clone());
+            let node = Node::new(&self.settings, address.clone(), eviction)?;
+            Ok(Arc::new(Kept::new(node, Arc::clone(&self.news))))
+        })
     }
 
     /// A slot has moved to an address; who has it now.
@@ -138,6 +150,7 @@ impl Fleet {
                     map.give(range.first, range.last, &node);
                 }
                 map.assign_tags();
+                self.guests.looked(|address| map.at(address).is_some());
                 self.map.store(Arc::new(map));
                 *why = None;
             }

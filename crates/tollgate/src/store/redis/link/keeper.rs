@@ -12,6 +12,7 @@ use tokio::{
 
 use super::{
     error::{Away, LinkError, Sent, Why},
+    inspect,
     node::{Health, Line, Node},
     settings::Topology,
     slot::TAGS,
@@ -93,11 +94,22 @@ async fn look(node: &Node) -> Result<(), LinkError> {
             Err(LinkError::Away(Away { why: Why::Lost, .. })) => {
                 let line = node.make(number).await?;
                 probe(node, &line).await?;
+                greet(node, &line, number).await.inspect_err(|_| node.give_up(&line))?;
             }
             probed => probed?,
         }
     }
-    Ok(())
+    match node.line(0) {
+        Some(line) => inspect::evicted(node, &line).await,
+        None => Ok(()),
+    }
+}
+
+/// Looks at what a new line leads to.
+async fn greet(node: &Node, line: &Line, number: usize) -> Result<(), LinkError> {
+    inspect::is_master(node, line).await?;
+    // Every line leads to the same server.
+    if number == 0 { inspect::server(node, line).await } else { Ok(()) }
 }
 
 /// A write, since a replica, a full memory and a broken disk answer everything else. A line that

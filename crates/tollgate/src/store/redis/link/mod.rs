@@ -7,12 +7,16 @@
 
 mod call;
 mod error;
+mod eviction;
 mod find;
 mod fleet;
+mod guests;
+mod inspect;
 mod keeper;
 mod map;
 mod node;
 mod script;
+mod sentinels;
 mod settings;
 mod slot;
 mod state;
@@ -93,6 +97,17 @@ impl Link {
     /// Whether Redis is there, now and whenever that changes.
     pub fn state(&self) -> watch::Receiver<State> {
         self.fleet.board().watch()
+    }
+
+    /// How often a server was found to have evicted something it was told, since it was looked
+    /// at first: what this link wrote may be among that.
+    pub fn evictions(&self) -> watch::Receiver<u64> {
+        self.fleet.evictions()
+    }
+
+    /// What somebody should see to at the servers, in sentences that are logged as well.
+    pub fn warnings(&self) -> Vec<Arc<str>> {
+        self.fleet.map().nodes().iter().filter_map(|node| node.eviction().warning()).collect()
     }
 
     /// What the link was made by.

@@ -17,6 +17,7 @@ use tokio::{
 
 use super::{
     error::{LinkError, Sent, Why},
+    eviction::Eviction,
     settings::{Address, LinkSettings},
 };
 
@@ -37,6 +38,7 @@ pub(super) struct Node {
     health: watch::Sender<Health>,
     /// A tag that lies there, to try a write under.
     tag: AtomicUsize,
+    eviction: Eviction,
 }
 
 /// How a server does.
@@ -57,7 +59,11 @@ pub(super) struct Line {
 }
 
 impl Node {
-    pub(super) fn new(settings: &LinkSettings, address: Address) -> Result<Self, LinkError> {
+    pub(super) fn new(
+        settings: &LinkSettings,
+        address: Address,
+        eviction: Eviction,
+    ) -> Result<Self, LinkError> {
         let client = settings.client(&address)?;
         Ok(Self {
             settings: settings.clone(),
@@ -69,6 +75,7 @@ impl Node {
             trouble: Notify::new(),
             health: watch::Sender::new(Health::New),
             tag: AtomicUsize::new(0),
+            eviction,
         })
     }
 
@@ -78,6 +85,10 @@ impl Node {
 
     pub(super) fn address(&self) -> &Address {
         &self.address
+    }
+
+    pub(super) fn eviction(&self) -> &Eviction {
+        &self.eviction
     }
 
     pub(super) fn lines(&self) -> usize {

@@ -222,7 +222,9 @@ impl<X: Exact> Redis<X> {
         now: Now,
     ) -> Result<(), crate::StoreError> {
         if let Some(held) = books!(self.local, books => books.holding(id)) {
-            self.shared.introduce(&held.order(&tollgate_core::Attributes::new()), now).await?;
+            let nobody = tollgate_core::Attributes::new();
+            let order = Order { keep: true, ..held.order(&nobody) };
+            self.shared.introduce(&order, now).await?;
         }
         self.outbox.part_with(id);
         Ok(())

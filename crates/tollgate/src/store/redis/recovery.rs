@@ -217,6 +217,8 @@ impl<X: Exact> Redis<X> {
     async fn tell_held(&self, held: &Holding, now: Now) -> Result<(), StoreError> {
         let nobody = Attributes::new();
         let mut order = held.order(&nobody);
+        // Told again after its end, it is known to have ended, and not held and settled anew.
+        order.keep = true;
         if held.expired {
             // There it expires at once, and may still be settled late.
             order.expires = Time::ZERO;

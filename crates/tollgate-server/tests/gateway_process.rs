@@ -33,6 +33,8 @@ mod privileges;
 mod process;
 #[path = "process/restarts.rs"]
 mod restarts;
+#[path = "process/shared.rs"]
+mod shared;
 #[path = "process/team.rs"]
 mod team;
 #[path = "process/warnings.rs"]

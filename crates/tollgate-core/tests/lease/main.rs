@@ -39,8 +39,11 @@ proptest! {
         }
     }
 
+    /// Slots are left out: a lease that was just given back can stand in the way of the next
+    /// request, which is one of the reasons why stores do not lease them yet.
     #[test]
     fn a_node_alone_refuses_only_what_has_no_room(rule in rules(), calls in calls()) {
+        prop_assume!(!rule.kind.is_slot());
         let calls: Vec<_> = calls.iter().map(Call::without_delay).collect();
         let world = World::play(rule, &[0], &calls, &[]);
         prop_assert_eq!(world.model.refused_in_vain(), None);

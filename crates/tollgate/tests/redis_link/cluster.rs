@@ -176,20 +176,6 @@ async fn a_call_whose_keys_are_at_two_servers_waits_until_they_are_at_one() {
 }
 
 #[tokio::test]
-async fn a_call_that_waits_in_vain_for_its_keys_was_not_executed() {
-    let cluster = Cluster::start(Program::Redis, 1000).await.unwrap();
-    let link = link(&cluster).await;
-    add(&link, 5, 1).await.unwrap();
-    move_slot(&cluster, 5, async || {
-        let keys = ["tg:{5}:counter", "tg:{5}:other"];
-        let error = link.run(&BOTH, 5, &keys, &[]).await.unwrap_err();
-        assert!(matches!(&error, LinkError::Away(away) if away.why == Why::ClusterDown), "{error}");
-        assert!(!error.may_be_done());
-    })
-    .await;
-}
-
-#[tokio::test]
 async fn while_a_master_is_away_the_others_serve_until_its_replica_does() {
     let mut cluster = Cluster::start(Program::Redis, 500).await.unwrap();
     let link = link(&cluster).await;

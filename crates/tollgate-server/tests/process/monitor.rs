@@ -105,7 +105,7 @@ impl Terminal {
     fn wait_for(&self, parts: &[&str]) -> String {
         let seen = self.until(|seen| {
             let words = words(seen);
-            parts.iter().all(|part| words.contains(part))
+            ends(seen) && parts.iter().all(|part| words.contains(part))
         });
         self.checked(seen)
     }
@@ -130,8 +130,7 @@ impl Terminal {
         let lines: Vec<&str> = seen.lines().collect();
         assert!(lines[0].starts_with(" tollgate "), "{seen}");
         assert!(lines[1].starts_with("  1 Overview   2 Services "), "{seen}");
-        let last = lines.iter().rposition(|line| !line.is_empty()).expect("a line");
-        assert!(lines[last].contains("every 100 ms") || lines[last].contains("PAUSED"), "{seen}");
+        assert!(ends(&seen), "{seen}");
         for line in &lines {
             assert!(line.chars().count() <= self.columns, "{line}\n{seen}");
             // A title's rule goes to the right edge, where nothing pushed it further; two stand
@@ -142,6 +141,12 @@ impl Terminal {
         }
         seen
     }
+}
+
+/// Whether the last line is there, which is written last: a screen that is half drawn is none yet.
+fn ends(seen: &str) -> bool {
+    let last = seen.lines().rfind(|line| !line.is_empty()).unwrap_or_default();
+    last.contains("every 100 ms") || last.contains("PAUSED")
 }
 
 /// A text in one line.

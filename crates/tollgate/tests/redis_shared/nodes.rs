@@ -183,6 +183,21 @@ async fn what_a_node_granted_by_itself_is_taken_in_once_whether_or_not_there_is_
 }
 
 #[tokio::test]
+async fn what_was_held_and_is_told_again_with_its_end_counts_once() {
+    let nodes = Nodes::start().await;
+    let (node, now) = (&nodes.nodes[0], nodes.clock.now());
+    // Nobody is to ask for its end again, as the gateway holds; the answer is lost.
+    let order = Order { keep: false, ..nodes.order(1, 400) };
+    assert!(matches!(node.reserve(&order, now).await, Ok(Decision::Admit(_))));
+    let told = Order { keep: true, ..order };
+    for _ in 0..2 {
+        node.introduce(&told, now).await.unwrap();
+        node.settle(told.id, &costs(300), now).await.unwrap();
+    }
+    assert_eq!(nodes.remaining(1).await[0], 700);
+}
+
+#[tokio::test]
 async fn other_nodes_hear_what_was_given_back_and_what_ended() {
     let nodes = Nodes::start().await;
     let other = &nodes.nodes[1];

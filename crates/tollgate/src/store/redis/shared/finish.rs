@@ -197,6 +197,20 @@ impl Shared {
         Ok(())
     }
 
+    /// Has the end of what lives in a part remembered, which nobody asked for when it was held.
+    pub(super) async fn to_be_remembered(
+        &self,
+        tag: u8,
+        id: ReservationId,
+        record: &mut Record,
+        now: Now,
+    ) -> Result<Finished, SharedError> {
+        let known = record.clone();
+        (record.keep, record.version) = (true, record.version.wrapping_add(1));
+        let finish = Finish { tag, id, record: Some(&known), parcels: &[], only_due: false };
+        self.run_finish(&finish, &record.bytes(), None, now).await
+    }
+
     async fn run_finish(
         &self,
         finish: &Finish<'_>,
@@ -317,7 +331,7 @@ struct Finish<'a> {
 }
 
 /// What the script has done.
-enum Finished {
+pub(super) enum Finished {
     Nothing,
     Done(Reply),
     Other(Vec<u8>),

@@ -7,6 +7,7 @@ use tollgate_core::{Group, NanoUsd, Now, Order, ReservationId, Usage};
 use super::{
     Shared, SharedError, TRIES,
     bytes::{Reader, Writer},
+    finish::Finished,
     hold::{Asking, Done, changes_too_often},
     live::Made,
     micros,
@@ -114,7 +115,15 @@ impl Shared {
                 Done::NoRoom { .. } => return Err(unexpected().into()),
                 Done::Unfit(seen) => self.lay_out(part, &seen, now).await?,
                 Done::Other(bytes) => match Known::read(&bytes).ok_or_else(unexpected)? {
-                    Known::Held(other) if !other.expired => {
+                    Known::Held(mut other) if !other.expired => {
+                        if order.keep && !other.keep {
+                            match self.to_be_remembered(part.tag, order.id, &mut other, now).await?
+                            {
+                                Finished::Done(_) => {}
+                                Finished::Other(_) => continue,
+                                Finished::Nothing => return Ok(None),
+                            }
+                        }
                         let more = order.demand.beyond(&other.demand);
                         if more == Usage::default() {
                             return Ok(Some((part.tag, other)));

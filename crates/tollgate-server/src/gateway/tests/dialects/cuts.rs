@@ -23,7 +23,7 @@ async fn cut(speech: Speech, kind: &str, begin: &[u8], event: &[u8]) -> Vec<u8> 
     let running = speech.before(&provider, &limit).await;
     let answer = running.send(speech.ask()).await;
     assert_eq!(answer.status, StatusCode::OK, "it had begun: {:?}", answer.body);
-    let passed = answer.body.windows(3).filter(|text| text == b"abc").count() as u64;
+    let passed = answer.body.windows(5).filter(|text| text == b"\"abc\"").count() as u64;
     assert!(passed > 0 && passed < EVENTS as u64, "{}: {passed}", speech.path);
     let (_, output, cost) = running.used();
     assert_eq!(output, passed, "{}: what passed is what is charged", speech.path);

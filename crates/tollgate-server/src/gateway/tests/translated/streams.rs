@@ -200,7 +200,7 @@ async fn cut(begin: &str, event: &str, openai_asks: bool) -> (Vec<Value>, u64) {
         (running, by_anthropic(streamed(ASKED_BY_ANTHROPIC)))
     };
     let answer = running.send(request).await;
-    let passed = answer.body.windows(3).filter(|text| text == b"abc").count() as u64;
+    let passed = answer.body.windows(5).filter(|text| text == b"\"abc\"").count() as u64;
     assert!(passed > 0 && passed < 90, "{passed}");
     let (_, output, _) = running.used();
     assert_eq!(output, passed, "what passed is what is charged");

@@ -16,7 +16,7 @@ use tollgate_core::{
     policy::{Limit, Measure},
 };
 
-use crate::model::demand;
+use crate::naive::model::demand;
 
 const THREADS: u64 = 8;
 

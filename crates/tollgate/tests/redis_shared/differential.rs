@@ -1,6 +1,5 @@
 //! One history told to every store: they all say the same, and so the arithmetic of the scripts is
-//! the core's. (`invariants` holds the store in memory against a model that counts every charge
-//! anew, by histories of the same kind.)
+//! the core's. (`models` holds each of them against one that counts every charge anew.)
 //!
 //! Instants are whole microseconds here and windows' sub-buckets too, which is as fine as Redis
 //! counts; promises are compared rounded up to them.
@@ -13,7 +12,6 @@ use proptest::{
 };
 use redis_servers::{Cluster, Program, Server};
 use tempfile::TempDir;
-use tokio::runtime::Runtime;
 use tollgate::{
     Clock, Embedded, Memory, Receipt, Store, StoreError,
     core::{
@@ -25,15 +23,10 @@ use tollgate::{
 
 use crate::{
     histories::{Rule, Step, Who, policy, rules, steps},
-    support::{emptied, link, link_to, shared_over},
+    support::{emptied, histories, link, link_to, runtime, shared_over},
 };
 
 const BEGAN: Time = Time::from_millis(1_790_000_000_000);
-
-/// Histories of each test: some, or many; fewer where each takes long.
-fn histories(many: u32) -> u32 {
-    if std::env::var_os("TOLLGATE_LONG").is_some() { many } else { 24 }
-}
 
 /// What a store said to a step.
 #[derive(Debug, Clone, PartialEq)]
@@ -219,10 +212,6 @@ fn for_each(with_shadows: bool, play: impl Fn(&[Rule], &[Step]) -> Result<(), Te
     if let Err(failed) = played {
         panic!("{failed}");
     }
-}
-
-fn runtime() -> Runtime {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
 }
 
 #[test]

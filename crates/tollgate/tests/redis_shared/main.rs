@@ -5,5 +5,8 @@
 mod conformance;
 mod differential;
 mod histories;
+mod models;
+#[path = "../naive/mod.rs"]
+mod naive;
 mod nodes;
 mod support;

@@ -3,12 +3,22 @@
 use std::time::Duration;
 
 use redis_servers::{Cluster, Server};
+use tokio::runtime::Runtime;
 use tollgate::store::redis::{
     Link, LinkSettings, Shared, SharedSettings, TimeSource, link::Topology,
 };
 
 /// Longer than calls take on a machine that does much else meanwhile.
 const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Histories of each test: some, or many; fewer where each takes long.
+pub(crate) fn histories(many: u32) -> u32 {
+    if std::env::var_os("TOLLGATE_LONG").is_some() { many } else { 24 }
+}
+
+pub(crate) fn runtime() -> Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
+}
 
 fn settings(owner: u64) -> SharedSettings {
     let time = TimeSource::Caller;

@@ -1,7 +1,5 @@
 //! Every charge ever admitted, counted anew at every question.
 
-use std::time::Duration;
-
 use tollgate_core::{
     Charge, Group, Kind, LimitId, NanoUsd, Now, Order, ReservationId, ScopeId, Time, Unit,
 };
@@ -138,9 +136,4 @@ pub(crate) const fn demand(amount: u64) -> tollgate_core::Demand {
         cost: NanoUsd(amount),
         millis: amount,
     }
-}
-
-/// The instant a nanosecond before.
-pub(crate) fn just_before(at: Time) -> Time {
-    at.before(Duration::from_nanos(1))
 }

@@ -17,6 +17,7 @@ use tollgate_core::{
 
 use crate::{
     alerts::Alerts,
+    beside::Ended,
     cache::Cache,
     decisions::Decisions,
     guards::{self, Accounts, Chance},
@@ -62,6 +63,8 @@ pub(crate) struct App {
     pub(crate) decisions: Decisions,
     /// The other nodes, where numbers are shared with any.
     pub(crate) group: Option<Group>,
+    /// What ran beside the listeners and has ended too early.
+    pub(crate) ended: Ended,
     /// How often the policy was loaded again.
     pub(crate) reloads: Reloads,
     /// When the process started.
@@ -155,6 +158,7 @@ impl App {
             cache,
             decisions: Decisions::default(),
             group: None,
+            ended: Ended::default(),
             reloads: Reloads::default(),
             started,
             listen,

@@ -3,6 +3,7 @@
 mod alerts;
 mod api;
 mod app;
+mod beside;
 mod browser;
 mod cache;
 mod changes;

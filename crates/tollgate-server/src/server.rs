@@ -4,6 +4,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use axum::Router;
+use futures_util::future::BoxFuture;
 use http::{Request, Response};
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 use tollgate::{
@@ -22,6 +23,7 @@ use tower::ServiceExt as _;
 use crate::{
     alerts, api,
     app::{App, Stage},
+    beside::watched,
     browser, control, dials, emergency, gateway, guards, learned,
     net::{self, Body, Drained, Peer, Serving, Timeouts},
     nodes::{self, Group},
@@ -156,32 +158,39 @@ async fn serve_control(
 /// What runs beside the listeners.
 fn beside(app: &Arc<App>) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
-    let expiring = Arc::clone(app);
-    tasks.spawn(async move {
-        loop {
-            tokio::time::sleep(EXPIRY_INTERVAL).await;
-            expiring.metrics.remember(expiring.gate.clock().now().wall);
-            match expiring.gate.expire().await {
-                Ok(0) => {}
-                Ok(count) => tracing::warn!(count, "reservations expired unsettled"),
-                Err(error) => tracing::warn!(%error, "nothing could be expired"),
-            }
-            Warnings::collect(&expiring);
-        }
-    });
-    tasks.spawn(sessions::attend(Arc::clone(app)));
-    tasks.spawn(roster::attend(Arc::clone(app)));
-    tasks.spawn(guards::attend(Arc::clone(app)));
-    tasks.spawn(learned::attend(Arc::clone(app)));
-    tasks.spawn(dials::attend(Arc::clone(app)));
-    tasks.spawn(alerts::attend(Arc::clone(app)));
-    tasks.spawn(emergency::attend(Arc::clone(app)));
-    tasks.spawn(nodes::attend(Arc::clone(app)));
-    tasks.spawn(nodes::listen(Arc::clone(app)));
-    tasks.spawn(nodes::watch_over(Arc::clone(app)));
+    let mut spawn = |name, part: BoxFuture<'static, ()>| {
+        tasks.spawn(watched(Arc::clone(app), name, part));
+    };
+    spawn("expiry", Box::pin(expire(Arc::clone(app))));
+    spawn("sessions", Box::pin(sessions::attend(Arc::clone(app))));
+    spawn("roster", Box::pin(roster::attend(Arc::clone(app))));
+    spawn("guards", Box::pin(guards::attend(Arc::clone(app))));
+    spawn("learned", Box::pin(learned::attend(Arc::clone(app))));
+    spawn("dials", Box::pin(dials::attend(Arc::clone(app))));
+    spawn("alerts", Box::pin(alerts::attend(Arc::clone(app))));
+    spawn("emergency", Box::pin(emergency::attend(Arc::clone(app))));
     let renewing = Arc::clone(app);
-    tasks.spawn(async move { renewing.renewals.run(&renewing.gate).await });
+    spawn("renewals", Box::pin(async move { renewing.renewals.run(&renewing.gate).await }));
+    if app.group.is_some() {
+        spawn("nodes", Box::pin(nodes::attend(Arc::clone(app))));
+        spawn("releases", Box::pin(nodes::listen(Arc::clone(app))));
+        spawn("store", Box::pin(nodes::watch_over(Arc::clone(app))));
+    }
     tasks
+}
+
+/// Ends what is over, and sees which budgets that took to a threshold.
+async fn expire(app: Arc<App>) {
+    loop {
+        tokio::time::sleep(EXPIRY_INTERVAL).await;
+        app.metrics.remember(app.gate.clock().now().wall);
+        match app.gate.expire().await {
+            Ok(0) => {}
+            Ok(count) => tracing::warn!(count, "reservations expired unsettled"),
+            Err(error) => tracing::warn!(%error, "nothing could be expired"),
+        }
+        Warnings::collect(&app);
+    }
 }
 
 async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {

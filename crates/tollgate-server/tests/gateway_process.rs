@@ -10,6 +10,8 @@ mod audit;
 mod cache;
 #[path = "process/circuits.rs"]
 mod circuits;
+#[path = "process/crowd.rs"]
+mod crowd;
 #[path = "process/emergency.rs"]
 mod emergency;
 #[path = "process/explain.rs"]

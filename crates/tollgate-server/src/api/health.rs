@@ -26,6 +26,9 @@ pub(super) struct Health {
     /// Whether the policy gives a key to some provider.
     api_key_configured: bool,
     capacity: Option<Capacity>,
+    /// Parts of the process that have ended too early, where there are any: it is to be started anew.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    ended: Vec<&'static str>,
     /// Every part with its state: `available`, `connected`, `unavailable`, or
     /// `not_configured` where there is none.
     pub(super) checks: Checks,
@@ -90,8 +93,9 @@ pub(super) async fn health(State(api): State<Shared>) -> (StatusCode, Json<Healt
 pub(super) async fn of(app: &App) -> Health {
     let live = app.live();
     let is_stored = is_stored(app).await;
+    let ended = app.ended.names();
     let status = match app.stage() {
-        _ if !is_stored => "unhealthy",
+        _ if !is_stored || !ended.is_empty() => "unhealthy",
         Stage::Draining => "draining",
         Stage::Starting | Stage::Serving => "healthy",
     };
@@ -112,6 +116,7 @@ pub(super) async fn of(app: &App) -> Health {
         version: VERSION,
         api_key_configured: has_provider_key(&live),
         capacity: capacity(app).await.unwrap_or_default(),
+        ended,
         checks: Checks { assistant_service, redis, redis_response_ms, database },
     }
 }

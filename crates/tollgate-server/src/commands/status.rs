@@ -58,6 +58,7 @@ pub(crate) fn run(args: &StatusArgs) -> anyhow::Result<ExitCode> {
 fn is_well(status: &Value) -> bool {
     status["stage"] == "serving"
         && status["store"]["healthy"] == true
+        && status["ended"].is_null()
         && status["overall_status"] == "healthy"
 }
 
@@ -89,6 +90,12 @@ fn tell(status: &Value, all_limits: bool) {
     }
     of_totals(status);
     let list = |name: &str| status[name].as_array().map(Vec::as_slice).unwrap_or_default();
+    for part in list("ended") {
+        let part = clean(&text(part));
+        output::line(format_args!(
+            "error: `{part}` has ended, see the log: start the process anew"
+        ));
+    }
     for warning in status["policy"]["warnings"].as_array().into_iter().flatten() {
         output::line(format_args!("warning: {}", text(warning)));
     }
@@ -159,7 +166,8 @@ fn is_in_the_way(limit: &Value) -> bool {
 /// How Redis is, where there is one.
 fn of_redis(redis: &Value) -> Option<String> {
     let state = redis["state"].as_str()?;
-    let state = judged(state, state == "connected");
+    let shown = state.replace('_', " ");
+    let state = judged(&shown, state == "connected");
     Some(match redis["why"].as_str() {
         Some(why) => format!("redis: {state} since {}: {}", text(&redis["since_at"]), clean(why)),
         None => format!("redis: {state}, answers in {} ms", text(&redis["response_ms"])),

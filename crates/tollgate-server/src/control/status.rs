@@ -43,6 +43,9 @@ pub(super) struct Status {
     concurrent: u64,
     /// Users with running requests.
     users: u64,
+    /// Parts of the process that have ended too early, where there are any.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    ended: Vec<&'static str>,
     limits: Vec<LimitStatus>,
     /// The nodes that share these numbers, where there are several.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -141,6 +144,7 @@ pub(super) async fn status(State(app): State<Arc<App>>) -> Json<Status> {
         cache: app.cache.tally.totals(),
         concurrent: app.metrics.concurrent(),
         users: app.metrics.users(0).0,
+        ended: app.ended.names(),
         limits: limits.collect(),
         budget_warnings: app.warnings.latest(),
     })

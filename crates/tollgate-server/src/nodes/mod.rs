@@ -8,13 +8,17 @@ mod exchange;
 mod place;
 mod shown;
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{
+    net::SocketAddr,
+    sync::{Arc, OnceLock},
+};
 
-use tokio::sync::watch;
+use parking_lot::Mutex;
+use tokio::{sync::watch, task::JoinHandle};
 use tollgate::{
     AnyStore, Clock,
     store::redis::{
-        Link, LinkError, Local, Redis, Shared, SharedSettings,
+        self, Link, LinkError, Local, Redis, Shared, SharedSettings,
         items::Items,
         link::State,
         nodes::{Facts, Members, Nodes},
@@ -37,6 +41,15 @@ pub(crate) struct Group {
     nodes: Nodes,
     items: Items,
     on_store_failure: OnStoreFailure,
+    deciding: OnceLock<Deciding>,
+}
+
+/// Who decides, and what sees to that.
+#[derive(Debug)]
+struct Deciding {
+    state: watch::Receiver<redis::State>,
+    /// They end with the store, and are taken by who watches over them.
+    keepers: Mutex<Option<[JoinHandle<()>; 2]>>,
 }
 
 /// What nodes tell each other of their rosters lies under this name.
@@ -64,7 +77,8 @@ impl Group {
         let name = place::name(store, listen);
         let nodes = Nodes::join(link.clone(), &name, rand::random(), facts, clock.clone());
         let items = Items::new(link.clone(), ROSTER);
-        Ok(Self { link, nodes, items, on_store_failure: store.on_store_failure })
+        let (on_store_failure, deciding) = (store.on_store_failure, OnceLock::new());
+        Ok(Self { link, nodes, items, on_store_failure, deciding })
     }
 
     /// The store that all nodes share, with this node's own books.
@@ -77,8 +91,9 @@ impl Group {
         };
         let shared = Shared::new(self.link.clone(), &settings);
         let node = Arc::new(Redis::new(shared, local, self.on_store_failure, policy));
-        // Both end with the store.
-        drop((node.keep(clock.clone()), node.follow(&self.nodes, clock.clone())));
+        let keepers = [node.keep(clock.clone()), node.follow(&self.nodes, clock.clone())];
+        let keepers = Mutex::new(Some(keepers));
+        self.deciding.get_or_init(|| Deciding { state: node.state(), keepers });
         node
     }
 
@@ -92,12 +107,21 @@ impl Group {
         Arc::clone(&self.nodes.members().borrow())
     }
 
-    /// Since when Redis is away, and why; nothing while it is there.
+    /// Since when this node decides by itself, and why; nothing while all decide together. Redis
+    /// may be there all the same, and not know yet what it is to be told.
     pub(crate) fn away(&self) -> Option<(Time, String)> {
-        match &*self.link.state().borrow() {
-            State::Up => None,
-            State::Away { since, why } => Some((*since, why.to_string())),
+        if let State::Away { since, why } = &*self.link.state().borrow() {
+            return Some((*since, why.to_string()));
         }
+        match &*self.deciding.get()?.state.borrow() {
+            redis::State::Up => None,
+            redis::State::Away { since, why } => Some((*since, why.clone())),
+        }
+    }
+
+    /// Whether Redis is there.
+    fn is_linked(&self) -> bool {
+        *self.link.state().borrow() == State::Up
     }
 
     /// Whether nothing can be decided now.
@@ -129,7 +153,11 @@ pub(crate) async fn attend(app: Arc<App>) {
     let mut exchange = Exchange::default();
     loop {
         tokio::select! {
-            Ok(()) = members.changed() => {
+            told = members.changed() => {
+                // The heartbeat has ended.
+                if told.is_err() {
+                    return;
+                }
                 tell_of_itself(&app, group);
                 if let Some(round_trip) = group.members().round_trip {
                     app.metrics.note_round_trip(round_trip);
@@ -138,7 +166,6 @@ pub(crate) async fn attend(app: Arc<App>) {
             Ok(()) = losses.changed() => exchange.lost(),
             Some(_) = news.next() => {}
             Ok(()) = changes.changed() => {}
-            else => return,
         }
         exchange.round(&app, group).await;
     }
@@ -154,29 +181,12 @@ pub(crate) async fn listen(app: Arc<App>) {
     }
 }
 
-/// Logs when Redis goes away, and when it is back.
+/// Waits for the end of what keeps this node's store, which should outlive whoever waits.
 pub(crate) async fn watch_over(app: Arc<App>) {
-    let Some(group) = &app.group else { return };
-    let mut state: watch::Receiver<State> = group.link.state();
-    let mut was_away = false;
-    loop {
-        let is_away = match &*state.borrow_and_update() {
-            State::Up => false,
-            State::Away { why, .. } if !was_away => {
-                let mode = group.on_store_failure;
-                tracing::error!(%why, ?mode, "Redis is away: this node decides by itself");
-                true
-            }
-            State::Away { .. } => true,
-        };
-        if was_away && !is_away {
-            tracing::warn!("Redis is back");
-        }
-        was_away = is_away;
-        if state.changed().await.is_err() {
-            return;
-        }
-    }
+    let deciding = app.group.as_ref().and_then(|group| group.deciding.get());
+    let Some([keep, follow]) = deciding.and_then(|its| its.keepers.lock().take()) else { return };
+    // What a panic says is in the log already.
+    let _ended = tokio::select! { ended = keep => ended, ended = follow => ended };
 }
 
 /// The others are told which policy is served here, and by which secret keys are made.

@@ -28,9 +28,10 @@ pub(crate) struct NodeShown {
 /// How Redis is.
 #[derive(Debug, Serialize)]
 pub(crate) struct RedisShown {
-    /// `connected` or `away`.
+    /// `connected`; `away`; or `catching_up` where it is there and this node decides by itself
+    /// until it was told what it does not know.
     state: &'static str,
-    /// Why it is away.
+    /// Why this node decides by itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     why: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -65,7 +66,11 @@ impl Group {
     pub(crate) fn redis(&self, now: Now) -> RedisShown {
         let away = self.away();
         RedisShown {
-            state: if away.is_some() { "away" } else { "connected" },
+            state: match (&away, self.is_linked()) {
+                (None, _) => "connected",
+                (Some(_), true) => "catching_up",
+                (Some(_), false) => "away",
+            },
             since_at: away.as_ref().map(|(since, _)| Instant::new(*since, now)),
             why: away.map(|(_, why)| why),
             response_ms: self.response_ms(),

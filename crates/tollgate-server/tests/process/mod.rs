@@ -10,6 +10,7 @@ use std::{
     thread,
 };
 
+use parking_lot::Mutex;
 use tempfile::TempDir;
 
 use super::PATIENCE;
@@ -22,7 +23,8 @@ pub(crate) struct Serving {
     address: String,
     /// What it printed when it began.
     pub(crate) printed: String,
-    lines: Receiver<String>,
+    /// What it logs; several threads may ask it for something meanwhile.
+    lines: Mutex<Receiver<String>>,
     seen: Vec<String>,
 }
 
@@ -120,7 +122,7 @@ impl Serving {
         }
         let address = printed.split("listening on http://").nth(1).expect("an address");
         let address = address.lines().next().expect("a line").to_owned();
-        Self { folder, args, child, address, printed, lines, seen: Vec::new() }
+        Self { folder, args, child, address, printed, lines: Mutex::new(lines), seen: Vec::new() }
     }
 
     /// Its folder.
@@ -189,7 +191,7 @@ impl Serving {
     /// Returns when it has logged a line with this text since the last time.
     pub(crate) fn wait_for(&mut self, text: &str) {
         loop {
-            let line = self.lines.recv_timeout(PATIENCE);
+            let line = self.lines.get_mut().recv_timeout(PATIENCE);
             let line = line.unwrap_or_else(|_| panic!("no `{text}` in {:#?}", self.seen));
             self.seen.push(line);
             if self.seen.last().is_some_and(|line| line.contains(text)) {
@@ -200,7 +202,7 @@ impl Serving {
 
     /// All that it has logged; call it after its end.
     pub(crate) fn log(&mut self) -> String {
-        self.seen.extend(self.lines.iter());
+        self.seen.extend(self.lines.get_mut().iter());
         self.seen.join("\n")
     }
 

@@ -23,6 +23,9 @@ const SECRET: &str = "0123456789abcdef0123456789abcdef";
 /// What a node logs once it has taken over what another one changed.
 const FOLLOWED: &str = "the roster was changed by another node";
 
+/// What it logs once it decides by itself.
+const AWAY: &str = "the shared store is away";
+
 /// Gateways of one Redis.
 pub(crate) struct World {
     runtime: Runtime,
@@ -30,7 +33,7 @@ pub(crate) struct World {
 }
 
 impl World {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::of(Options::default())
     }
 
@@ -64,6 +67,11 @@ impl World {
         self.runtime.block_on(waited).expect("it comes to that");
     }
 
+    /// Has Redis forget all that it was told.
+    pub(crate) fn forget_everything(&self) {
+        self.runtime.block_on(self.redis.command(&["FLUSHALL"])).expect("flushed");
+    }
+
     /// Starts Redis again, with what it has in its files.
     pub(crate) fn restart(&mut self) {
         self.runtime.block_on(self.redis.restart()).expect("it starts again");
@@ -75,7 +83,7 @@ fn start(policy: &str) -> Serving {
     Serving::start_with(&args, policy, &[("TOLLGATE_SECRET", SECRET)])
 }
 
-fn status_of(answer: &str) -> String {
+pub(crate) fn status_of(answer: &str) -> String {
     answer.split(' ').nth(1).unwrap_or_default().to_owned()
 }
 
@@ -148,7 +156,7 @@ fn what_was_changed_while_redis_was_away_holds_everywhere_once_it_is_back() {
     change(&a, "PUT", "/v1/tiers/alice", &json!({ "tier": "gold" }));
     b.wait_for(FOLLOWED);
     world.redis.kill();
-    a.wait_for("Redis is away");
+    a.wait_for(AWAY);
     change(&a, "PUT", "/v1/emergency", &json!({ "for": "30m" }));
     change(&b, "PUT", "/v1/tiers/bob", &json!({ "tier": "silver" }));
     assert_eq!(chat(&b, "normal"), "200", "it goes on with what it knows");
@@ -180,6 +188,24 @@ fn nodes_are_told_of_and_one_that_leaves_is_gone_at_once() {
     b.signal("TERM");
     assert_eq!(b.wait(), Some(0));
     world.until("it is gone", || get(&a, "/status")["nodes"].as_array().map(Vec::len) == Some(1));
+}
+
+#[test]
+fn a_node_that_decides_by_itself_says_so_though_redis_is_there() {
+    let world = World::new();
+    let [a, b] = ["a", "b"].map(|name| world.node(name, "on_store_failure = \"closed\"\n"));
+    let is_ready = |node: &Serving| status_of(&node.ask("GET", "/readyz", &[], "")) == "200";
+    let state = |node: &Serving| get(node, "/status")["store"]["redis"]["state"].clone();
+    world.until("both decide together", || {
+        live(&a) == 2 && is_ready(&a) && state(&a) == "connected"
+    });
+    // It waits for the other one, which cannot tell what it knows.
+    b.signal("STOP");
+    world.forget_everything();
+    world.until("it says so", || state(&a) == "catching_up");
+    assert!(!is_ready(&a), "nothing passes there");
+    b.signal("CONT");
+    world.until("both decide together", || is_ready(&a) && state(&a) == "connected");
 }
 
 #[test]

@@ -8,6 +8,7 @@ use super::{Problem, Shared, accounts, shown::LimitShown};
 use crate::{
     cache::CacheTotals,
     metrics::{LimitTotals, Totals, UserCount},
+    nodes::OverspendShown,
 };
 
 /// What the whole system does now and has done.
@@ -31,6 +32,9 @@ pub(super) struct Stats {
     totals: Totals,
     /// What was answered without asking a provider, and what that saved.
     cache: CacheTotals,
+    /// How far limits may be passed at worst when Redis fails; only where nodes share one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    overspend: Option<OverspendShown>,
 }
 
 /// The policy, in short.
@@ -88,5 +92,6 @@ pub(super) async fn stats(State(api): State<Shared>) -> Result<Json<Stats>, Prob
         refusals: metrics.by_limit(),
         totals: metrics.totals(),
         cache: api.app.cache.tally.totals(),
+        overspend: OverspendShown::of(&api.app),
     }))
 }

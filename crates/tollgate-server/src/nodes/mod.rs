@@ -5,6 +5,7 @@
 //! it can. A node that cannot goes on with what it knows.
 
 mod exchange;
+mod overspend;
 mod place;
 mod shown;
 
@@ -32,6 +33,7 @@ use tollgate_core::{
 use crate::app::{App, VERSION};
 use exchange::Exchange;
 
+pub(crate) use overspend::OverspendShown;
 pub(crate) use shown::{NodeShown, RedisShown};
 
 /// This node and what it has in common with the others.

@@ -244,3 +244,44 @@ fn the_assistant_finds_its_redis_by_the_names_that_it_has_always_had() {
     assert!(health.contains(r#""redis":"connected""#), "{health}");
     assert!(health.contains(r#""redis_response_ms":"#), "{health}");
 }
+
+#[test]
+fn each_node_tells_how_far_it_may_pass_a_limit_when_redis_fails() {
+    let world = World::new();
+    let limits = r#"
+[[limits]]
+name = "spend"
+per = ["user"]
+usd = "1/day"
+[[limits]]
+name = "free"
+requests = "10/minute"
+on_store_failure = "open"
+[[limits]]
+name = "never"
+requests = "10/day"
+on_store_failure = "closed"
+"#;
+    let [a, mut b] = ["a", "b"].map(|name| world.node(name, limits));
+    world.until("it knows the other", || live(&a) == 2);
+    let told = |node: &Serving| {
+        let answer = node.ask("GET", "/v1/stats", &[], "");
+        let (_, body) = answer.split_once("\r\n\r\n").expect("a head");
+        serde_json::from_str::<Value>(body).expect("JSON")["overspend"].clone()
+    };
+    let bounds = |node: &Serving| told(node)["while_away"].clone();
+    let expected = |most: Value, all: u64| {
+        let bound = |limit, unit, at_most: Value| json!({ "limit": limit, "unit": unit, "at_most": at_most });
+        json!([
+            bound("all", "requests", json!(all)),
+            bound("spend", "usd", most),
+            bound("free", "requests", Value::Null),
+            bound("never", "requests", json!(0)),
+        ])
+    };
+    world.until("they are shares of two", || bounds(&a) == expected(json!(0.5), 500));
+    assert_eq!(told(&a)["unacknowledged"]["usd"], 0.0);
+    b.signal("TERM");
+    assert_eq!(b.wait(), Some(0));
+    world.until("it is alone", || bounds(&a) == expected(json!(1.0), 1_000));
+}

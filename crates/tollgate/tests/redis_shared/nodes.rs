@@ -111,6 +111,25 @@ async fn what_one_node_made_another_one_extends_renews_and_ends() {
 }
 
 #[tokio::test]
+async fn what_was_extended_hundreds_of_times_ends_as_one() {
+    let nodes = Nodes::start().await;
+    nodes.admit(0, 1, 1).await;
+    let (node, id) = (&nodes.nodes[0], ReservationId(1));
+    let more = Amounts { requests: 0, ..costs(1) };
+    for _ in 0..299 {
+        nodes.clock.advance(Duration::from_micros(1));
+        let extended = node.extend(id, &more, nodes.clock.now()).await;
+        assert!(matches!(extended, Ok(Decision::Admit(_))), "{extended:?}");
+    }
+    // A bucket takes back of each parcel what has not been refilled since, and so a little less.
+    node.settle(id, &costs(20), nodes.clock.now()).await.unwrap();
+    assert_eq!(nodes.remaining(1).await, [980, 3, 979]);
+    let order = nodes.order(0, 0);
+    let standings = node.standings(&order, nodes.clock.now()).await.unwrap();
+    assert_eq!(standings[0].held, 0, "nothing is held any more");
+}
+
+#[tokio::test]
 async fn what_a_dead_node_held_comes_back_after_its_lease() {
     let nodes = Nodes::start().await;
     nodes.admit(0, 1, 400).await;

@@ -12,7 +12,7 @@
 --       2 the first 11 bytes of the record that is to end   3 what it becomes: nothing, a
 --         receipt, X to expire, or a record that lives on with less   4 for how many ms it is
 --         kept; empty where it lives on   5 the reservation's id
--- Reply {1, now, clock, crossed}   ended; crossed thresholds as `<BBBd`: which ending, how many
+-- Reply {1, now, clock, crossed}   ended; crossed thresholds as `<I4BBd`: which ending, how many
 --                                  were crossed before, how many are, what is settled
 --       {0, clock}                 it is not due, or there is no such record
 --       {3, clock, record}         the record is another one
@@ -21,7 +21,7 @@ local unfold, pack, sub, call = struct.unpack, struct.pack, string.sub, redis.ca
 local HEAD, SIZE, NEVER, LAG = '<dBI2ddddI2', 45, 9007199254740992, 3600000000
 
 local plan = ARGV[1]
-local now, node, only_due, groups, at = unfold('<ddBB', plan)
+local now, node, only_due, groups, at = unfold('<ddBI4', plan)
 if now < 0 then
   local time = call('TIME')
   now = time[1] * 1000000 + time[2]
@@ -173,7 +173,7 @@ local function period(held, used, expired, p1, p2, print, thresholds)
   if known ~= print then count = known > 0 and reached(before) or 0 end
   local to = reached(c)
   if to > count then
-    crossed = crossed .. pack('<BBBd', nth, count, to, c)
+    crossed = crossed .. pack('<I4BBd', nth, count, to, c)
     count = to
   end
   e = print * 256 + count
@@ -192,7 +192,7 @@ for group = 1, groups do
     end
     name = nil
   end
-  endings, at = unfold('<B', plan, at)
+  endings, at = unfold('<I4', plan, at)
   for _ = 1, endings do
     local kind, expired, account, held, used, p1, p2, p3, p4, p5, p6, p7, p8
     kind, expired, account, held, used, p1, p2, p3, p4, p5, p6, p7, p8, at =

@@ -32,7 +32,7 @@ local unfold, pack, sub, call = struct.unpack, struct.pack, string.sub, redis.ca
 local HEAD, SIZE, NEVER, LATE, LAG = '<dBI2ddddI2', 45, 9007199254740992, 86400000000, 3600000000
 
 local plan = ARGV[1]
-local now, ttl, report, groups, at = unfold('<ddBB', plan)
+local now, ttl, report, groups, at = unfold('<ddBI4', plan)
 if now < 0 then
   local time = call('TIME')
   now = time[1] * 1000000 + time[2]
@@ -61,7 +61,7 @@ for group = 1, groups do
   local out, count = {''}, 1
   if size > 0 then lived = unfold('<d', cell, 9) end
   local charges
-  charges, at = unfold('<B', plan, at)
+  charges, at = unfold('<I4', plan, at)
   for _ = 1, charges do
     local kind, mode, account, amount, cap, p1, p2, p3, p4, p5
     kind, mode, account, amount, cap, p1, p2, p3, p4, p5, at = unfold('<BBdddddddd', plan, at)
@@ -180,7 +180,7 @@ for group = 1, groups do
     end
     if not has then
       if mode == 0 then room = false
-      elseif mode == 1 then shadowed = shadowed .. string.char(nth) end
+      elseif mode == 1 then shadowed = shadowed .. pack('<I4', nth) end
     end
     nth = nth + 1
   end

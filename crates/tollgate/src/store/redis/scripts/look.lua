@@ -5,7 +5,7 @@
 --       2 the session
 -- Reply {clock, cell…, seats…}   what there is of cells and seats: hold.lua
 local unfold, pack, call = struct.unpack, struct.pack, redis.call
-local now, groups, at = unfold('<dB', ARGV[1])
+local now, groups, at = unfold('<dI4', ARGV[1])
 if now < 0 then
   local time = call('TIME')
   now = time[1] * 1000000 + time[2]

@@ -17,6 +17,12 @@ impl Writer {
         self.0.push(byte);
     }
 
+    /// How many follow, in four bytes.
+    pub(super) fn count(&mut self, count: usize) {
+        let count = u32::try_from(count).unwrap_or(u32::MAX);
+        self.0.extend_from_slice(&count.to_le_bytes());
+    }
+
     pub(super) fn double(&mut self, number: f64) {
         self.0.extend_from_slice(&number.to_le_bytes());
     }
@@ -57,6 +63,11 @@ impl<'a> Reader<'a> {
 
     pub(super) fn half(&mut self) -> Option<u16> {
         self.take(2).and_then(|taken| taken.try_into().ok()).map(u16::from_le_bytes)
+    }
+
+    pub(super) fn count(&mut self) -> Option<usize> {
+        let count = self.take(4)?.try_into().ok().map(u32::from_le_bytes)?;
+        usize::try_from(count).ok()
     }
 
     pub(super) fn long(&mut self) -> Option<u64> {

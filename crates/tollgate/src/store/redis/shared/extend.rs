@@ -145,7 +145,7 @@ fn addition(record: &Record, more: &Amounts) -> Added {
         for charge in &held.charges {
             let amount = if charge.rule.kind.is_slot() { 0 } else { more.of(charge.unit) };
             if amount > 0 {
-                charges.push((place as u8, Charge { amount, ..*charge }));
+                charges.push((place, Charge { amount, ..*charge }));
             }
         }
     }
@@ -157,7 +157,7 @@ fn extending<'a>(tag: u8, record: &'a Record, added: &Added, must_fit: bool) -> 
     let mut cells = Vec::new();
     let mut first = 0;
     for (place, held) in record.cells.iter().enumerate() {
-        let own = added.charges.iter().filter(|(at, _)| usize::from(*at) == place);
+        let own = added.charges.iter().filter(|(at, _)| *at == place);
         let own: Vec<Charge> = own.map(|(_, charge)| *charge).collect();
         if !own.is_empty() {
             let mut asked = Asked::of(held.scope, &held.key, &own, first);

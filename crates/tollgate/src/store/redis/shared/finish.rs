@@ -250,28 +250,28 @@ impl Shared {
     }
 
     /// The endings of one cell, by ascending name; of one account those before come first.
-    fn put_endings(&self, plan: &mut Writer, place: usize, parcels: &[Parcel<'_>], expired: bool) {
+    fn put_endings(&self, plan: &mut Writer, place: usize, parcels: &[Parcel], expired: bool) {
         let own = in_cell(parcels, place);
-        plan.byte(own.len() as u8);
+        plan.count(own.len());
         for (_, parcel) in own {
             let Parcel { charge, at, used, .. } = *parcel;
-            let charge = &micros::charge(charge);
+            let charge = &micros::charge(&charge);
             plan::put_ending(plan, &Ended { charge, used, at, expired });
         }
     }
 
     /// Notes what was crossed and what was given back.
-    fn note(&self, record: &Record, parcels: &[Parcel<'_>], crossed: &[u8], now: Now) {
+    fn note(&self, record: &Record, parcels: &[Parcel], crossed: &[u8], now: Now) {
         let told: Vec<_> =
             (0..record.cells.len()).flat_map(|place| in_cell(parcels, place)).collect();
         let mut from = Reader(crossed);
         while let (Some(nth), Some(before), Some(to), Some(settled)) =
-            (from.byte(), from.byte(), from.byte(), from.double())
+            (from.count(), from.byte(), from.byte(), from.double())
         {
-            let Some((_, parcel)) = told.get(usize::from(nth)) else { continue };
+            let Some((_, parcel)) = told.get(nth) else { continue };
             let crossed = tollgate_core::Crossed::new(before, to, micros::whole(settled));
             let key = &record.cells[parcel.cell].key;
-            self.crossings.note(parcel.charge, crossed, key, now);
+            self.crossings.note(&parcel.charge, crossed, key, now);
         }
         for parcel in parcels {
             let gives_back =
@@ -326,7 +326,7 @@ struct Finish<'a> {
     tag: u8,
     id: ReservationId,
     record: Option<&'a Record>,
-    parcels: &'a [Parcel<'a>],
+    parcels: &'a [Parcel],
     only_due: bool,
 }
 

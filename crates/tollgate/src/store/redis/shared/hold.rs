@@ -6,7 +6,9 @@ use tollgate_core::{
 };
 
 use super::{
-    Shared, SharedError, TRIES, layout,
+    Shared, SharedError, TRIES,
+    bytes::Reader,
+    layout,
     live::Made,
     look::{Seen, View},
     micros,
@@ -200,7 +202,7 @@ impl Shared {
         let Asking { id, part, chunk, session, print, ttl, report, now } = asking;
         let mut plan = plan::holding(self.told(*now), *ttl, *report, part.cells.len());
         for cell in &part.cells {
-            plan.byte(cell.charges.len() as u8);
+            plan.count(cell.charges.len());
             cell.charges.iter().for_each(|(_, charge)| plan::put_charge(&mut plan, charge));
         }
         let keys = part.keys(&self.keys, *id);
@@ -264,7 +266,9 @@ pub(super) fn limits_at<'a>(
     nths: &'a [u8],
 ) -> impl Iterator<Item = LimitId> + 'a {
     let limits: Vec<LimitId> = part.cells.iter().flat_map(|cell| cell.limits.clone()).collect();
-    nths.iter().filter_map(move |nth| limits.get(usize::from(*nth)).copied())
+    let mut nths = Reader(nths);
+    let nths = std::iter::from_fn(move || nths.count());
+    nths.filter_map(move |nth| limits.get(nth).copied())
 }
 
 pub(super) fn changes_too_often() -> SharedError {

@@ -164,7 +164,7 @@ impl Shared {
         part.push_cells(&self.keys, &mut keys);
         let mut plan = Writer::default();
         plan.double(self.told(now));
-        plan.byte(part.cells.len() as u8);
+        plan.count(part.cells.len());
         part.sessions().for_each(|(_, charge)| plan.double(double(charge.rule.cap)));
         let args = [Arg::Bytes(&plan.0), Arg::from(session)];
         let answer = self.link.run(&scripts::LOOK, u16::from(part.tag), &keys, &args).await?;

@@ -37,7 +37,7 @@ pub(super) fn holding(now: f64, ttl: u64, report: bool, cells: usize) -> Writer 
     out.double(now);
     out.double(double(ttl));
     out.byte(u8::from(report));
-    out.byte(cells as u8);
+    out.count(cells);
     out
 }
 
@@ -81,7 +81,7 @@ pub(super) fn ending(now: f64, node: f64, only_due: bool, cells: usize) -> Write
     out.double(now);
     out.double(node);
     out.byte(u8::from(only_due));
-    out.byte(cells as u8);
+    out.count(cells);
     out
 }
 

@@ -59,7 +59,7 @@ pub(super) struct Added {
     pub(super) at: f64,
     pub(super) more: Amounts,
     /// On which of its cells, and what.
-    pub(super) charges: Vec<(u8, Charge)>,
+    pub(super) charges: Vec<(usize, Charge)>,
 }
 
 impl Record {
@@ -75,18 +75,18 @@ impl Record {
     /// What a node writes of a new one, its length first.
     pub(super) fn chunk(&self) -> Vec<u8> {
         let mut out = Writer::with_room(64 + 48 * self.cells.len());
-        out.0.extend_from_slice(&[0, 0]);
+        out.count(0);
         out.byte(u8::from(self.keep));
         out.long(self.owner);
         out.double(self.node);
         put_amounts(&mut out, &self.demand);
-        out.byte(self.tags.len() as u8);
+        out.count(self.tags.len());
         out.0.extend_from_slice(&self.tags);
-        out.byte(self.cells.len() as u8);
+        out.count(self.cells.len());
         for cell in &self.cells {
             out.long(cell.scope.0);
             out.text(&cell.key);
-            out.byte(cell.charges.len() as u8);
+            out.count(cell.charges.len());
             cell.charges.iter().for_each(|charge| put_charge(&mut out, charge));
         }
         measured(out)
@@ -136,12 +136,12 @@ impl Record {
         let mut chunk = measured_off(&mut from)?;
         let keep = chunk.byte()? != 0;
         let (owner, node, demand) = (chunk.long()?, chunk.double()?, take_amounts(&mut chunk)?);
-        let count = usize::from(chunk.byte()?);
+        let count = chunk.count()?;
         let tags = chunk.take(count)?.to_vec();
         let mut cells = Vec::new();
-        for _ in 0..chunk.byte()? {
+        for _ in 0..chunk.count()? {
             let (scope, key) = (ScopeId(chunk.long()?), chunk.text()?.into());
-            let count = chunk.byte()?;
+            let count = chunk.count()?;
             let charges = (0..count).map(|_| take_charge(&mut chunk)).collect::<Option<_>>()?;
             cells.push(Held { scope, key, charges });
         }
@@ -167,11 +167,11 @@ impl Added {
     /// What a node writes of it, its length first.
     pub(super) fn chunk(&self) -> Vec<u8> {
         let mut out = Writer::with_room(24 + 40 * self.charges.len());
-        out.0.extend_from_slice(&[0, 0]);
+        out.count(0);
         put_amounts(&mut out, &self.more);
-        out.byte(self.charges.len() as u8);
+        out.count(self.charges.len());
         for (place, charge) in &self.charges {
-            out.byte(*place);
+            out.count(*place);
             put_charge(&mut out, charge);
         }
         measured(out)
@@ -190,8 +190,8 @@ impl Added {
     fn read(from: &mut Reader<'_>) -> Option<Self> {
         let mut chunk = measured_off(from)?;
         let more = take_amounts(&mut chunk)?;
-        let count = chunk.byte()?;
-        let charges = (0..count).map(|_| Some((chunk.byte()?, take_charge(&mut chunk)?)));
+        let count = chunk.count()?;
+        let charges = (0..count).map(|_| Some((chunk.count()?, take_charge(&mut chunk)?)));
         let charges = charges.collect::<Option<Vec<_>>>()?;
         let mut added = Self { at: from.double()?, more, charges };
         let periods = added.charges.iter().filter(|(_, charge)| is_period(charge)).count();
@@ -236,13 +236,14 @@ pub(super) fn receipt(receipt: &Receipt) -> Vec<u8> {
 }
 
 fn measured(mut out: Writer) -> Vec<u8> {
-    let length = (out.0.len() - 2) as u16;
-    out.0[..2].copy_from_slice(&length.to_le_bytes());
+    let mut length = Writer::default();
+    length.count(out.0.len() - 4);
+    out.0[..4].copy_from_slice(&length.0);
     out.0
 }
 
 fn measured_off<'a>(from: &mut Reader<'a>) -> Option<Reader<'a>> {
-    let length = usize::from(from.half()?);
+    let length = from.count()?;
     from.take(length).map(Reader)
 }
 

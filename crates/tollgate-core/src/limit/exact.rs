@@ -53,6 +53,10 @@ impl Exact {
         for _ in 0..amount.min(self.cap) {
             ring.push(now.as_nanos());
         }
+        // What a ring keeps does not depend on how long it was made, before the cap was lowered.
+        while amount > 0 && u64::from(*ring.count) > self.cap {
+            ring.pop();
+        }
     }
 
     /// Gives back `back` units that were taken at `at`, if they have not aged out.

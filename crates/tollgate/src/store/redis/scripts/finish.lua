@@ -90,7 +90,7 @@ local function exact(back, over, length, when, cap)
     end
     if over > cap then over = cap end
     tail = tail .. string.rep(pack('<d', now), over)
-    if times + over > a then tail = sub(tail, (times + over - a) * 8 + 1) end
+    if times + over > cap then tail = sub(tail, (times + over - cap) * 8 + 1) end
   end
 end
 

@@ -123,8 +123,8 @@ for group = 1, groups do
             end
           end
           local more = amount < cap and amount or cap
-          if times + more > a then
-            tail = tail + (times + more - a) * 8
+          if amount > 0 and times + more > cap then
+            tail = tail + (times + more - cap) * 8
           end
           changed = sub(cell, tail, tail_end - 1) .. string.rep(pack('<d', now), more)
           if kept < now + p1 then kept = now + p1 end

@@ -153,13 +153,20 @@ impl Shared {
         }
     }
 
-    /// Reads the cells of a part.
+    /// Reads the cells of a part, by whose accounts something is to be said.
     pub(super) async fn look(
         &self,
         part: &Part<'_>,
         session: &str,
         now: Now,
     ) -> Result<Seen, SharedError> {
+        let seen = self.read(part, session, now).await?;
+        // What is laid out anew counts from when it is, so that is done when it is seen.
+        self.lay_out(part, &seen, now).await?;
+        Ok(seen)
+    }
+
+    async fn read(&self, part: &Part<'_>, session: &str, now: Now) -> Result<Seen, SharedError> {
         let mut keys = Vec::new();
         part.push_cells(&self.keys, &mut keys);
         let mut plan = Writer::default();
@@ -173,8 +180,6 @@ impl Shared {
         let mut seen = Seen::read(part, clock, clock, &mut reply)?;
         let latest = seen.cells.iter().map(|cell| layout::latest(cell)).max();
         seen.at = seen.clock.max(latest.unwrap_or(0));
-        // What is laid out anew counts from when it is, so that is done when it is seen.
-        self.lay_out(part, &seen, now).await?;
         Ok(seen)
     }
 
@@ -226,7 +231,7 @@ impl Shared {
         let parts = Part::of(order, &self.keys);
         let mut soonest: Option<Time> = None;
         for part in parts.iter().filter(|part| part.sessions().next().is_some()) {
-            let seen = self.look(part, order.session(), now).await?;
+            let seen = self.read(part, order.session(), now).await?;
             let shown = self.shown(part.tag, seen.clock, now);
             for seats in &seen.seats {
                 if seats.mine <= seen.at {

@@ -92,7 +92,7 @@ impl Account<'_> {
                 most: a,
                 times: std::iter::from_fn(|| beside.double().map(whole)).collect(),
             },
-            WINDOW => {
+            WINDOW if a > 0 => {
                 let passed =
                     std::iter::from_fn(|| Some((whole(beside.double()?), whole(beside.double()?))));
                 let counts = passed.chain([(b, c)]).filter(|(_, count)| *count > 0);

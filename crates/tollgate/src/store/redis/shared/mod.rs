@@ -31,6 +31,8 @@ mod record;
 mod reply;
 mod republish;
 mod scripts;
+#[cfg(test)]
+mod senseless;
 
 use std::sync::Arc;
 

@@ -187,12 +187,13 @@ impl From<&StoreError> for Failure {
         match error {
             StoreError::Unknown { .. } => Self::new(What::NotFound, sentence(&error.to_string())),
             StoreError::Ended { .. } => Self::new(What::Conflict, sentence(&error.to_string())),
-            StoreError::Full { .. } | StoreError::Unavailable(_) | StoreError::Away(_) => {
-                Self::new(
-                    What::StoreUnavailable,
-                    "Nothing can be admitted right now, since it could not be accounted for; try again later.",
-                )
-            }
+            StoreError::Full { .. }
+            | StoreError::Unavailable(_)
+            | StoreError::Away(_)
+            | StoreError::Undecided(_) => Self::new(
+                What::StoreUnavailable,
+                "Nothing can be admitted right now, since it could not be accounted for; try again later.",
+            ),
         }
     }
 }

@@ -206,11 +206,17 @@ pub enum StoreError {
         "the store that the nodes share does not answer, so nothing is done that must be done there: {0}"
     )]
     Away(String),
+    /// The store that several nodes share answers, but cannot do this.
+    #[error("the store that the nodes share can't do this: {0}")]
+    Undecided(String),
 }
 
 impl StoreError {
     /// Whether the same question may be answered later.
     pub const fn is_transient(&self) -> bool {
-        matches!(self, Self::Full { .. } | Self::Unavailable(_) | Self::Away(_))
+        matches!(
+            self,
+            Self::Full { .. } | Self::Unavailable(_) | Self::Away(_) | Self::Undecided(_)
+        )
     }
 }

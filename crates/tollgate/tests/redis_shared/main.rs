@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot start has failed")]
 
 mod conformance;
+mod damage;
 mod differential;
 mod histories;
 mod models;

@@ -16,7 +16,7 @@ use tollgate::{
 
 use crate::support::shared;
 
-const HOLD: Duration = Duration::from_secs(600);
+pub(crate) const HOLD: Duration = Duration::from_secs(600);
 
 /// A day's money and three slots of each user, and a bucket of all.
 fn policy() -> Policy {
@@ -32,51 +32,63 @@ fn policy() -> Policy {
     .unwrap()
 }
 
-struct Nodes {
-    _server: Server,
+pub(crate) struct Nodes {
+    pub(crate) server: Server,
     policy: Policy,
-    clock: Clock,
+    pub(crate) clock: Clock,
     who: Attributes,
-    nodes: Vec<Shared>,
+    pub(crate) nodes: Vec<Shared>,
 }
 
-const fn costs(nanos: u64) -> Amounts {
+pub(crate) const fn costs(nanos: u64) -> Amounts {
     Amounts { cost: NanoUsd(nanos), ..Amounts::ONE_REQUEST }
 }
 
 impl Nodes {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let server = Server::start().await.unwrap();
         let nodes = vec![shared(&server, 1).await, shared(&server, 2).await];
         let who = Attributes::new().with(Attribute::User, "ann");
-        Self { _server: server, policy: policy(), clock: Clock::set_at(NOON), who, nodes }
+        Self { server, policy: policy(), clock: Clock::set_at(NOON), who, nodes }
     }
 
-    fn order(&self, id: u128, nanos: u64) -> Order<'_> {
+    pub(crate) const fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    pub(crate) fn order(&self, id: u128, nanos: u64) -> Order<'_> {
+        self.order_of(&self.who, id, nanos)
+    }
+
+    pub(crate) fn order_of<'a>(&'a self, who: &'a Attributes, id: u128, nanos: u64) -> Order<'a> {
         let now = self.clock.now();
         let (id, expires) = (ReservationId(id), now.time.after(HOLD));
-        let mut order = self.policy.order(id, &self.who, &costs(nanos), now, expires);
+        let mut order = self.policy.order(id, who, &costs(nanos), now, expires);
         order.keep = true;
         order
     }
 
-    async fn admit(&self, node: usize, id: u128, nanos: u64) {
+    pub(crate) async fn admit(&self, node: usize, id: u128, nanos: u64) {
         let decided = self.nodes[node].reserve(&self.order(id, nanos), self.clock.now()).await;
         assert!(matches!(decided, Ok(Decision::Admit(_))), "{decided:?}");
     }
 
-    async fn remaining(&self, node: usize) -> Vec<u64> {
+    pub(crate) async fn remaining(&self, node: usize) -> Vec<u64> {
         let order = self.order(0, 0);
         let standings = self.nodes[node].standings(&order, self.clock.now()).await.unwrap();
         standings.iter().map(|standing| standing.remaining).collect()
     }
 
-    fn limit(&self, name: &str) -> LimitId {
+    pub(crate) fn limit(&self, name: &str) -> LimitId {
         self.policy.limits().iter().find(|limit| limit.name == name).unwrap().id
     }
 
     /// What a node says it settled of ann's money today.
     async fn raise(&self, node: usize, settled: u64) {
+        self.try_raise(node, settled).await.unwrap();
+    }
+
+    pub(crate) async fn try_raise(&self, node: usize, settled: u64) -> Result<(), StoreError> {
         let order = self.order(0, 0);
         let (start, end) = match order.charges[0].rule.kind {
             tollgate::core::Kind::Period { start, end } => (start, end),
@@ -85,7 +97,7 @@ impl Nodes {
         let spent = Spent { limit: self.limit("money"), start, end, settled };
         let group = &order.groups[0];
         let counter = Counter { scope: group.scope, key: group.key.clone(), spent };
-        self.nodes[node].raise(&[counter], self.clock.now()).await.unwrap();
+        self.nodes[node].raise(&[counter], self.clock.now()).await
     }
 }
 
@@ -172,7 +184,7 @@ async fn each_node_has_a_counter_that_is_raised_and_never_lowered() {
     assert_eq!(nodes.remaining(0).await[0], 440, "60 of the other node were");
     nodes.raise(1, 260).await;
     assert_eq!(nodes.remaining(0).await[0], 440);
-    nodes._server.command(&["FLUSHALL"]).await.unwrap();
+    nodes.server.command(&["FLUSHALL"]).await.unwrap();
     nodes.raise(0, 300).await;
     nodes.raise(1, 260).await;
     assert_eq!(nodes.remaining(1).await[0], 440, "all of it was");

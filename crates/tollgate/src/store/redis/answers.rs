@@ -72,7 +72,9 @@ impl<X: Exact> Store for Redis<X> {
     async fn session(&self, order: &Order<'_>, now: Now) -> Result<Option<Time>, StoreError> {
         if self.switch.is_up() {
             match self.shared.session(order, now).await {
-                Err(StoreError::Away(why)) => self.failed(&why, now),
+                Err(error @ (StoreError::Away(_) | StoreError::Undecided(_))) => {
+                    self.does_without(&error, now);
+                }
                 told => return told,
             }
         }
@@ -84,7 +86,9 @@ impl<X: Exact> Store for Redis<X> {
         let own = books!(self.local, books => books.end_session_now(order, now));
         if self.switch.is_up() {
             match self.shared.end_session(order, now).await {
-                Err(StoreError::Away(why)) => self.failed(&why, now),
+                Err(error @ (StoreError::Away(_) | StoreError::Undecided(_))) => {
+                    self.does_without(&error, now);
+                }
                 ended => return ended,
             }
         }

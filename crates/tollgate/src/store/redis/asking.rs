@@ -57,8 +57,8 @@ impl<X: Exact> Redis<X> {
                 }
                 Ok(decision)
             }
-            Err(StoreError::Away(why)) => {
-                self.failed(&why, now);
+            Err(error @ (StoreError::Away(_) | StoreError::Undecided(_))) => {
+                self.does_without(&error, now);
                 let decision = self.ask_alone(order, now)?;
                 // Where it was granted there too, it becomes known by its id.
                 if let Decision::Admit(_) = decision {
@@ -119,8 +119,8 @@ impl<X: Exact> Redis<X> {
                     Err(error) => Err(error),
                 }
             }
-            Err(StoreError::Away(why)) => {
-                self.failed(&why, now);
+            Err(error @ (StoreError::Away(_) | StoreError::Undecided(_))) => {
+                self.does_without(&error, now);
                 self.ask_more_alone(id, more, now)
             }
             decided => {
@@ -190,7 +190,9 @@ impl<X: Exact> Redis<X> {
     ) -> Result<Decision, StoreError> {
         if self.switch.is_up() {
             match self.shared.check(order, now).await {
-                Err(StoreError::Away(why)) => self.failed(&why, now),
+                Err(error @ (StoreError::Away(_) | StoreError::Undecided(_))) => {
+                    self.does_without(&error, now);
+                }
                 decided => return decided,
             }
         }
@@ -209,7 +211,9 @@ impl<X: Exact> Redis<X> {
     ) -> Result<SmallVec<[Standing; 8]>, StoreError> {
         if self.switch.is_up() {
             match self.shared.standings(order, now).await {
-                Err(StoreError::Away(why)) => self.failed(&why, now),
+                Err(error @ (StoreError::Away(_) | StoreError::Undecided(_))) => {
+                    self.does_without(&error, now);
+                }
                 told => return told,
             }
         }

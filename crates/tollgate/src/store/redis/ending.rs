@@ -37,7 +37,9 @@ impl<X: Exact> Redis<X> {
                         }
                         return Ok(receipt);
                     }
-                    Err(StoreError::Away(why)) => self.failed(&why, now),
+                    Err(error @ (StoreError::Away(_) | StoreError::Undecided(_))) => {
+                        self.does_without(&error, now);
+                    }
                     Err(StoreError::Unknown { .. }) => is_unknown = true,
                     Err(error) => return Err(error),
                 }
@@ -111,7 +113,9 @@ impl<X: Exact> Redis<X> {
                     let _ = own();
                     return Ok(());
                 }
-                Err(StoreError::Away(why)) => self.failed(&why, now),
+                Err(error @ (StoreError::Away(_) | StoreError::Undecided(_))) => {
+                    self.does_without(&error, now);
+                }
                 Err(error) => return Err(error),
             }
         }

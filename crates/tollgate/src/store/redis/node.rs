@@ -11,10 +11,14 @@ use tollgate_core::{
 
 use super::{
     Exact, Local, Shared,
-    away::{Known, Members, Modes, Outages, Outbox, Share, State, StoreFailures, Switch},
+    away::{
+        Complaint, Known, Members, Modes, Outages, Outbox, Share, State, StoreFailures, Switch,
+    },
     local::books,
     money::{AccountBound, Lately, Overspend, Witness, Written},
 };
+
+use crate::StoreError;
 
 /// A store that several nodes share, asked by one of them.
 ///
@@ -44,6 +48,7 @@ pub struct Redis<X = Shared> {
     /// Held by who tells the shared store the last of what it does not know: nobody decides
     /// alone meanwhile, or there would always be something more to tell.
     pub(super) returning: tokio::sync::RwLock<()>,
+    complaint: Complaint,
     members: Mutex<Members>,
     usual: OnStoreFailure,
     modes: ArcSwap<Modes>,
@@ -77,6 +82,7 @@ impl<X: Exact> Redis<X> {
             both: RwLock::default(),
             telling: tokio::sync::Mutex::default(),
             returning: tokio::sync::RwLock::default(),
+            complaint: Complaint::default(),
             members: Mutex::new(Members::ALONE),
             usual,
             modes: ArcSwap::from_pointee(Modes::new(usual, policy)),
@@ -196,6 +202,18 @@ impl<X: Exact> Redis<X> {
         }
     }
 
+    /// The shared store has not done what it was asked, so this node does it by its books.
+    /// What concerns one key alone says nothing of the others.
+    pub(super) fn does_without(&self, error: &StoreError, now: Now) {
+        if let StoreError::Away(why) = error {
+            return self.failed(why, now);
+        }
+        self.switch.answered();
+        if self.complaint.may_be_told(now.time) {
+            tracing::error!(%error, "this node decides by its own books what is asked of that");
+        }
+    }
+
     /// This node decides by itself from now on.
     pub(super) fn leave(&self, why: &str, now: Now) {
         if self.switch.leave(why, now.time) {
@@ -216,11 +234,7 @@ impl<X: Exact> Redis<X> {
     }
 
     /// What the books know to be held under an id, as an order that the shared store takes in.
-    pub(super) async fn introduce(
-        &self,
-        id: ReservationId,
-        now: Now,
-    ) -> Result<(), crate::StoreError> {
+    pub(super) async fn introduce(&self, id: ReservationId, now: Now) -> Result<(), StoreError> {
         if let Some(held) = books!(self.local, books => books.holding(id)) {
             let nobody = tollgate_core::Attributes::new();
             let order = Order { keep: true, ..held.order(&nobody) };

@@ -124,9 +124,9 @@ impl<X: Exact> Redis<X> {
         self.outbox.put_back(entries);
         told?;
         // What has expired here is expired there, before it is counted.
-        self.shared.expire(now).await?;
+        done(self.shared.expire(now).await.map(drop))?;
         for some in counters.chunks(COUNTERS) {
-            self.shared.raise(some, now).await?;
+            done(self.shared.raise(some, now).await)?;
         }
         self.damage.repair(seen);
         Ok(())
@@ -140,7 +140,8 @@ impl<X: Exact> Redis<X> {
             books!(self.local, books => books.holding(**id)).is_some_and(|held| held.keep)
         };
         for some in live.iter().filter(is_kept).collect::<Vec<_>>().chunks(BATCH) {
-            try_join_all(some.iter().map(|id| self.learn_of(**id, now))).await?;
+            let learning = some.iter().map(async |id| done(self.learn_of(**id, now).await));
+            try_join_all(learning).await?;
         }
         Ok(())
     }
@@ -232,7 +233,7 @@ impl<X: Exact> Redis<X> {
 fn done(told: Result<(), StoreError>) -> Result<(), StoreError> {
     match told {
         Err(StoreError::Away(why)) => Err(StoreError::Away(why)),
-        Err(error @ StoreError::Full { .. }) => {
+        Err(error @ (StoreError::Full { .. } | StoreError::Undecided(_))) => {
             tracing::error!(%error, "the shared store can't take in what was decided without it");
             Ok(())
         }

@@ -5,6 +5,7 @@
 //! then, so none waits for it. What was decided is told to it when it is back.
 
 mod alone;
+mod complaint;
 mod counts;
 mod known;
 mod members;
@@ -14,6 +15,7 @@ mod switch;
 mod terms;
 
 pub(super) use alone::{Alone, Outages};
+pub(super) use complaint::Complaint;
 pub(super) use counts::Failures;
 pub use counts::StoreFailures;
 pub(super) use known::Known;

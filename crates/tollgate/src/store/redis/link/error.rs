@@ -14,6 +14,9 @@ pub enum LinkError {
     /// Redis refuses, or the settings make no sense. Somebody must change something.
     #[error("Redis refuses: {0}")]
     Refused(Arc<str>),
+    /// Redis is there and failed at what it was asked to do, which says nothing of other calls.
+    #[error("Redis failed at it: {0}")]
+    Failed(Arc<str>),
 }
 
 /// What kept a call from being answered.
@@ -95,6 +98,9 @@ fn told(code: &str, detail: &str) -> LinkError {
         "BUSY" => Why::Busy,
         "OOM" => Why::Full,
         "MISCONF" => Why::Disk,
+        code if code == "WRONGTYPE" || detail.contains("script:") => {
+            return LinkError::Failed(refusal(code));
+        }
         _ => return LinkError::Refused(refusal(code)),
     };
     let sent = if detail.contains("script:") { Sent::Perhaps } else { Sent::No };

@@ -95,7 +95,7 @@ async fn ask(node: &Node, line: &Line, command: &Cmd) -> Result<Option<Value>, L
         Err(_) => LinkError::away(Why::Timeout, Sent::Perhaps),
     };
     match error {
-        LinkError::Refused(_) => Ok(None),
+        LinkError::Refused(_) | LinkError::Failed(_) => Ok(None),
         away @ LinkError::Away(_) => Err(away),
     }
 }

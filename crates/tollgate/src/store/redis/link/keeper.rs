@@ -64,7 +64,9 @@ async fn keep(node: Arc<Node>, news: Arc<Notify>) {
         let health = match look(&node).await {
             Ok(()) => Health::Up,
             Err(LinkError::Away(away)) => Health::Away(away.why),
-            Err(LinkError::Refused(sentence)) => Health::Away(Why::Refused(sentence)),
+            Err(LinkError::Refused(sentence) | LinkError::Failed(sentence)) => {
+                Health::Away(Why::Refused(sentence))
+            }
         };
         let is_up = health == Health::Up;
         if node.set_health(health) {

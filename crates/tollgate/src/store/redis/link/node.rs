@@ -188,7 +188,7 @@ impl Node {
             Ok(Ok(connection)) => Ok(connection),
             Ok(Err(error)) => Err(match LinkError::of(&error) {
                 LinkError::Away(away) => LinkError::away(away.why, Sent::No),
-                refused @ LinkError::Refused(_) => refused,
+                refused @ (LinkError::Refused(_) | LinkError::Failed(_)) => refused,
             }),
             Err(_) => Err(LinkError::away(Why::Timeout, Sent::No)),
         }

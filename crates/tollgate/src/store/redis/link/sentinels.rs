@@ -34,7 +34,7 @@ pub(super) async fn master(settings: &LinkSettings, name: &str) -> Result<Addres
     while let Some(answer) = asked.next().await {
         match answer {
             Ok(vote) => votes.extend(vote),
-            Err(refused @ LinkError::Refused(_)) => error = refused,
+            Err(refused @ (LinkError::Refused(_) | LinkError::Failed(_))) => error = refused,
             Err(LinkError::Away(_)) => {}
         }
         // Whatever the others say, nobody waits for one that does not answer.

@@ -16,6 +16,7 @@
 --                                  were crossed before, how many are, what is settled
 --       {0, clock}                 it is not due, or there is no such record
 --       {3, clock, record}         the record is another one
+--       {4, key}                   a cell cannot be read: the place of its key
 -- What there is of cells and records: hold.lua.
 local unfold, pack, sub, call = struct.unpack, struct.pack, string.sub, redis.call
 local HEAD, SIZE, NEVER, LAG = '<dBI2ddddI2', 45, 9007199254740992, 3600000000
@@ -34,6 +35,7 @@ if only_due == 1 and unfold('<d', record, 12) > clock then return {0, clock} end
 local cells = groups > 0 and call('MGET', unpack(KEYS, 3, 2 + groups)) or {}
 for group = 1, groups do
   if cells[group] then
+    if #cells[group] < 16 then return {4, 2 + group} end
     local latest = unfold('<d', cells[group])
     if latest > now then now = latest end
   end
@@ -201,8 +203,10 @@ for group = 1, groups do
       if name then put() end
       name, shape, a, b, c, d, e, tail = account, nil, 0, 0, 0, 0, 0, ''
       local copied = from
-      while from < size do
+      while from <= size do
+        if size - from < SIZE - 1 then return {4, 2 + group} end
         local found, its_shape, length, v, w, x, y, z = unfold(HEAD, cell, from)
+        if length < SIZE or length > size - from + 1 then return {4, 2 + group} end
         if found > account then break end
         if found == account then
           shape, a, b, c, d, e = its_shape, v, w, x, y, z
@@ -222,7 +226,7 @@ for group = 1, groups do
       if not shape and over > 0 then
         if p3 <= 64 then shape, a = 1, p3 else shape, a = 2, p1 end
       end
-      if shape == 1 then
+      if shape == 1 and a <= 64 then
         exact(back, over, p1, p2, p3)
         if over > 0 and kept < now + p1 then kept = now + p1 end
       elseif shape == 2 then

@@ -16,6 +16,7 @@
 --       {2, now, clock, cell…}                             a state is laid out for another rule
 --       {3, clock, record}                                 the id has this record already, or
 --                                                          not the one that was to get more
+--       {4, key}                                           a cell cannot be read: the place of its key
 --
 -- A cell is the latest instant committed to it and the one until which its key lives, both in us,
 -- and its accounts by ascending name. It is kept for longer than it must be, so that most orders
@@ -46,6 +47,7 @@ end
 local cells = groups > 0 and call('MGET', unpack(KEYS, 3, 2 + groups)) or {}
 for group = 1, groups do
   if cells[group] then
+    if #cells[group] < 16 then return {4, 2 + group} end
     local latest = unfold('<d', cells[group])
     if latest > now then now = latest end
   else
@@ -76,8 +78,10 @@ for group = 1, groups do
       end
     else
       local name, shape, length, a, b, c, d, e
-      while from < size do
+      while from <= size do
+        if size - from < SIZE - 1 then return {4, 2 + group} end
         name, shape, length, a, b, c, d, e = unfold(HEAD, cell, from)
+        if length < SIZE or length > size - from + 1 then return {4, 2 + group} end
         if name >= account then break end
         from = from + length
       end
@@ -112,7 +116,7 @@ for group = 1, groups do
         if not shape then
           if cap <= 64 then shape, a = 1, cap else shape, a = 2, p1 end
         end
-        if shape == 1 and cap <= a then
+        if shape == 1 and cap <= a and a <= 64 then
           local times = (tail_end - tail) / 8
           if times + amount > cap then
             if amount > 0 and has then

@@ -10,7 +10,7 @@
 --           1 window  length, length of a sub-bucket
 --         then stamp and amount of each that is given back, `<dd`
 -- Reply {clock, answer…}  for each account `<dddd`: amount, stamp, us that it lasts, what is left;
---       an amount of -1 where the account is laid out for another rule or is exact.
+--       an amount of -1 where the account is laid out for another rule, is exact or cannot be read.
 local unfold, pack, sub, call = struct.unpack, struct.pack, string.sub, redis.call
 local floor, ceil = math.floor, math.ceil
 local HEAD, SIZE = '<dBI2ddddI2', 45
@@ -37,19 +37,24 @@ for nth = 1, #KEYS do
   local kind, account, cap, need, least, want, over, p1, p2, p3, p4, backs =
     unfold('<Bdddddddddd', asked)
   local cell = call('GET', KEYS[nth]) or pack('<dd', 0, 0)
-  local latest, lived = unfold('<dd', cell)
+  local latest, lived = 0, 0
+  if #cell >= 16 then latest, lived = unfold('<dd', cell) end
   local now = latest > told and latest or told
 
   -- Where the account is, or would be.
   local from, size = 17, #cell
   local name, shape, length, a, b, c, d, e
-  while from < size do
+  local reads = size >= 16
+  while from <= size do
+    reads = size - from >= SIZE - 1
+    if not reads then break end
     name, shape, length, a, b, c, d, e = unfold(HEAD, cell, from)
-    if name >= account then break end
+    reads = length >= SIZE and length <= size - from + 1
+    if not reads or name >= account then break end
     from = from + length
   end
   local before, tail, after = sub(cell, 1, from - 1), '', ''
-  if from < size and name == account then
+  if reads and from < size and name == account then
     tail, after = sub(cell, from + SIZE, from + length - 1), sub(cell, from + length)
   else
     after = sub(cell, from)
@@ -57,6 +62,7 @@ for nth = 1, #KEYS do
   end
 
   local granted, stamp, lasts, left, kept = -1, 0, 0, 0, 0
+  if not reads then kind = -1 end
   if kind == 1 and (shape == nil or shape == 2 and a == p1) and cap > 64 then
     local part = floor(now / p2)
     if d == 0 or part - b >= 61 then

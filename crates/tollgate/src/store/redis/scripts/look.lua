@@ -15,7 +15,7 @@ local reply, clock = {now}, now
 for group = 1, groups do
   local cell = cells[group] or ''
   reply[#reply + 1] = cell
-  if cell ~= '' then now = math.max(now, (unfold('<d', cell))) end
+  if #cell >= 16 then now = math.max(now, (unfold('<d', cell))) end
 end
 local after = string.format('(%.0f', now)
 for seat = groups + 1, #KEYS do

@@ -25,7 +25,8 @@ impl Shared {
                 Err(SharedError::Store(_)) => return Err(StoreError::Unknown { id: id.0 }.into()),
                 known => known?,
             };
-            if let Some(decision) = self.extend_parts(id, &mut parts, (more, true), now).await? {
+            let asked = (more, true, nth == 0);
+            if let Some(decision) = self.extend_parts(id, &mut parts, asked, now).await? {
                 return Ok(decision);
             }
         }
@@ -40,14 +41,14 @@ impl Shared {
         more: &Amounts,
         now: Now,
     ) -> Result<bool, SharedError> {
-        Ok(self.extend_parts(id, parts, (more, false), now).await?.is_some())
+        Ok(self.extend_parts(id, parts, (more, false, false), now).await?.is_some())
     }
 
     async fn extend_parts(
         &self,
         id: ReservationId,
         parts: &mut [(u8, Record)],
-        (more, must_fit): (&Amounts, bool),
+        (more, must_fit, is_first): (&Amounts, bool, bool),
         now: Now,
     ) -> Result<Option<Decision>, SharedError> {
         let mut shadowed = SmallVec::new();
@@ -82,7 +83,7 @@ impl Shared {
                 Done::NoRoom { due, .. } => {
                     let tag = *tag;
                     self.take_back(id, &mut parts[..nth], now).await?;
-                    if due && self.expire_tag(tag, now).await? > 0 {
+                    if due && is_first && self.expire_in_passing(tag, now).await {
                         return Ok(None);
                     }
                     let refusal = self.refuse_extension(parts, more, now).await?;

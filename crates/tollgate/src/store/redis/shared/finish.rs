@@ -9,6 +9,7 @@ use tollgate_core::{Now, ReservationId, Time, Usage};
 use super::{
     Shared, SharedError, TRIES,
     bytes::{Reader, Writer},
+    damage::damaged,
     micros,
     parcels::{Parcel, given_back, in_cell, parcels, receipt_of},
     plan::{self, Ended},
@@ -123,7 +124,7 @@ impl Shared {
         match self.link.command(&command).await? {
             Value::Nil => Ok(None),
             Value::BulkString(bytes) => Ok(Some(Known::read(&bytes).ok_or_else(unexpected)?)),
-            _ => Err(unexpected().into()),
+            _ => Err(unexpected()),
         }
     }
 
@@ -172,7 +173,7 @@ impl Shared {
             }
         }
         let text = "a reservation was changed again and again while it was ended";
-        Err(StoreError::Away(text.to_owned()).into())
+        Err(StoreError::Undecided(text.to_owned()).into())
     }
 
     /// Gives back what parts were extended by at last.
@@ -236,7 +237,7 @@ impl Shared {
             kept_ms.map_or(Arg::Bytes(b""), Arg::Int),
             Arg::Bytes(&name),
         ];
-        let answer = self.link.run(&scripts::FINISH, u16::from(tag), &keys, &args).await?;
+        let answer = self.run(&scripts::FINISH, tag, &keys, &args).await?;
         let mut reply = Reply::of(answer)?;
         Ok(match reply.int()? {
             0 => Finished::Nothing,
@@ -245,7 +246,8 @@ impl Shared {
                 reply.int()?;
                 Finished::Other(reply.bytes()?)
             }
-            _ => return Err(unexpected().into()),
+            4 => return Err(damaged(&keys, reply.int()?)),
+            _ => return Err(unexpected()),
         })
     }
 
@@ -303,7 +305,7 @@ impl Shared {
                 told.double(micros::double(ttl));
                 let (print, name) = (record.print(), id.0.to_be_bytes());
                 let args = [Arg::Bytes(&told.0), Arg::Bytes(&print), Arg::Bytes(&name)];
-                let answer = self.link.run(&scripts::RENEW, u16::from(*tag), &keys, &args).await?;
+                let answer = self.run(&scripts::RENEW, *tag, &keys, &args).await?;
                 match Reply::of(answer)?.int()? {
                     1 => {}
                     _ if nth == 0 => continue 'tries,
@@ -317,7 +319,7 @@ impl Shared {
             return Ok(());
         }
         let text = "a reservation was changed again and again while it was renewed";
-        Err(StoreError::Away(text.to_owned()).into())
+        Err(StoreError::Undecided(text.to_owned()).into())
     }
 }
 

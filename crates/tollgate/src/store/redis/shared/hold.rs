@@ -8,6 +8,7 @@ use tollgate_core::{
 use super::{
     Shared, SharedError, TRIES,
     bytes::Reader,
+    damage::damaged,
     layout,
     live::Made,
     look::{Seen, View},
@@ -75,8 +76,8 @@ impl Shared {
         {
             return Ok(refused);
         }
-        for _ in 0..TRIES {
-            if let Some(decision) = self.reserve_parts(order, &parts, now).await? {
+        for nth in 0..TRIES {
+            if let Some(decision) = self.reserve_parts(order, &parts, nth == 0, now).await? {
                 return Ok(decision);
             }
         }
@@ -87,6 +88,7 @@ impl Shared {
         &self,
         order: &Order<'_>,
         parts: &[Part<'_>],
+        is_first: bool,
         now: Now,
     ) -> Result<Option<Decision>, SharedError> {
         let tags = Part::tags(parts);
@@ -117,7 +119,10 @@ impl Shared {
                 }
                 Done::NoRoom { due, seen } => {
                     self.give_back(order.id, &made, now).await?;
-                    return self.refuse(order, parts, (part, due, seen), now).await;
+                    if due && is_first && self.expire_in_passing(part.tag, now).await {
+                        return Ok(None);
+                    }
+                    return self.refuse(order, parts, (part, seen), now).await;
                 }
                 Done::Unfit(seen) => {
                     self.give_back(order.id, &made, now).await?;
@@ -161,12 +166,9 @@ impl Shared {
         &self,
         order: &Order<'_>,
         parts: &[Part<'_>],
-        (part, due, seen): (&Part<'_>, bool, Seen),
+        (part, seen): (&Part<'_>, Seen),
         now: Now,
     ) -> Result<Option<Decision>, SharedError> {
-        if due && self.expire_tag(part.tag, now).await? > 0 {
-            return Ok(None);
-        }
         let mut views = Vec::with_capacity(parts.len());
         let mut seen = Some(seen);
         for other in parts {
@@ -215,9 +217,15 @@ impl Shared {
             Arg::from(*session),
             Arg::Bytes(print),
         ];
-        let answer = self.link.run(&scripts::HOLD, u16::from(part.tag), &keys, &args).await?;
+        let answer = self.run(&scripts::HOLD, part.tag, &keys, &args).await?;
         let mut reply = Reply::of(answer)?;
         let what = reply.int()?;
+        if what == 4 {
+            return Err(damaged(&keys, reply.int()?));
+        }
+        if what == 4 {
+            return Err(damaged(&keys, reply.int()?));
+        }
         if what == 3 {
             reply.int()?;
             return Ok(Done::Other(reply.bytes()?));
@@ -236,7 +244,7 @@ impl Shared {
                 Done::Held { at, periods, shadowed, seen, clock }
             }
             2 => Done::Unfit(Seen::cells(part, at, clock, &mut reply)?),
-            _ => return Err(unexpected().into()),
+            _ => return Err(unexpected()),
         })
     }
 
@@ -254,7 +262,7 @@ impl Shared {
             let keys = [self.keys.cell(part.tag, cell.scope, cell.key)];
             let args = [Arg::Bytes(bytes), Arg::Bytes(&anew)];
             // Where it was changed meanwhile, the next try sees it as it is then.
-            self.link.run(&scripts::REPLACE, u16::from(part.tag), &keys, &args).await?;
+            self.run(&scripts::REPLACE, part.tag, &keys, &args).await?;
         }
         Ok(())
     }
@@ -273,5 +281,5 @@ pub(super) fn limits_at<'a>(
 
 pub(super) fn changes_too_often() -> SharedError {
     let text = "accounts were laid out anew again and again while it was asked";
-    StoreError::Away(text.to_owned()).into()
+    StoreError::Undecided(text.to_owned()).into()
 }

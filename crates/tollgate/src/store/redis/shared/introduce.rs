@@ -56,7 +56,7 @@ impl Exact for Shared {
         let answer = self.link.run(&scripts::DUE, 0, &keys, &args).await;
         match answer.map_err(SharedError::from)? {
             Value::Array(_) => Ok(()),
-            _ => Err(SharedError::from(unexpected()).into()),
+            _ => Err(unexpected().into()),
         }
     }
 }
@@ -112,7 +112,7 @@ impl Shared {
                     record.told(&periods).ok_or_else(unexpected)?;
                     return Ok(Some((part.tag, record)));
                 }
-                Done::NoRoom { .. } => return Err(unexpected().into()),
+                Done::NoRoom { .. } => return Err(unexpected()),
                 Done::Unfit(seen) => self.lay_out(part, &seen, now).await?,
                 Done::Other(bytes) => match Known::read(&bytes).ok_or_else(unexpected)? {
                     Known::Held(mut other) if !other.expired => {

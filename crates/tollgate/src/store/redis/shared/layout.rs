@@ -21,6 +21,13 @@ pub(super) fn latest(cell: &[u8]) -> u64 {
     Reader(cell).double().map_or(0, whole)
 }
 
+/// Whether a cell, if there is one, can be read to its end as scripts do.
+pub(super) fn is_whole(bytes: &[u8]) -> bool {
+    let mut rest = Reader(bytes.get(16..).unwrap_or_default());
+    while account(&mut rest).is_some() {}
+    rest.is_empty() && (bytes.is_empty() || bytes.len() >= 16)
+}
+
 /// A cell in microseconds, its accounts by their names. Of what makes no sense, nothing is read.
 pub(super) fn read(bytes: &[u8]) -> Cell {
     let accounts = accounts(bytes);
@@ -71,7 +78,11 @@ fn account<'a>(rest: &mut Reader<'a>) -> Option<Account<'a>> {
     let mut ahead = *rest;
     let name = LimitId(whole(ahead.double()?));
     let shape = ahead.byte()?;
-    let bytes = rest.take(usize::from(ahead.half()?).max(HEAD))?;
+    let length = usize::from(ahead.half()?);
+    if length < HEAD {
+        return None;
+    }
+    let bytes = rest.take(length)?;
     let mut numbers = [0.0; 4];
     for number in &mut numbers {
         *number = ahead.double()?;

@@ -51,7 +51,7 @@ impl Shared {
         let plans: Vec<Writer> = asks.iter().map(|ask| plan(ask, terms, now)).collect();
         let args: Vec<Arg<'_>> =
             std::iter::once(&head).chain(&plans).map(|plan| Arg::Bytes(&plan.0)).collect();
-        let value = self.link.run(&scripts::LEASE, u16::from(tag), &keys, &args).await?;
+        let value = self.run(&scripts::LEASE, tag, &keys, &args).await?;
         let mut reply = Reply::of(value)?;
         self.shown(tag, reply.int()?, now);
         let mut leased = Vec::with_capacity(asks.len());

@@ -10,16 +10,14 @@ use tollgate_core::{
 use super::{
     Shared, SharedError,
     bytes::Writer,
+    damage::damaged,
     layout,
     micros::{self, Shown, double},
     part::{Part, is_session},
     reply::{Reply, Seats, unexpected},
     scripts,
 };
-use crate::store::{
-    obstacles::Obstacles,
-    redis::{LinkError, link::Arg},
-};
+use crate::store::{obstacles::Obstacles, redis::link::Arg};
 
 /// What a script told of a part.
 pub(super) struct Seen {
@@ -46,7 +44,7 @@ impl Seen {
         at: u64,
         clock: u64,
         reply: &mut Reply,
-    ) -> Result<Self, LinkError> {
+    ) -> Result<Self, SharedError> {
         let mut seen = Self::cells(part, at, clock, reply)?;
         for _ in part.sessions() {
             seen.seats.push(reply.seats()?);
@@ -60,7 +58,7 @@ impl Seen {
         at: u64,
         clock: u64,
         reply: &mut Reply,
-    ) -> Result<Self, LinkError> {
+    ) -> Result<Self, SharedError> {
         let cells = part.cells.iter().map(|_| reply.bytes()).collect::<Result<_, _>>()?;
         Ok(Self { at, clock, cells, seats: Vec::new() })
     }
@@ -174,10 +172,13 @@ impl Shared {
         plan.count(part.cells.len());
         part.sessions().for_each(|(_, charge)| plan.double(double(charge.rule.cap)));
         let args = [Arg::Bytes(&plan.0), Arg::from(session)];
-        let answer = self.link.run(&scripts::LOOK, u16::from(part.tag), &keys, &args).await?;
+        let answer = self.run(&scripts::LOOK, part.tag, &keys, &args).await?;
         let mut reply = Reply::of(answer)?;
         let clock = reply.int()?;
         let mut seen = Seen::read(part, clock, clock, &mut reply)?;
+        if let Some(nth) = seen.cells.iter().position(|cell| !layout::is_whole(cell)) {
+            return Err(damaged(&keys, nth as u64 + 1));
+        }
         let latest = seen.cells.iter().map(|cell| layout::latest(cell)).max();
         seen.at = seen.clock.max(latest.unwrap_or(0));
         Ok(seen)
@@ -255,7 +256,7 @@ impl Shared {
                 command.arg(seats).arg(order.session());
                 match self.link.command(&command).await? {
                     Value::Int(removed) => ended |= removed > 0,
-                    _ => return Err(unexpected().into()),
+                    _ => return Err(unexpected()),
                 }
                 self.freed.note(charge.limit);
             }

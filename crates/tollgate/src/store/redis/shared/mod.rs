@@ -12,6 +12,7 @@
 
 mod ahead;
 mod bytes;
+mod damage;
 mod expire;
 mod extend;
 mod finish;
@@ -65,6 +66,8 @@ pub struct Shared {
     max_reservations: usize,
     crossings: Noted,
     freed: Arc<Freed>,
+    /// By tag: held by who expires what is due there.
+    expiring: Vec<tokio::sync::Mutex<()>>,
 }
 
 /// How a [`Shared`] is made.
@@ -135,6 +138,7 @@ impl Shared {
             time: settings.time,
             max_reservations: settings.max_reservations,
             crossings: Noted::default(),
+            expiring: (0..keys.tags()).map(|_| tokio::sync::Mutex::default()).collect(),
             link,
             keys,
         }
@@ -177,6 +181,7 @@ impl From<SharedError> for StoreError {
     fn from(error: SharedError) -> Self {
         match error {
             SharedError::Store(error) => error,
+            SharedError::Link(LinkError::Failed(why)) => Self::Undecided(why.to_string()),
             SharedError::Link(error) => Self::Away(error.to_string()),
         }
     }

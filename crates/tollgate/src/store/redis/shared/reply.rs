@@ -2,8 +2,8 @@
 
 use redis::Value;
 
-use super::{bytes::Reader, micros::whole};
-use crate::store::redis::LinkError;
+use super::{SharedError, bytes::Reader, micros::whole};
+use crate::StoreError;
 
 /// An answer's parts, in their order.
 pub(super) struct Reply(std::vec::IntoIter<Value>);
@@ -21,28 +21,28 @@ pub(super) struct Seats {
 }
 
 impl Reply {
-    pub(super) fn of(value: Value) -> Result<Self, LinkError> {
+    pub(super) fn of(value: Value) -> Result<Self, SharedError> {
         match value {
             Value::Array(parts) => Ok(Self(parts.into_iter())),
             _ => Err(unexpected()),
         }
     }
 
-    pub(super) fn int(&mut self) -> Result<u64, LinkError> {
+    pub(super) fn int(&mut self) -> Result<u64, SharedError> {
         match self.0.next() {
             Some(Value::Int(number)) => Ok(u64::try_from(number).unwrap_or(0)),
             _ => Err(unexpected()),
         }
     }
 
-    pub(super) fn bytes(&mut self) -> Result<Vec<u8>, LinkError> {
+    pub(super) fn bytes(&mut self) -> Result<Vec<u8>, SharedError> {
         match self.0.next() {
             Some(Value::BulkString(bytes)) => Ok(bytes),
             _ => Err(unexpected()),
         }
     }
 
-    pub(super) fn seats(&mut self) -> Result<Seats, LinkError> {
+    pub(super) fn seats(&mut self) -> Result<Seats, SharedError> {
         let bytes = self.bytes()?;
         let mut from = Reader(&bytes);
         let mut next = || from.double().map(whole).ok_or_else(unexpected);
@@ -55,6 +55,7 @@ impl Reply {
 }
 
 /// What is not said by this version's scripts.
-pub(super) fn unexpected() -> LinkError {
-    LinkError::Refused("it answered as none of this version's scripts does".into())
+pub(super) fn unexpected() -> SharedError {
+    let text = "it answered as none of this version's scripts does";
+    StoreError::Undecided(text.to_owned()).into()
 }

@@ -2,7 +2,14 @@
 
 use tollgate_core::Now;
 
-use super::{Shared, SharedError, bytes::Writer, micros, scripts};
+use super::{
+    Shared, SharedError,
+    bytes::Writer,
+    damage::{damaged, graver},
+    micros,
+    reply::Reply,
+    scripts,
+};
 use crate::store::redis::{Counter, link::Arg};
 
 /// Accounts that one call puts right.
@@ -13,17 +20,20 @@ impl Shared {
     /// good as once, and nothing is ever lowered.
     ///
     /// # Errors
-    /// When Redis does not answer; some may have been put right then.
+    /// The first, when Redis does not answer or a cell cannot be read; all others are put right.
     pub(super) async fn republish(&self, settled: &[Counter], now: Now) -> Result<(), SharedError> {
+        let mut failed = None;
         for tag in 0..self.keys.tags() {
             let tag = tag as u8;
             let own: Vec<&Counter> =
                 settled.iter().filter(|one| self.keys.tag_of(&one.key) == tag).collect();
             for some in own.chunks(MOST) {
-                self.republish_some(tag, some, now).await?;
+                if let Err(error) = self.republish_some(tag, some, now).await {
+                    failed = graver(failed, error);
+                }
             }
         }
-        Ok(())
+        failed.map_or(Ok(()), Err)
     }
 
     async fn republish_some(
@@ -47,7 +57,8 @@ impl Shared {
             numbers.into_iter().for_each(|number| plan.double(micros::double(number)));
         }
         let args = [Arg::Bytes(&plan.0)];
-        self.link.run(&scripts::REPUBLISH, u16::from(tag), &keys, &args).await?;
-        Ok(())
+        let mut reply = Reply::of(self.run(&scripts::REPUBLISH, tag, &keys, &args).await?)?;
+        reply.int()?;
+        if reply.is_empty() { Ok(()) } else { Err(damaged(&keys, reply.int()?)) }
     }
 }

@@ -100,6 +100,7 @@ impl Server {
             app.enter(Stage::Draining);
         };
         let drained = net::serve(data, serving(&settings), stop, handler).await;
+        nodes::tell_the_last(&app).await;
         if let Err(error) = app.gate.store().durable().await {
             tracing::error!(%error, "the last settlements are not on the disk");
         }
@@ -207,8 +208,11 @@ fn open(
     let Some(path) = settings.ledger() else {
         return Ok((Memory::default().into(), clock(Time::ZERO)));
     };
-    let retention = Some(settings.retention);
-    let bounds = EmbeddedBounds { retention, ..EmbeddedBounds::default() };
+    let bounds = match settings.kind {
+        StoreKind::Redis => EmbeddedBounds::beside_shared(),
+        _ => EmbeddedBounds::default(),
+    };
+    let bounds = EmbeddedBounds { retention: Some(settings.retention), ..bounds };
     let (store, clock) = Embedded::open(path, bounds, clock)?;
     let restored = store.restored();
     tracing::info!(

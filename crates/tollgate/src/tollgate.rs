@@ -8,6 +8,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
+use tokio::sync::watch;
 use tollgate_core::{
     Attributes, Decision, Demand, Now, Order, Policy, Refusal, ReservationId, Retry, Time, Usage,
     policy::Limit, queue::Bound,
@@ -29,6 +30,8 @@ pub(crate) struct Inner<S: Store + 'static> {
     pub(crate) hall: Hall<S>,
     policy: ArcSwap<Policy>,
     pub(crate) hold: Duration,
+    /// How many ends are on their way.
+    ending: watch::Sender<usize>,
 }
 
 /// The answer to a request.
@@ -103,7 +106,8 @@ impl<S: Store + 'static> Tollgate<S> {
     /// A gate that holds unsettled reservations for `hold`, [`HOLD`] by default.
     pub fn new(policy: Policy, store: S, clock: Clock, hold: Duration) -> Self {
         let policy = ArcSwap::from_pointee(policy);
-        Self(Arc::new(Inner { store, clock, hall: Hall::default(), policy, hold }))
+        let (hall, ending) = (Hall::default(), watch::Sender::new(0));
+        Self(Arc::new(Inner { store, clock, hall, policy, hold, ending }))
     }
 
     /// Asks whether a request may run now, and takes what it demands if so. It never waits.
@@ -258,6 +262,14 @@ impl<S: Store + 'static> Tollgate<S> {
         Ok(expired)
     }
 
+    /// Returns when everything has ended whose end was on its way when this was called, or
+    /// later: a store that others share is told of ends behind the back of whoever ends them.
+    pub async fn ended(&self) {
+        let mut ending = self.0.ending.subscribe();
+        // The sender is in here, so it is not gone.
+        let _ = ending.wait_for(|ending| *ending == 0).await;
+    }
+
     /// How many wait.
     pub fn waiting(&self) -> usize {
         self.0.hall.waiting()
@@ -343,8 +355,22 @@ impl<S: Store + 'static> Inner<S> {
         if let Poll::Pending = pin!(ending.as_mut()).poll(&mut context)
             && let Ok(runtime) = tokio::runtime::Handle::try_current()
         {
-            runtime.spawn(ending);
+            inner.ending.send_modify(|ending| *ending += 1);
+            let ended = EndOnDrop(Arc::clone(inner));
+            runtime.spawn(async move {
+                ending.await;
+                drop(ended);
+            });
         }
+    }
+}
+
+/// Counts an end that is on its way until it is done, or its runtime is.
+struct EndOnDrop<S: Store + 'static>(Arc<Inner<S>>);
+
+impl<S: Store + 'static> Drop for EndOnDrop<S> {
+    fn drop(&mut self) {
+        self.0.ending.send_modify(|ending| *ending -= 1);
     }
 }
 

@@ -12,6 +12,7 @@ mod shown;
 use std::{
     net::SocketAddr,
     sync::{Arc, OnceLock},
+    time::Duration,
 };
 
 use parking_lot::Mutex;
@@ -54,6 +55,9 @@ struct Deciding {
     keepers: Mutex<Option<[JoinHandle<()>; 2]>>,
 }
 
+/// How long a process that stops tries to tell how its reservations ended.
+const FAREWELL: Duration = Duration::from_secs(1);
+
 /// What nodes tell each other of their rosters lies under this name.
 const ROSTER: &str = "roster";
 
@@ -87,7 +91,7 @@ impl Group {
     pub(crate) fn store(&self, local: Local, policy: &Policy, clock: &Clock) -> Arc<Redis> {
         let settings = SharedSettings {
             prefix: self.link.settings().prefix.clone(),
-            node: self.name().to_owned(),
+            node: local.counted_as(self.name(), self.nodes.process()),
             owner: self.nodes.process(),
             ..SharedSettings::default()
         };
@@ -145,6 +149,21 @@ pub(crate) fn decided_alone(app: &App) -> [(&'static str, u64); 2] {
     let AnyStore::Redis(node) = app.gate.store() else { return Default::default() };
     let alone = node.failures();
     [("share", alone.share), ("open", alone.open)]
+}
+
+/// What ended here is told before the process ends, if that can be in time: what it can't, the next
+/// process tells.
+pub(crate) async fn tell_the_last(app: &App) {
+    let AnyStore::Redis(node) = app.gate.store() else { return };
+    let told = async {
+        app.gate.ended().await;
+        node.recover(app.gate.clock().now()).await
+    };
+    let is_told = tokio::time::timeout(FAREWELL, told).await.unwrap_or(false);
+    if !is_told {
+        let (ends, _) = node.untold();
+        tracing::error!(ends, "Redis was not told how everything ended here");
+    }
 }
 
 /// Sees to it that this node knows what the others change, and they what is changed here.

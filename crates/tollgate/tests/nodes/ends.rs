@@ -1,9 +1,10 @@
 //! Ends of reservations, wherever they come from.
 
 use std::{
-    future::Future as _,
+    future::Future,
+    pin::{Pin, pin},
     sync::Arc,
-    task::{Context, Waker},
+    task::{Context, Poll, Waker},
     time::Duration,
 };
 
@@ -23,35 +24,35 @@ use tollgate_core::{
 
 use crate::hub::{Fault, Hub, Line, books, used};
 
-fn policy() -> Policy {
+pub(crate) fn policy() -> Policy {
     let total = Calendar::new(PeriodUnit::Total, jiff::tz::TimeZone::UTC);
     let measure = Measure::Period { calendar: Arc::new(total), cap: 100 };
     Policy::new(vec![Limit::new("all", &[], Unit::Usd, measure)]).expect("one limit")
 }
 
-const fn costs(nanos: u64) -> Amounts {
+pub(crate) const fn costs(nanos: u64) -> Amounts {
     Amounts { cost: NanoUsd(nanos), ..Amounts::ONE_REQUEST }
 }
 
-const NOW: Now = Now::at(NOON);
+pub(crate) const NOW: Now = Now::at(NOON);
 
-fn later(seconds: u64) -> Now {
+pub(crate) fn later(seconds: u64) -> Now {
     Now::at(NOON.after(Duration::from_secs(seconds)))
 }
 
-fn order<'a>(policy: &Policy, who: &'a Attributes, id: u128, nanos: u64) -> Order<'a> {
+pub(crate) fn order<'a>(policy: &Policy, who: &'a Attributes, id: u128, nanos: u64) -> Order<'a> {
     let expires = NOON.after(Duration::from_secs(600));
     let order = policy.order(ReservationId(id), who, &costs(nanos), NOW, expires);
     Order { keep: true, report: true, ..order }
 }
 
-async fn node(hub: &Arc<Hub>, nth: usize, local: impl Into<Local>) -> Redis<Line> {
+pub(crate) async fn node(hub: &Arc<Hub>, nth: usize, local: impl Into<Local>) -> Redis<Line> {
     let node = Redis::new(hub.line(nth), local, OnStoreFailure::Share, &policy());
     assert!(node.recover(NOW).await);
     node
 }
 
-fn in_books(node: &Redis<Line>, order: &Order<'_>, now: Now) -> (u64, u64) {
+pub(crate) fn in_books(node: &Redis<Line>, order: &Order<'_>, now: Now) -> (u64, u64) {
     let standing = match node.local() {
         Local::Memory(books) => books.standings_now(order, now)[0],
         Local::Embedded(books) => books.memory().standings_now(order, now)[0],
@@ -159,4 +160,98 @@ async fn a_closed_limit_says_that_the_store_is_away() {
     a.shared().set(Fault::None);
     assert!(a.recover(NOW).await);
     assert!(matches!(a.reserve(&order, NOW).await, Ok(Decision::Admit(_))));
+}
+
+/// Does as much of something as can be done now.
+fn begin<F: Future>(doing: Pin<&mut F>) -> Poll<F::Output> {
+    doing.poll(&mut Context::from_waker(Waker::noop()))
+}
+
+#[tokio::test]
+async fn of_two_ends_at_once_one_counts() {
+    let (hub, policy, who) = (Hub::new(1, 0), policy(), Attributes::new());
+    let a = node(&hub, 0, books()).await;
+    let order = Order { keep: false, ..order(&policy, &who, 7, 40) };
+    assert!(matches!(a.reserve(&order, NOW).await, Ok(Decision::Admit(_))));
+    a.shared().hold_answers(true);
+    let (first, second) = (costs(25), costs(30));
+    let mut first = pin!(a.settle(order.id, &first, NOW));
+    let mut second = pin!(a.settle(order.id, &second, NOW));
+    assert!(begin(first.as_mut()).is_pending() && begin(second.as_mut()).is_pending());
+    a.shared().hold_answers(false);
+    assert!(begin(second.as_mut()).is_pending(), "the first is on its way");
+    assert_eq!(first.await.map(|receipt| receipt.usage), Ok(costs(25)));
+    assert!(matches!(second.await, Err(StoreError::Unknown { .. })));
+    assert!(a.recover(NOW).await);
+    assert_eq!((hub.used(&order, NOW).0, in_books(&a, &order, NOW)), (vec![25], (25, 0)));
+}
+
+#[tokio::test]
+async fn the_first_of_two_ends_counts_also_where_it_had_no_answer() {
+    let (hub, policy, who) = (Hub::new(1, 0), policy(), Attributes::new());
+    let a = node(&hub, 0, books()).await;
+    let order = order(&policy, &who, 7, 40);
+    assert!(matches!(a.reserve(&order, NOW).await, Ok(Decision::Admit(_))));
+    a.shared().set(Fault::Cut);
+    let first = a.settle(order.id, &costs(25), NOW).await.expect("settled in the books");
+    a.shared().set(Fault::None);
+    assert_eq!(a.settle(order.id, &costs(10), NOW).await, Ok(first));
+    assert_eq!(a.void(order.id, NOW).await, Ok(first));
+    assert!(a.recover(NOW).await);
+    assert_eq!((hub.used(&order, NOW).0, in_books(&a, &order, NOW)), (vec![25], (25, 0)));
+}
+
+#[tokio::test]
+async fn what_is_extended_while_it_is_told_is_told_in_full() {
+    let (hub, policy, who) = (Hub::new(1, 0), policy(), Attributes::new());
+    let a = node(&hub, 0, books()).await;
+    a.shared().set(Fault::Cut);
+    let order = order(&policy, &who, 7, 10);
+    assert!(matches!(a.reserve(&order, NOW).await, Ok(Decision::Admit(_))));
+    a.shared().set(Fault::None);
+    a.shared().hold_answers(true);
+    {
+        let mut telling = pin!(a.recover(NOW));
+        assert!(begin(telling.as_mut()).is_pending(), "it tells what is held");
+        a.shared().set(Fault::Cut);
+        a.shared().hold_answers(false);
+        let more = costs(20).beyond(&Amounts::ONE_REQUEST);
+        let granted = a.extend(order.id, &more, NOW).await;
+        assert!(matches!(granted, Ok(Decision::Admit(_))), "{granted:?}");
+        a.shared().set(Fault::None);
+        telling.await;
+    }
+    assert!(a.recover(NOW).await);
+    assert_eq!((hub.used(&order, NOW).0, in_books(&a, &order, NOW)), (vec![30], (30, 30)));
+}
+
+#[tokio::test]
+async fn the_books_are_renewed_before_the_shared_store_has_answered() {
+    let (hub, policy, who) = (Hub::new(1, 0), policy(), Attributes::new());
+    let a = node(&hub, 0, books()).await;
+    let order = order(&policy, &who, 7, 10);
+    assert!(matches!(a.reserve(&order, NOW).await, Ok(Decision::Admit(_))));
+    a.shared().hold_calls(true);
+    let mut renewing = pin!(a.renew(order.id, later(900).time, NOW));
+    assert!(begin(renewing.as_mut()).is_pending());
+    let Local::Memory(books) = a.local() else { panic!("they are in memory") };
+    assert!(books.due(later(601)).is_empty());
+}
+
+#[tokio::test]
+async fn what_is_due_waits_for_how_others_ended_it() {
+    let (hub, policy, who) = (Hub::new(2, 0), policy(), Attributes::new());
+    let (a, b) = (node(&hub, 0, books()).await, node(&hub, 1, books()).await);
+    for id in 1..=90 {
+        let order = order(&policy, &who, id, 1);
+        assert!(matches!(a.reserve(&order, NOW).await, Ok(Decision::Admit(_))));
+        b.settle(order.id, &costs(0), NOW).await.expect("settled elsewhere");
+    }
+    a.shared().set(Fault::Cut);
+    a.expire(later(601)).await.expect("nothing was expired");
+    let ask = order(&policy, &who, 99, 1);
+    assert_eq!(in_books(&a, &ask, later(601)), (90, 90), "nobody said how they ended");
+    a.shared().set(Fault::None);
+    a.expire(later(602)).await.expect("learned");
+    assert_eq!(in_books(&a, &ask, later(602)), (0, 0), "all of them, not some");
 }

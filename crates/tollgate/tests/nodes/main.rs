@@ -4,3 +4,4 @@ mod conformance;
 mod ends;
 mod hub;
 mod outages;
+mod restarts;

@@ -42,6 +42,7 @@ mod rules;
 mod schema;
 mod spend;
 mod tables;
+mod told;
 mod writer;
 
 use std::{
@@ -68,6 +69,7 @@ pub use spend::{
     Bucket, Dimension, MAX_SPAN, MAX_SPEND_ROWS, OTHERS, SpendOrder, SpendQuery, SpendRow, spend,
 };
 
+pub(in crate::store) use self::told::Untold;
 use self::{
     lock::lock,
     lost::Lost,
@@ -90,6 +92,8 @@ pub struct Embedded {
     writer: Option<JoinHandle<()>>,
     path: PathBuf,
     restored: Restored,
+    #[cfg_attr(not(feature = "redis"), expect(dead_code, reason = "no store is shared"))]
+    untold: Vec<Untold>,
     /// Held as long as the ledger is in use; the last field, so that it goes last.
     _lock: File,
 }
@@ -147,6 +151,14 @@ impl Default for EmbeddedBounds {
     }
 }
 
+impl EmbeddedBounds {
+    /// Those of a node's own books, where a store that several nodes share decides: that one
+    /// holds what it grants, and what a crash left of a grant would count there a second time.
+    pub fn beside_shared() -> Self {
+        Self { max_grants: 0, ..Self::default() }
+    }
+}
+
 impl Embedded {
     /// Opens a ledger, or makes it, and puts the accounts back as they were. `clock` makes
     /// the clock of the store from the latest instant that the ledger knows, usually
@@ -170,19 +182,19 @@ impl Embedded {
         clock: impl FnOnce(Time) -> Clock,
         read: impl FnOnce(&Connection, &Path, Option<&str>) -> Result<Replay, LedgerError>,
     ) -> Result<(Self, Clock), LedgerError> {
+        let refused = |error: rusqlite::Error| LedgerError::from_sqlite(path, &error);
         let connection = schema::open(path, &bounds)?;
         let mut replay = read(&connection, path, bounds.vfs)?;
         let Recovered { connection, known, failed } = redo::recover(connection, path, &mut replay)?;
         let clock = clock(replay.latest);
         let mut now = clock.now();
         now.time = now.time.max(replay.latest);
-        let lost = replay
-            .lose_grants(&connection, now)
-            .map_err(|error| LedgerError::from_sqlite(path, &error))?;
+        let lost = replay.lose_grants(&connection, now).map_err(refused)?;
+        let (told, untold) = told::read(&connection, replay.seq).map_err(refused)?;
 
         let rules = RuleNumbers::of(&replay.rules);
         let last = (replay.seq, replay.latest);
-        let queue = Arc::new(Queue::new(last, bounds.max_grants, rules));
+        let queue = Arc::new(Queue::new(last, told, bounds.max_grants, rules));
         match &failed {
             Some(error) => queue.fail(&error.to_string()),
             None => Lost::write_all(lost, &queue),
@@ -212,13 +224,8 @@ impl Embedded {
         let writer = Writer {
             queue: Arc::clone(&queue),
             memory: Arc::clone(&memory),
-            tables: Tables::new(
-                connection,
-                (replay.rules, mirror),
-                (replay.seq, replay.latest),
-                bounds.retention,
-            )
-            .map_err(|error| LedgerError::from_sqlite(path, &error))?,
+            tables: Tables::new(connection, (replay.rules, mirror), last, bounds.retention)
+                .map_err(refused)?,
             redo: if failed.is_some() { Redo::left(path, known) } else { Redo::begin(path, known) },
             group: Group::after(replay.seq, bounds.groups_per_commit),
             committed: replay.seq,
@@ -231,7 +238,7 @@ impl Embedded {
             .map_err(|error| LedgerError::unusable(path, &error))?;
         let path = path.to_path_buf();
         let writer = Some(writer);
-        Ok((Self { memory, queue, writer, path, restored, _lock: lock }, clock))
+        Ok((Self { memory, queue, writer, path, restored, untold, _lock: lock }, clock))
     }
 
     /// What was in the ledger when it was opened.
@@ -251,6 +258,19 @@ impl Embedded {
     /// When the disk has failed.
     pub async fn kept(&self) -> Result<(), StoreError> {
         self.queue.kept().await
+    }
+
+    /// How reservations ended that the shared store may not know the end of, where this ledger
+    /// is one node's own; once.
+    #[cfg(feature = "redis")]
+    pub(in crate::store) fn take_untold(&mut self) -> Vec<Untold> {
+        std::mem::take(&mut self.untold)
+    }
+
+    /// Takes note that the shared store was told how everything ended that is in here by now.
+    #[cfg(feature = "redis")]
+    pub(in crate::store) fn note_told(&self) {
+        self.queue.note_told();
     }
 
     /// The accounts in memory.

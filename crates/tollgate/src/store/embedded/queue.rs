@@ -1,7 +1,7 @@
 //! Rows on their way to the writer, and how far it has come.
 
 use std::{
-    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
+    sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     time::Duration,
 };
 
@@ -26,6 +26,8 @@ pub(super) struct Queue {
     failed: AtomicBool,
     /// Whether any hold waits for its row.
     is_awaited: AtomicBool,
+    /// Up to which entry a shared store was told everything.
+    told: AtomicU64,
     progress: watch::Sender<Progress>,
 }
 
@@ -82,7 +84,12 @@ const LINGER: Duration = Duration::from_millis(5);
 const QUIET_GROUPS: u32 = 25;
 
 impl Queue {
-    pub(super) fn new((seq, latest): (u64, Time), max_grants: usize, rules: RuleNumbers) -> Self {
+    pub(super) fn new(
+        (seq, latest): (u64, Time),
+        told: u64,
+        max_grants: usize,
+        rules: RuleNumbers,
+    ) -> Self {
         let pending = Pending {
             rows: Rows::default(),
             seq,
@@ -102,6 +109,7 @@ impl Queue {
             depth: AtomicUsize::new(0),
             failed: AtomicBool::new(false),
             is_awaited: AtomicBool::new(false),
+            told: AtomicU64::new(told),
             progress: watch::Sender::new(progress),
         }
     }
@@ -138,6 +146,18 @@ impl Queue {
             self.wake.notify_one();
         }
         seq
+    }
+
+    /// Takes note that a shared store was told everything so far.
+    #[cfg(feature = "redis")]
+    pub(super) fn note_told(&self) {
+        let told = self.pending.lock().seq;
+        self.told.fetch_max(told, Ordering::SeqCst);
+    }
+
+    /// Up to which entry a shared store was told everything.
+    pub(super) fn told(&self) -> u64 {
+        self.told.load(Ordering::SeqCst)
     }
 
     /// Returns when every entry so far is on the disk.

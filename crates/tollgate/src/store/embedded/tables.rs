@@ -15,6 +15,7 @@ use super::{
     rules::Rules,
     schema::integer,
     spend::Roll,
+    told,
 };
 
 /// The ledger's file, open for writing, and what the writer must remember of it.
@@ -26,6 +27,8 @@ pub(super) struct Tables {
     pub(super) roll: Roll,
     pub(super) retention: Retention,
     joiner: Joiner,
+    /// Up to which entry a shared store was told everything, as the file says.
+    told: u64,
     /// The latest instant of an entry.
     pub(super) latest: Time,
 }
@@ -47,6 +50,8 @@ pub(super) struct Due {
     pub(super) roll: Option<u64>,
     /// Before which row to look for old ones, and at how many.
     pub(super) old: Option<(u64, u64)>,
+    /// Up to which entry a shared store was told everything.
+    pub(super) told: u64,
     /// The number of the redo file's frames that have rows of the group, if any have.
     pub(super) redo: Option<u64>,
 }
@@ -61,7 +66,7 @@ impl Tables {
         let roll = Roll::read(&connection, last)?;
         let retention = Retention::read(&connection, keep)?;
         let joiner = Joiner::default();
-        Ok(Self { connection, rules, mirror, roll, retention, joiner, latest })
+        Ok(Self { connection, rules, mirror, roll, retention, joiner, told: 0, latest })
     }
 
     /// Writes a group, whose last entry is this, and does beside it what is due, so that all of
@@ -90,6 +95,10 @@ impl Tables {
                 connection.prepare_cached("INSERT OR REPLACE INTO meta VALUES ('redo', ?)")?;
             known.execute([integer(epoch)])?;
         }
+        if due.told > self.told {
+            told::write(connection, due.told)?;
+            self.told = due.told;
+        }
         if let Some(most) = due.roll {
             self.roll.advance(connection, most, last)?;
         }
@@ -97,6 +106,15 @@ impl Tables {
             self.retention.advance(connection, &self.rules, rows, self.latest)?;
         }
         connection.prepare_cached("COMMIT")?.execute([]).map(drop)
+    }
+
+    /// Notes up to which entry a shared store was told everything.
+    pub(super) fn note_told(&mut self, told: u64) -> rusqlite::Result<()> {
+        if told > self.told {
+            told::write(&self.connection, told)?;
+            self.told = told;
+        }
+        Ok(())
     }
 }
 

@@ -97,7 +97,8 @@ impl Writer {
                 changes: pass.changes,
             });
             let (roll, old) = (self.roll(woken), self.old(woken, &mut last_steps));
-            let due = Due { mark, roll, old, redo: self.redo.epoch() };
+            let (redo, told) = (self.redo.epoch(), self.queue.told());
+            let due = Due { mark, roll, old, redo, told };
             let nothing_left = pass.is_none() && due.is_nothing();
             match woken {
                 Woken::Idle if nothing_left => {
@@ -198,10 +199,13 @@ impl Writer {
     }
 
     /// Lets the file be left in good order: every write went well, so no grant is needed.
-    fn close(&self) {
+    fn close(&mut self) {
         if let Err(error) = self.tables.connection.execute("DELETE FROM grants", []) {
             tracing::warn!(%error, "the ledger's grants are left, and count as used");
             return;
+        }
+        if let Err(error) = self.tables.note_told(self.queue.told()) {
+            tracing::warn!(%error, "what the shared store was told is told again at the next start");
         }
         if let Err(error) = log::may_close(&self.tables.connection) {
             tracing::warn!(%error, "the ledger's log is left for the next start");

@@ -15,7 +15,7 @@ impl<X: Exact> Store for Redis<X> {
     }
 
     async fn held(&self, id: ReservationId) -> Result<(), StoreError> {
-        self.local.held(id).await
+        self.is_safe(id).await
     }
 
     async fn check(&self, order: &Order<'_>, now: Now) -> Result<Decision, StoreError> {

@@ -1,5 +1,8 @@
 //! How reservations end: in the shared store and in the books of the node that made them.
 
+use std::time::Duration;
+
+use futures_util::future::try_join_all;
 use tollgate_core::{Now, ReservationId, Time, Usage};
 
 use super::{
@@ -7,11 +10,16 @@ use super::{
     asking::unknown_here,
     away::{Entry, Outbox},
     local::books,
+    recovery::{BATCH, done},
 };
-use crate::{Receipt, StoreError, store::memory::End};
+use crate::{
+    Receipt, StoreError,
+    store::{embedded::Untold, memory::End},
+};
 
-/// Reservations of other nodes' ends that are asked for at each expiry.
-const ASKED: usize = 64;
+/// How long the books wait for what the shared store says of a reservation that is due here, where
+/// it is there and does not answer that.
+const UNSURE: Duration = Duration::from_secs(10);
 
 impl<X: Exact> Redis<X> {
     pub(super) async fn end(
@@ -20,6 +28,11 @@ impl<X: Exact> Redis<X> {
         (how, usage): (End, &Usage),
         now: Now,
     ) -> Result<Receipt, StoreError> {
+        let _turn = self.underway.turn(id).await;
+        // The first of two ends counts, also where the shared store has not heard of it yet.
+        if let Some(receipt) = books!(self.local, books => books.receipt(id)) {
+            return Ok(receipt);
+        }
         let mut is_unknown = false;
         if self.switch.is_up() && !self.outbox.is_stranger(id) {
             let _ends = self.ends.read().await;
@@ -63,7 +76,7 @@ impl<X: Exact> Redis<X> {
             Err(StoreError::Unknown { .. }) if !is_unknown => return Err(unknown_here()),
             ended => ended?,
         };
-        self.outbox.part_with(id);
+        self.outbox.forget(id);
         self.outages.end(id, (how, usage), now);
         let usage = *usage;
         self.outbox.push(match held {
@@ -92,9 +105,10 @@ impl<X: Exact> Redis<X> {
         expires: Time,
         now: Now,
     ) -> Result<(), StoreError> {
-        let own = || books!(self.local, books => books.renew_now(id, expires));
+        // The books first, so that nothing expires here while the shared store is slow.
+        let own = books!(self.local, books => books.renew_now(id, expires));
         if self.outbox.is_stranger(id) {
-            return own();
+            return own;
         }
         if self.switch.is_up() {
             let renewed = match self.shared.renew(id, expires, now).await {
@@ -109,8 +123,7 @@ impl<X: Exact> Redis<X> {
             match renewed {
                 Ok(()) => {
                     self.switch.answered();
-                    // Another node's books are not these.
-                    let _ = own();
+                    // Whether or not it is of these books.
                     return Ok(());
                 }
                 Err(error @ (StoreError::Away(_) | StoreError::Undecided(_))) => {
@@ -119,7 +132,7 @@ impl<X: Exact> Redis<X> {
                 Err(error) => return Err(error),
             }
         }
-        own().map_err(|error| match error {
+        own.map_err(|error| match error {
             StoreError::Unknown { .. } => unknown_here(),
             other => other,
         })?;
@@ -130,15 +143,14 @@ impl<X: Exact> Redis<X> {
     /// Expires what is due, here and there; what another node has ended ends as it told.
     pub(super) async fn pass_time(&self, now: Now) -> Result<usize, StoreError> {
         let is_up = self.switch.is_up();
-        if is_up {
-            for id in books!(self.local, books => books.due(now)).into_iter().take(ASKED) {
-                if let Ok(Some(receipt)) = self.shared.ending(id).await {
-                    self.ended_elsewhere(
-                        &Ended { id, how: End::Settle, usage: receipt.usage },
-                        now,
-                    );
-                }
-            }
+        if is_up
+            && let due = books!(self.local, books => books.due(now))
+            && let Err(error) = self.learn_of(&due, now).await
+        {
+            self.failed(&error.to_string(), now);
+            let waited = now.time.as_nanos().saturating_sub(UNSURE.as_nanos() as u64);
+            let by = Now { time: Time::from_nanos(waited), ..now };
+            return Ok(books!(self.local, books => books.expire_now(by)));
         }
         let own = books!(self.local, books => books.expire_now(now));
         if is_up {
@@ -151,8 +163,21 @@ impl<X: Exact> Redis<X> {
         Ok(own)
     }
 
-    /// Ends a reservation in the books as the shared store says that it has ended, if it has.
-    pub(super) async fn learn_of(&self, id: ReservationId, now: Now) -> Result<(), StoreError> {
+    /// Ends reservations in the books as the shared store says that they have ended, if they
+    /// have, up to the first that it does not answer of.
+    pub(super) async fn learn_of(&self, ids: &[ReservationId], now: Now) -> Result<(), StoreError> {
+        // Of others nobody remembers how they ended.
+        let is_kept = |id: &&ReservationId| {
+            books!(self.local, books => books.holding(**id)).is_some_and(|held| held.keep)
+        };
+        let kept: Vec<_> = ids.iter().filter(is_kept).collect();
+        for some in kept.chunks(BATCH) {
+            try_join_all(some.iter().map(async |id| done(self.learn(**id, now).await))).await?;
+        }
+        Ok(())
+    }
+
+    async fn learn(&self, id: ReservationId, now: Now) -> Result<(), StoreError> {
         if let Some(receipt) = self.shared.ending(id).await? {
             let (how, usage) = (ended_as(End::Settle, &receipt), receipt.usage);
             self.ended_elsewhere(&Ended { id, how, usage }, now);
@@ -171,6 +196,30 @@ impl<X: Exact> Redis<X> {
             self.lately.note((*id, *how, *usage), now.time, self.is_whole());
         }
         is_own
+    }
+
+    /// Returns when what is held under an id survives a crash of this node: at once where the
+    /// shared store holds it.
+    pub(super) async fn is_safe(&self, id: ReservationId) -> Result<(), StoreError> {
+        if self.outbox.is_stranger(id) { self.local.held(id).await } else { Ok(()) }
+    }
+
+    /// What ended in these books before this process is told again: the process before may have
+    /// ended with it untold.
+    pub(super) fn tell_again(&self, untold: Vec<Untold>) {
+        for (id, how, usage) in untold {
+            self.outbox.push(Entry::End { id, how, usage });
+        }
+    }
+
+    /// Has the next process tell nothing again of what was told by now.
+    pub(super) fn note_told(&self) {
+        if let Some(ledger) = self.local.embedded() {
+            let _both = self.both.write();
+            if self.outbox.waiting().0 == 0 && self.is_whole() {
+                ledger.note_told();
+            }
+        }
     }
 
     /// What the books had not ended when they were closed has expired in them; so it does in

@@ -2,7 +2,10 @@
 
 use tollgate_core::{Now, Policy, ReservationId, Usage};
 
-use crate::{Embedded, Memory, Receipt, Store as _, StoreError, store::memory::End};
+use crate::{
+    Embedded, Memory, Receipt, Store as _, StoreError,
+    store::{embedded::Untold, memory::End},
+};
 
 /// The books of one node: with a ledger on the disk, or in memory as long as the process.
 #[derive(Debug)]
@@ -65,6 +68,25 @@ impl Local {
         match self {
             Self::Memory(memory) => memory.durable().await,
             Self::Embedded(embedded) => embedded.durable().await,
+        }
+    }
+
+    /// How reservations ended in a process before this one that the shared store may not know
+    /// the end of; once.
+    pub(super) fn take_untold(&mut self) -> Vec<Untold> {
+        match self {
+            Self::Memory(_) => Vec::new(),
+            Self::Embedded(embedded) => embedded.take_untold(),
+        }
+    }
+
+    /// The name by which the shared store counts what this node settles. Books in memory end
+    /// with their process, so what another process settled is counted apart: nobody could put it
+    /// right, and what this one puts right must not be taken for it.
+    pub fn counted_as(&self, name: &str, process: u64) -> String {
+        match self {
+            Self::Memory(_) => format!("{name} {process:016x}"),
+            Self::Embedded(_) => name.to_owned(),
         }
     }
 

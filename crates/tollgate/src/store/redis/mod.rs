@@ -15,6 +15,7 @@ mod node;
 pub mod nodes;
 mod recovery;
 mod shared;
+mod underway;
 
 pub use away::{Members, State, StoreFailures};
 pub use exact::{Counter, Ended, Exact};

@@ -16,6 +16,7 @@ use super::{
     },
     local::books,
     money::{AccountBound, Lately, Overspend, Witness, Written},
+    underway::Underway,
 };
 
 use crate::StoreError;
@@ -38,6 +39,8 @@ pub struct Redis<X = Shared> {
     pub(super) lately: Lately,
     pub(super) witness: Witness,
     pub(super) damage: Damage,
+    /// What ends now, each by one at a time.
+    pub(super) underway: Underway,
     /// Held by who ends something in the shared store and then in the books; who counts the
     /// books waits until nobody is between the two.
     pub(super) ends: tokio::sync::RwLock<()>,
@@ -67,9 +70,11 @@ impl<X: Exact> Redis<X> {
     /// A node over a shared store, with books of its own. It decides by itself until
     /// [`recover`](Self::recover) has told the shared store what the books know.
     pub fn new(shared: X, local: impl Into<Local>, usual: OnStoreFailure, policy: &Policy) -> Self {
+        let mut local = local.into();
+        let untold = local.take_untold();
         let node = Self {
             shared,
-            local: local.into(),
+            local,
             known: Known::default(),
             switch: Switch::starting(),
             outages: Outages::default(),
@@ -78,6 +83,7 @@ impl<X: Exact> Redis<X> {
             lately: Lately::default(),
             witness: Witness::default(),
             damage: Damage::first(),
+            underway: Underway::default(),
             ends: tokio::sync::RwLock::default(),
             both: RwLock::default(),
             telling: tokio::sync::Mutex::default(),
@@ -87,6 +93,7 @@ impl<X: Exact> Redis<X> {
             usual,
             modes: ArcSwap::from_pointee(Modes::new(usual, policy)),
         };
+        node.tell_again(untold);
         node.expire_orphans();
         node
     }
@@ -235,12 +242,13 @@ impl<X: Exact> Redis<X> {
 
     /// What the books know to be held under an id, as an order that the shared store takes in.
     pub(super) async fn introduce(&self, id: ReservationId, now: Now) -> Result<(), StoreError> {
+        let met = self.outbox.met(id);
         if let Some(held) = books!(self.local, books => books.holding(id)) {
             let nobody = tollgate_core::Attributes::new();
             let order = Order { keep: true, ..held.order(&nobody) };
             self.shared.introduce(&order, now).await?;
         }
-        self.outbox.part_with(id);
+        self.outbox.part_with(id, met);
         Ok(())
     }
 }

@@ -16,8 +16,8 @@ use crate::{
     store::memory::{End, Holding},
 };
 
-/// What is told at once.
-const BATCH: usize = 64;
+/// What is told or asked at once.
+pub(super) const BATCH: usize = 64;
 
 /// Counters that are told at once.
 const COUNTERS: usize = 256;
@@ -35,6 +35,7 @@ impl<X: Exact> Redis<X> {
         let _telling = self.telling.lock().await;
         let is_up = self.switch.is_up();
         if is_up && self.outbox.waiting() == (0, 0) {
+            self.note_told();
             return true;
         }
         let seen = self.damage.seen();
@@ -44,6 +45,7 @@ impl<X: Exact> Redis<X> {
             // Whoever sees a loss here looks at the others first.
             Ok(true) if self.damage.seen() == seen && self.damage.others_are_whole() => {
                 self.switch.come_back(now.time);
+                self.note_told();
                 true
             }
             Ok(_) => self.switch.is_up(),
@@ -91,7 +93,7 @@ impl<X: Exact> Redis<X> {
             self.tell_entries(now).await?;
             let strangers = self.outbox.strangers();
             for some in strangers.chunks(BATCH) {
-                try_join_all(some.iter().map(|id| self.tell_live(*id, now))).await?;
+                try_join_all(some.iter().map(|live| self.tell_live(*live, now))).await?;
             }
             let is_all = self.outbox.waiting() == (0, 0);
             if is_all && (is_up || last.is_some()) {
@@ -107,7 +109,7 @@ impl<X: Exact> Redis<X> {
     /// Makes good what the shared store has lost.
     async fn repair(&self, now: Now) -> Result<(), StoreError> {
         let seen = self.damage.seen();
-        self.learn(now).await?;
+        self.learn_all(now).await?;
         // Who ends something in both sees that it is away, or has done so in both.
         self.leave("it has lost what it knew, and is told again", now);
         drop(self.ends.write().await);
@@ -134,16 +136,8 @@ impl<X: Exact> Redis<X> {
 
     /// Learns what other nodes have ended: the shared store counts it for this node, and what the
     /// books count must be no less, or it would hide as much of what was lost.
-    async fn learn(&self, now: Now) -> Result<(), StoreError> {
-        let live = books!(self.local, books => books.live());
-        let is_kept = |id: &&ReservationId| {
-            books!(self.local, books => books.holding(**id)).is_some_and(|held| held.keep)
-        };
-        for some in live.iter().filter(is_kept).collect::<Vec<_>>().chunks(BATCH) {
-            let learning = some.iter().map(async |id| done(self.learn_of(**id, now).await));
-            try_join_all(learning).await?;
-        }
-        Ok(())
+    async fn learn_all(&self, now: Now) -> Result<(), StoreError> {
+        self.learn_of(&books!(self.local, books => books.live()), now).await
     }
 
     /// What this node has settled in each period that goes on.
@@ -204,14 +198,14 @@ impl<X: Exact> Redis<X> {
         Ok(())
     }
 
-    async fn tell_live(&self, id: ReservationId, now: Now) -> Result<(), StoreError> {
+    async fn tell_live(&self, (id, met): (ReservationId, u64), now: Now) -> Result<(), StoreError> {
         let told = match books!(self.local, books => books.holding(id)) {
             Some(held) => self.tell_held(&held, now).await,
             // It has ended, and that is told by itself.
             None => Ok(()),
         };
         done(told)?;
-        self.outbox.part_with(id);
+        self.outbox.part_with(id, Some(met));
         Ok(())
     }
 
@@ -230,7 +224,7 @@ impl<X: Exact> Redis<X> {
 
 /// Whether something needs not be told again: also what is known there to have ended, or is
 /// refused for good.
-fn done(told: Result<(), StoreError>) -> Result<(), StoreError> {
+pub(super) fn done(told: Result<(), StoreError>) -> Result<(), StoreError> {
     match told {
         Err(StoreError::Away(why)) => Err(StoreError::Away(why)),
         Err(error @ (StoreError::Full { .. } | StoreError::Undecided(_))) => {

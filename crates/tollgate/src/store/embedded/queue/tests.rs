@@ -11,7 +11,7 @@ fn is_down(answer: &Result<(), StoreError>) -> bool {
 
 #[test]
 fn a_deep_queue_takes_ends_but_no_beginnings() {
-    let queue = Queue::new((0, Time::ZERO), 0, RuleNumbers::default());
+    let queue = Queue::new((0, Time::ZERO), 0, 0, RuleNumbers::default());
     for _ in 0..MAX_WAITING {
         assert_eq!(queue.ready(|| true), Ok(()));
         queue.push(entry);
@@ -27,7 +27,7 @@ fn a_deep_queue_takes_ends_but_no_beginnings() {
 
 #[tokio::test]
 async fn durable_means_all_that_was_answered_before_is_committed() {
-    let queue = Queue::new((7, Time::ZERO), 0, RuleNumbers::default());
+    let queue = Queue::new((7, Time::ZERO), 0, 0, RuleNumbers::default());
     assert_eq!(queue.durable().await, Ok(()), "what was in the file is in the file");
     queue.push(entry);
     queue.push(entry);
@@ -42,7 +42,7 @@ async fn durable_means_all_that_was_answered_before_is_committed() {
 
 #[tokio::test]
 async fn a_failure_is_told_to_all_and_never_mended() {
-    let queue = Queue::new((0, Time::ZERO), 0, RuleNumbers::default());
+    let queue = Queue::new((0, Time::ZERO), 0, 0, RuleNumbers::default());
     queue.push(entry);
     let mut waiting = Box::pin(queue.durable());
     assert!(answer_of(&mut waiting).await.is_none());

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use hashbrown::HashSet;
+use hashbrown::HashMap;
 use parking_lot::Mutex;
 use tollgate_core::{ReservationId, Time, Usage};
 
@@ -27,7 +27,11 @@ pub(in crate::store::redis) struct Outbox(Mutex<Waiting>);
 #[derive(Debug, Default)]
 struct Waiting {
     entries: VecDeque<Entry>,
-    strangers: HashSet<ReservationId, foldhash::fast::RandomState>,
+    /// Until when reservations live on that the store may know.
+    renewed: HashMap<ReservationId, Time, foldhash::fast::RandomState>,
+    /// Each with the number of the meeting, which is another one when it holds more.
+    strangers: HashMap<ReservationId, u64, foldhash::fast::RandomState>,
+    meetings: u64,
     /// How many were forgotten, since there were too many.
     forgotten: u64,
 }
@@ -49,6 +53,16 @@ const MAX_ENTRIES: usize = 262_144;
 impl Outbox {
     pub(in crate::store::redis) fn push(&self, entry: Entry) {
         let mut waiting = self.0.lock();
+        let waiting = &mut *waiting;
+        if let Entry::Renew { id, expires } = entry {
+            if waiting.renewed.len() < MAX_ENTRIES || waiting.renewed.contains_key(&id) {
+                waiting.renewed.insert(id, expires);
+            } else {
+                waiting.forgotten += 1;
+            }
+            return;
+        }
+        waiting.renewed.remove(&entry.id());
         if waiting.entries.len() < MAX_ENTRIES {
             waiting.entries.push_back(entry);
         } else {
@@ -58,27 +72,41 @@ impl Outbox {
 
     /// A live reservation holds what the store does not know, or may not.
     pub(in crate::store::redis) fn meet(&self, id: ReservationId) {
-        self.0.lock().strangers.insert(id);
+        self.0.lock().meet(id);
     }
 
-    /// The store knows a reservation now, or it has ended. Whether it was a stranger.
-    pub(in crate::store::redis) fn part_with(&self, id: ReservationId) -> bool {
-        self.0.lock().strangers.remove(&id)
+    /// At which meeting it was seen last what a stranger holds; nothing if it is none.
+    pub(in crate::store::redis) fn met(&self, id: ReservationId) -> Option<u64> {
+        self.0.lock().strangers.get(&id).copied()
+    }
+
+    /// The store knows what a reservation held at that meeting. If it was met again since, it
+    /// holds more by now and stays a stranger.
+    pub(in crate::store::redis) fn part_with(&self, id: ReservationId, met: Option<u64>) {
+        let mut waiting = self.0.lock();
+        if waiting.strangers.get(&id).copied() == met {
+            waiting.strangers.remove(&id);
+        }
+    }
+
+    /// A reservation has ended. Whether it was a stranger.
+    pub(in crate::store::redis) fn forget(&self, id: ReservationId) -> bool {
+        self.0.lock().strangers.remove(&id).is_some()
     }
 
     pub(in crate::store::redis) fn is_stranger(&self, id: ReservationId) -> bool {
         let waiting = self.0.lock();
-        !waiting.strangers.is_empty() && waiting.strangers.contains(&id)
+        !waiting.strangers.is_empty() && waiting.strangers.contains_key(&id)
     }
 
-    pub(in crate::store::redis) fn strangers(&self) -> Vec<ReservationId> {
-        self.0.lock().strangers.iter().copied().collect()
+    pub(in crate::store::redis) fn strangers(&self) -> Vec<(ReservationId, u64)> {
+        self.0.lock().strangers.iter().map(|(id, met)| (*id, *met)).collect()
     }
 
     /// How many entries wait, and how many reservations are unknown to the store.
     pub(in crate::store::redis) fn waiting(&self) -> (usize, usize) {
         let waiting = self.0.lock();
-        (waiting.entries.len(), waiting.strangers.len())
+        (waiting.entries.len() + waiting.renewed.len(), waiting.strangers.len())
     }
 
     /// How many entries were forgotten since it was asked before.
@@ -97,15 +125,32 @@ impl Outbox {
         live: impl IntoIterator<Item = ReservationId>,
     ) -> VecDeque<Entry> {
         let mut waiting = self.0.lock();
-        waiting.strangers.extend(live);
-        std::mem::take(&mut waiting.entries)
+        live.into_iter().for_each(|id| waiting.meet(id));
+        let mut entries = std::mem::take(&mut waiting.entries);
+        let renewed = waiting.renewed.drain();
+        entries.extend(renewed.map(|(id, expires)| Entry::Renew { id, expires }));
+        entries
     }
 
     /// Puts entries that were not told back before all others.
     pub(in crate::store::redis) fn put_back(&self, mut before: VecDeque<Entry>) {
         let mut waiting = self.0.lock();
+        before.retain(|entry| match entry {
+            Entry::Renew { id, expires } => {
+                waiting.renewed.entry(*id).or_insert(*expires);
+                false
+            }
+            _ => true,
+        });
         before.append(&mut waiting.entries);
         waiting.entries = before;
+    }
+}
+
+impl Waiting {
+    fn meet(&mut self, id: ReservationId) {
+        self.meetings += 1;
+        self.strangers.insert(id, self.meetings);
     }
 }
 
@@ -140,6 +185,38 @@ mod tests {
         taken.pop_front();
         outbox.put_back(taken);
         assert_eq!(outbox.cut(None), [end(2), end(3)]);
-        assert!(outbox.is_stranger(ReservationId(9)) && outbox.part_with(ReservationId(9)));
+        assert!(outbox.is_stranger(ReservationId(9)) && outbox.forget(ReservationId(9)));
+    }
+
+    #[test]
+    fn who_was_met_again_stays_a_stranger() {
+        let (outbox, id) = (Outbox::default(), ReservationId(9));
+        outbox.meet(id);
+        let met = outbox.met(id);
+        outbox.meet(id);
+        outbox.part_with(id, met);
+        assert!(outbox.is_stranger(id), "it holds more than was told");
+        outbox.part_with(id, outbox.met(id));
+        assert!(!outbox.is_stranger(id));
+        outbox.part_with(id, None);
+    }
+
+    #[test]
+    fn a_reservation_is_renewed_once_and_not_when_it_has_ended() {
+        let outbox = Outbox::default();
+        let renew =
+            |nth, at| Entry::Renew { id: ReservationId(nth), expires: Time::from_millis(at) };
+        for at in 0..MAX_ENTRIES as u64 + 3 {
+            outbox.push(renew(1, at));
+            outbox.push(renew(2, at));
+        }
+        outbox.push(end(2));
+        let last = renew(1, MAX_ENTRIES as u64 + 2);
+        assert_eq!((outbox.waiting().0, outbox.has_forgotten()), (2, false));
+        let taken = outbox.cut(None);
+        assert_eq!(taken, [end(2), last.clone()]);
+        outbox.push(renew(1, 1 << 40));
+        outbox.put_back([last].into());
+        assert_eq!(outbox.cut(None), [renew(1, 1 << 40)], "the later one holds");
     }
 }

@@ -25,7 +25,10 @@ struct Waiting {
 }
 
 /// Whoever tells, until all is told or its runtime ends.
-struct Telling(Arc<Freed>);
+struct Telling {
+    freed: Arc<Freed>,
+    is_over: bool,
+}
 
 /// Limits that are told in one message; there are not more in a policy that anybody writes.
 const MOST: usize = 1_024;
@@ -48,26 +51,34 @@ impl Freed {
 
     /// Tells what was noted, beside whoever noted it.
     pub(super) fn tell(self: &Arc<Self>, link: &Link) {
-        let mut waiting = self.waiting.lock();
-        if waiting.limits.is_empty() || waiting.is_telling {
-            return;
-        }
-        waiting.is_telling = true;
-        drop(waiting);
-        let (freed, link) = (Arc::clone(self), link.clone());
-        let telling = Telling(freed);
+        let Some(mut telling) = self.begin() else { return };
+        let link = link.clone();
         tokio::spawn(async move {
-            while let Some(message) = telling.0.next() {
-                if link.publish(&telling.0.channel, &message).await.is_err() {
+            while let Some(message) = telling.next() {
+                if link.publish(&telling.freed.channel, &message).await.is_err() {
                     tracing::debug!("other nodes were not told what was given back");
                 }
             }
         });
     }
 
-    fn next(&self) -> Option<Vec<u8>> {
+    /// Who is to tell what was noted; nobody, where there is nothing or somebody does.
+    fn begin(self: &Arc<Self>) -> Option<Telling> {
         let mut waiting = self.waiting.lock();
+        if waiting.limits.is_empty() || waiting.is_telling {
+            return None;
+        }
+        waiting.is_telling = true;
+        Some(Telling { freed: Arc::clone(self), is_over: false })
+    }
+}
+
+impl Telling {
+    fn next(&mut self) -> Option<Vec<u8>> {
+        let mut waiting = self.freed.waiting.lock();
         if waiting.limits.is_empty() {
+            // Under the lock by which it was seen: another tells what is noted from now on.
+            (self.is_over, waiting.is_telling) = (true, false);
             return None;
         }
         Some(waiting.limits.drain(..).flat_map(|limit| limit.0.to_le_bytes()).collect())
@@ -76,6 +87,28 @@ impl Freed {
 
 impl Drop for Telling {
     fn drop(&mut self) {
-        self.0.waiting.lock().is_telling = false;
+        if !self.is_over {
+            self.freed.waiting.lock().is_telling = false;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_noted_while_the_last_teller_goes_is_told_by_another() {
+        let freed = Arc::new(Freed::new("freed".to_owned()));
+        freed.note(LimitId(1));
+        let mut first = freed.begin().expect("there is something to tell");
+        assert!(freed.begin().is_none(), "one at a time");
+        assert!(first.next().is_some() && first.next().is_none());
+        freed.note(LimitId(2));
+        let second = freed.begin().expect("the first has told all it will");
+        drop(first);
+        assert!(freed.begin().is_none(), "the second has not");
+        drop(second);
+        assert!(freed.begin().is_some(), "nor will it");
     }
 }

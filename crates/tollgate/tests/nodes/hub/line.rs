@@ -1,16 +1,16 @@
-//! A shared store in this process, which a test takes away from its nodes, or makes forget.
+//! A node's line to the hub, which a test cuts, or on which it holds up what is under way.
 
 use std::sync::{
     Arc,
-    atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering::SeqCst},
+    atomic::{AtomicU8, Ordering::SeqCst},
 };
 
-use parking_lot::Mutex;
 use smallvec::{SmallVec, smallvec};
+use tokio::sync::watch;
 use tollgate::{
     Crossings, Memory, Receipt, Store, StoreError,
     store::{
-        memory::{Bounds, End, Forget, Holding},
+        memory::{End, Holding},
         redis::{Counter, Ended, Exact},
     },
 };
@@ -19,32 +19,17 @@ use tollgate_core::{
     Time, Unit, Usage, Warn,
 };
 
-/// What is shared, and the replicas that follow it: each takes over when the one before fails.
-pub(crate) struct Hub {
-    servers: Vec<Server>,
-    serving: AtomicUsize,
-    /// What the replicas were not told.
-    log: Mutex<Vec<Change>>,
-    nodes: usize,
-    next: AtomicU64,
-    pub(crate) news: Mutex<Vec<(usize, Ended)>>,
-}
-
-/// The accounts of all nodes, and each node's part of them.
-struct Server {
-    all: Memory,
-    parts: Vec<Memory>,
-}
-
-type Change = Box<dyn Fn(&Server) + Send + Sync>;
+use super::{Hub, Server};
 
 /// A node's line to it.
 pub(crate) struct Line {
     hub: Arc<Hub>,
     node: usize,
     fault: AtomicU8,
-    /// Whether orders are granted and their answers never come.
-    holds: AtomicBool,
+    /// Whether calls are done, and their answers are held up.
+    holds_answers: watch::Sender<bool>,
+    /// Whether calls are held up before they are done.
+    holds_calls: watch::Sender<bool>,
 }
 
 /// What happens to calls.
@@ -58,83 +43,33 @@ pub(crate) enum Fault {
     Mute,
 }
 
-impl Hub {
-    pub(crate) fn new(nodes: usize, failovers: usize) -> Arc<Self> {
-        let servers = (0..=failovers).map(|_| Server::new(nodes)).collect();
-        let (serving, log, next) = Default::default();
-        Arc::new(Self { servers, serving, log, nodes, next, news: Mutex::default() })
-    }
-
-    pub(crate) fn line(self: &Arc<Self>, node: usize) -> Line {
-        Line {
-            hub: Arc::clone(self),
-            node,
-            fault: AtomicU8::new(Fault::None as u8),
-            holds: AtomicBool::new(false),
-        }
-    }
-
-    fn server(&self) -> &Server {
-        &self.servers[self.serving.load(SeqCst)]
-    }
-
-    /// Tells the replicas all there is.
-    pub(crate) fn replicate(&self) {
-        for change in self.log.lock().drain(..) {
-            self.servers[self.serving.load(SeqCst) + 1..].iter().for_each(&change);
-        }
-    }
-
-    /// The next replica takes over, and what it was not told is lost.
-    pub(crate) fn fail_over(&self) {
-        self.log.lock().clear();
-        self.serving.fetch_add(1, SeqCst);
-    }
-
-    /// How many replicas are left.
-    pub(crate) fn left(&self) -> usize {
-        self.servers.len() - 1 - self.serving.load(SeqCst)
-    }
-
-    fn change(&self, change: impl Fn(&Server) + Send + Sync + 'static) {
-        change(self.server());
-        self.log.lock().push(Box::new(change));
-    }
-
-    /// What is settled and held of each account of an order: in all, and by each node.
-    pub(crate) fn used(&self, order: &Order<'_>, now: Now) -> (Vec<u64>, Vec<Vec<u64>>) {
-        let server = self.server();
-        let used = |memory: &Memory| memory.standings_now(order, now).iter().map(used).collect();
-        (used(&server.all), server.parts.iter().map(used).collect())
-    }
-
-    fn owner(&self, id: ReservationId) -> Option<usize> {
-        (0..self.nodes).find(|node| self.server().parts[*node].holding(id).is_some())
-    }
-}
-
-pub(crate) fn used(standing: &Standing) -> u64 {
-    (standing.cap - standing.remaining + standing.above).max(standing.held)
-}
-
-impl Server {
-    fn new(nodes: usize) -> Self {
-        Self { all: Memory::default(), parts: (0..nodes).map(|_| Memory::default()).collect() }
-    }
-
-    fn each(&self, node: usize, ask: impl Fn(&Memory)) {
-        ask(&self.all);
-        ask(&self.parts[node]);
-    }
-}
-
 impl Line {
+    pub(super) fn new(hub: Arc<Hub>, node: usize) -> Self {
+        let [holds_answers, holds_calls] = [(); 2].map(|()| watch::Sender::new(false));
+        Self { hub, node, fault: AtomicU8::new(Fault::None as u8), holds_answers, holds_calls }
+    }
+
     pub(crate) fn set(&self, fault: Fault) {
         self.fault.store(fault as u8, SeqCst);
     }
 
     pub(crate) fn hold_answers(&self, hold: bool) {
-        self.holds.store(hold, SeqCst);
+        self.holds_answers.send_replace(hold);
+    }
+
+    pub(crate) fn hold_calls(&self, hold: bool) {
+        self.holds_calls.send_replace(hold);
+    }
+
+    /// A call, as long as it is under way.
+    async fn called<T>(
+        &self,
+        answer: impl FnOnce(&Server) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let _ = self.holds_calls.subscribe().wait_for(|holds| !holds).await;
+        let answer = self.asked(answer);
+        let _ = self.holds_answers.subscribe().wait_for(|holds| !holds).await;
+        answer
     }
 
     fn asked<T>(
@@ -167,14 +102,14 @@ impl Line {
         });
     }
 
-    fn end(
+    async fn end(
         &self,
         id: ReservationId,
         how: End,
         usage: &Usage,
         now: Now,
     ) -> Result<Receipt, StoreError> {
-        self.asked(|server| {
+        self.called(|server| {
             let end = move |memory: &Memory, usage: &Usage| match how {
                 End::Void => memory.void_now(id, now),
                 End::Estimate => memory.settle_estimated_now(id, usage, now),
@@ -188,6 +123,7 @@ impl Line {
             let receipt = server.all.receipt(id);
             Ok(receipt.unwrap_or(Receipt { usage, overrun: Amounts::default() }))
         })
+        .await
     }
 }
 
@@ -206,7 +142,7 @@ fn holding(order: &Order<'_>) -> Holding {
 
 impl Store for Line {
     async fn reserve(&self, order: &Order<'_>, now: Now) -> Result<Decision, StoreError> {
-        let decision = self.asked(|server| {
+        self.called(|server| {
             let is_known =
                 server.all.holding(order.id).is_some() || server.all.receipt(order.id).is_some();
             let decision = server.all.reserve_now(order, now)?;
@@ -215,11 +151,8 @@ impl Store for Line {
                 self.take(holding(order), now);
             }
             Ok(decision)
-        });
-        if self.holds.load(SeqCst) {
-            std::future::pending::<()>().await;
-        }
-        decision
+        })
+        .await
     }
 
     async fn held(&self, _: ReservationId) -> Result<(), StoreError> {
@@ -227,7 +160,7 @@ impl Store for Line {
     }
 
     async fn check(&self, order: &Order<'_>, now: Now) -> Result<Decision, StoreError> {
-        self.asked(|server| Ok(server.all.check_now(order, now)))
+        self.called(|server| Ok(server.all.check_now(order, now))).await
     }
 
     async fn extend(
@@ -236,7 +169,7 @@ impl Store for Line {
         more: &Amounts,
         now: Now,
     ) -> Result<Decision, StoreError> {
-        self.asked(|server| {
+        self.called(|server| {
             let owner = self.hub.owner(id);
             let decision = server.all.extend_now(id, more, now)?;
             if let (Decision::Admit(_), Some(owner)) = (&decision, owner) {
@@ -248,6 +181,7 @@ impl Store for Line {
             }
             Ok(decision)
         })
+        .await
     }
 
     async fn settle(
@@ -256,7 +190,7 @@ impl Store for Line {
         usage: &Usage,
         now: Now,
     ) -> Result<Receipt, StoreError> {
-        self.end(id, End::Settle, usage, now)
+        self.end(id, End::Settle, usage, now).await
     }
 
     async fn settle_estimated(
@@ -265,15 +199,15 @@ impl Store for Line {
         usage: &Usage,
         now: Now,
     ) -> Result<Receipt, StoreError> {
-        self.end(id, End::Estimate, usage, now)
+        self.end(id, End::Estimate, usage, now).await
     }
 
     async fn void(&self, id: ReservationId, now: Now) -> Result<Receipt, StoreError> {
-        self.end(id, End::Void, &Usage::default(), now)
+        self.end(id, End::Void, &Usage::default(), now).await
     }
 
     async fn renew(&self, id: ReservationId, expires: Time, _: Now) -> Result<(), StoreError> {
-        self.asked(|server| {
+        self.called(|server| {
             let owner = self.hub.owner(id);
             server.all.renew_now(id, expires)?;
             let Some(owner) = owner else { return Ok(()) };
@@ -282,10 +216,11 @@ impl Store for Line {
             });
             Ok(())
         })
+        .await
     }
 
     async fn expire(&self, now: Now) -> Result<usize, StoreError> {
-        self.asked(|server| {
+        self.called(|server| {
             let expired = server.all.expire_now(now);
             self.hub.change(move |server| {
                 server.all.expire_now(now);
@@ -295,6 +230,7 @@ impl Store for Line {
             });
             Ok(expired)
         })
+        .await
     }
 
     async fn standings(
@@ -302,15 +238,15 @@ impl Store for Line {
         order: &Order<'_>,
         now: Now,
     ) -> Result<SmallVec<[Standing; 8]>, StoreError> {
-        self.asked(|server| Ok(server.all.standings_now(order, now)))
+        self.called(|server| Ok(server.all.standings_now(order, now))).await
     }
 
     async fn session(&self, order: &Order<'_>, now: Now) -> Result<Option<Time>, StoreError> {
-        self.asked(|server| Ok(server.all.session_now(order, now)))
+        self.called(|server| Ok(server.all.session_now(order, now))).await
     }
 
     async fn end_session(&self, order: &Order<'_>, now: Now) -> Result<bool, StoreError> {
-        self.asked(|server| Ok(server.all.end_session_now(order, now)))
+        self.called(|server| Ok(server.all.end_session_now(order, now))).await
     }
 
     fn take_crossings(&self) -> Crossings {
@@ -324,18 +260,19 @@ impl Store for Line {
 
 impl Exact for Line {
     async fn introduce(&self, order: &Order<'_>, now: Now) -> Result<(), StoreError> {
-        self.asked(|_| {
+        self.called(|_| {
             self.take(holding(order), now);
             Ok(())
         })
+        .await
     }
 
     async fn ending(&self, id: ReservationId) -> Result<Option<Receipt>, StoreError> {
-        self.asked(|server| Ok(server.all.receipt(id)))
+        self.called(|server| Ok(server.all.receipt(id))).await
     }
 
     async fn raise(&self, counters: &[Counter], now: Now) -> Result<(), StoreError> {
-        self.asked(|server| {
+        self.called(|server| {
             for Counter { scope, key, spent } in counters {
                 let mut known = 0;
                 server.parts[self.node].each_spent(|at, whose, it| {
@@ -374,6 +311,7 @@ impl Exact for Line {
             }
             Ok(())
         })
+        .await
     }
 
     async fn announce(&self, ended: Ended) {
@@ -381,11 +319,6 @@ impl Exact for Line {
     }
 
     async fn reach(&self) -> Result<(), StoreError> {
-        self.asked(|_| Ok(()))
+        self.called(|_| Ok(())).await
     }
-}
-
-/// Books of a node.
-pub(crate) fn books() -> Memory {
-    Memory::new(Bounds::default(), Forget)
 }

@@ -6,7 +6,6 @@
 mod budget;
 mod decide;
 mod gateway;
-mod leased;
 mod leases;
 mod overload;
 mod providers;
@@ -45,8 +44,6 @@ enum Bench {
     Gateway(gateway::Gateway),
     /// What the ledger costs, against the gateway that keeps accounts in memory.
     Ledger(gateway::beside::Beside),
-    /// Leases of one hot account, against asking a Redis that runs for each decision.
-    Leased(leased::Leased),
     /// Leases of hot accounts among many nodes, simulated in virtual time.
     Leases(leases::Leases),
     /// Ten times as many requests as can be served, against a gateway without a limit.
@@ -54,7 +51,7 @@ enum Bench {
     /// Providers that enforce limits, fail or become slow, against a gateway that does nothing
     /// about it.
     Providers(providers::Providers),
-    /// Decisions in Redis, against an empty script and a plain write.
+    /// Decisions in Redis and by leases, against an empty script and a plain write.
     Redis(redis::Redis),
     /// What monitoring and alerts cost, against the gateway that nobody watches.
     Watched(gateway::beside::Beside),
@@ -82,7 +79,6 @@ fn run(cli: &Cli) -> Result<()> {
         Bench::Decide => table::print(&decide::run(), cli.json),
         Bench::Gateway(args) => table::print(&gateway::run(args)?, cli.json),
         Bench::Ledger(args) => table::print(&gateway::ledger::run(args)?, cli.json),
-        Bench::Leased(args) => table::print(&leased::run(args)?, cli.json),
         Bench::Leases(args) => table::print(&leases::run(args)?, cli.json),
         Bench::Overload(args) => table::print(&overload::run(args)?, cli.json),
         Bench::Providers(args) => table::print(&providers::run(args)?, cli.json),

@@ -1,7 +1,7 @@
 //! Many nodes before one store, in virtual time: what leases of hot accounts cost and spare.
 //!
 //! The nodes, their leases and the accounts are those of `tollgate_core::lease`; the network and
-//! the users are simulated. Every decision asks four hot accounts that all nodes share, which are
+//! the users are simulated. Every decision asks three hot accounts that all nodes share, which are
 //! leased, and the accounts of one user, which are decided in Redis.
 
 mod accounts;

@@ -1,27 +1,17 @@
 //! One node: its leases of the hot accounts, and who waits for more.
 
-use std::time::Duration;
-
 use tollgate_core::{
-    Rule, Time,
-    lease::{Ask, Grant, Heat, HeatSettings, Holding, Taken, Terms},
+    Time,
+    lease::{Ask, Grant, Heat, HeatSettings, Holding, Terms},
 };
 
-use super::accounts::{ACCOUNTS, SLOTS};
+use super::accounts::ACCOUNTS;
 
 /// What a decision takes of every hot account.
 pub(super) const ASKED: u64 = 1;
 
 /// Calls that one decision waits for at most.
 const MOST_TRIES: u32 = 3;
-
-/// A request, which runs for so long once it is admitted.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Request {
-    pub(super) runs: Duration,
-}
-
-pub(super) type Held = [Taken; ACCOUNTS];
 
 /// All that a node asks in one call; nothing for accounts that need nothing.
 #[derive(Clone)]
@@ -36,7 +26,7 @@ pub(super) struct Node {
     holdings: [Holding; ACCOUNTS],
     heat: Heat,
     /// How often each of those who wait has been in a call.
-    waiting: Vec<(Request, u32)>,
+    waiting: Vec<u32>,
     is_calling: bool,
     /// Whether it is of use to wait for what was not there last.
     waits: bool,
@@ -47,15 +37,15 @@ pub(super) struct Node {
 /// What became of those who waited.
 #[derive(Default)]
 pub(super) struct Answered {
-    pub(super) admitted: Vec<(Request, Held)>,
+    pub(super) admitted: u64,
     pub(super) refused: u64,
     pub(super) call: Option<Call>,
 }
 
 impl Node {
-    pub(super) fn new(rules: &[Rule; ACCOUNTS], clock: i64) -> Self {
+    pub(super) fn new(clock: i64) -> Self {
         Self {
-            holdings: rules.map(|rule| Holding::new(&rule, Time::ZERO)),
+            holdings: std::array::from_fn(|_| Holding::new(Time::ZERO)),
             heat: Heat::new(HeatSettings::default()),
             waiting: Vec::new(),
             is_calling: false,
@@ -70,22 +60,21 @@ impl Node {
         self.heat.asked(user, now)
     }
 
-    /// Decides alone, if it can.
-    pub(super) fn take(&mut self, now: Time) -> Option<Held> {
+    /// Decides alone, if it can: whether it admits.
+    pub(super) fn take(&mut self, now: Time) -> bool {
         let at = self.sees(now);
         let mut held = [None; ACCOUNTS];
         for nth in 0..ACCOUNTS {
             held[nth] = self.holdings[nth].take(ASKED, at);
             if held[nth].is_none() {
                 self.waits = self.holdings[nth].wait_for(ASKED, at);
-                for (holding, taken) in self.holdings.iter_mut().zip(held).take(nth) {
-                    holding.settle(taken?, ASKED, 0, at);
+                for (holding, taken) in self.holdings.iter_mut().zip(held.into_iter().flatten()) {
+                    holding.settle(taken, ASKED, 0, at);
                 }
-                return None;
+                return false;
             }
         }
-        let [Some(a), Some(b), Some(c), Some(d)] = held else { return None };
-        Some([a, b, c, d])
+        true
     }
 
     /// Whether it is of use that a request waits which found too little.
@@ -94,16 +83,9 @@ impl Node {
     }
 
     /// Waits for more, and the call for it if none is on its way.
-    pub(super) fn wait(&mut self, request: Request, terms: &Terms, now: Time) -> Option<Call> {
-        self.waiting.push((request, 0));
+    pub(super) fn wait(&mut self, terms: &Terms, now: Time) -> Option<Call> {
+        self.waiting.push(0);
         self.call(terms, now)
-    }
-
-    pub(super) fn end(&mut self, held: &Held, now: Time) {
-        let at = self.sees(now);
-        for (nth, (holding, taken)) in self.holdings.iter_mut().zip(held).enumerate() {
-            holding.settle(*taken, ASKED, if nth == SLOTS { 0 } else { ASKED }, at);
-        }
     }
 
     /// The call that is due, if one is and none is on its way.
@@ -138,13 +120,13 @@ impl Node {
         }
         let mut answered = Answered::default();
         let waited: Vec<_> = self.waiting.drain(..call.waiting).collect();
-        for (request, tries) in waited {
-            match self.take(now) {
-                Some(held) => answered.admitted.push((request, held)),
-                None if may_find_more && self.waits && tries + 1 < MOST_TRIES => {
-                    self.waiting.push((request, tries + 1));
-                }
-                None => answered.refused += 1,
+        for tries in waited {
+            if self.take(now) {
+                answered.admitted += 1;
+            } else if may_find_more && self.waits && tries + 1 < MOST_TRIES {
+                self.waiting.push(tries + 1);
+            } else {
+                answered.refused += 1;
             }
         }
         if !self.waiting.is_empty() {

@@ -23,7 +23,7 @@ impl Summary for Report {
             ),
             format!("one Redis: {} calls/s ({})", settings.redis_calls, settings.source),
             format!(
-                "each decision asks four hot accounts of all nodes, of which one allows {} % of \
+                "each decision asks three hot accounts of all nodes, of which one allows {} % of \
                  what is asked for, and the accounts of one user, which are exact",
                 settings.tight
             ),

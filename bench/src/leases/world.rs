@@ -16,8 +16,8 @@ use tollgate_core::{
 
 use super::{
     Leases,
-    accounts::{ACCOUNTS, RUNS, SLOTS, Shared, TIGHT, rules},
-    node::{ASKED, Call, Held, Node, Request},
+    accounts::{ACCOUNTS, Shared, TIGHT, rules},
+    node::{ASKED, Call, Node},
 };
 
 /// Tags of keys, which a cluster's servers share out among themselves.
@@ -45,8 +45,6 @@ enum Event {
     Look(u32),
     Arrive(u32, Box<Call>),
     Answer(u32, Box<(Call, [Option<Grant>; ACCOUNTS])>),
-    End(u32, Held),
-    ExactEnd,
     Sample,
 }
 
@@ -73,7 +71,7 @@ impl<'a> World<'a> {
         let mut world = Self {
             settings,
             terms: Terms::default(),
-            nodes: (0..nodes).map(|_| Node::new(&rules, rng.random_range(-1..=1))).collect(),
+            nodes: (0..nodes).map(|_| Node::new(rng.random_range(-1..=1))).collect(),
             accounts: rules.map(Shared::new),
             rng,
             due: BinaryHeap::new(),
@@ -138,7 +136,7 @@ impl<'a> World<'a> {
                 self.after(now, self.terms.every, Event::Look(node));
             }
             Event::Arrive(node, call) => {
-                let by = (u64::from(node), self.nodes.len() as u32);
+                let by = self.nodes.len() as u32;
                 let mut grants = [None; ACCOUNTS];
                 for ((grant, ask), account) in
                     grants.iter_mut().zip(&call.asks).zip(&mut self.accounts)
@@ -149,11 +147,6 @@ impl<'a> World<'a> {
                 self.after(now, way, Event::Answer(node, Box::new((*call, grants))));
             }
             Event::Answer(node, answer) => self.answer(node, &answer.0, &answer.1, now),
-            Event::End(node, held) => {
-                self.nodes[node as usize].end(&held, now);
-                self.accounts[SLOTS].truth.end(ASKED);
-            }
-            Event::ExactEnd => self.accounts[SLOTS].exact.end(ASKED),
             Event::Sample => {
                 let cap = self.accounts[TIGHT].rule.cap;
                 let free: u64 = self.nodes.iter().map(|node| node.free(TIGHT, now)).sum();
@@ -175,34 +168,31 @@ impl<'a> World<'a> {
             self.seen.tags[mixed as usize % TAGS] += 1;
             self.seen.hot_users += u64::from(is_hot);
         }
-        let request = Request { runs: self.chance(RUNS.as_secs_f64()) };
-        self.decide_exactly(request, now);
-        match self.nodes[node as usize].take(now) {
-            Some(held) => self.admit(node, request, held, now),
-            None if self.nodes[node as usize].waits() => {
-                self.seen.waited += u64::from(self.counts(now));
-                let call = self.nodes[node as usize].wait(request, &self.terms, now);
-                self.send(node, call, now);
-            }
-            None => self.seen.refused += u64::from(self.counts(now)),
+        self.decide_exactly(now);
+        if self.nodes[node as usize].take(now) {
+            self.admit(now);
+        } else if self.nodes[node as usize].waits() {
+            self.seen.waited += u64::from(self.counts(now));
+            let call = self.nodes[node as usize].wait(&self.terms, now);
+            self.send(node, call, now);
+        } else {
+            self.seen.refused += u64::from(self.counts(now));
         }
     }
 
     /// What becomes of it beside, without leases and without any delay.
-    fn decide_exactly(&mut self, request: Request, now: Time) {
+    fn decide_exactly(&mut self, now: Time) {
         if !self.accounts.iter().all(|it| it.exact.has_room(&it.rule, ASKED, now)) {
             self.seen.exactly_refused += u64::from(self.counts(now));
             return;
         }
         self.accounts.iter_mut().for_each(|it| it.exact.take(&it.rule, ASKED, now));
-        self.after(now, request.runs, Event::ExactEnd);
     }
 
-    fn admit(&mut self, node: u32, request: Request, held: Held, now: Time) {
+    fn admit(&mut self, now: Time) {
         let had_room = self.accounts.iter().all(|it| it.truth.has_room(&it.rule, ASKED, now));
         self.seen.admitted_beyond += u64::from(!had_room);
         self.accounts.iter_mut().for_each(|it| it.truth.take(&it.rule, ASKED, now));
-        self.after(now, request.runs, Event::End(node, held));
     }
 
     fn send(&mut self, node: u32, call: Option<Call>, now: Time) {
@@ -215,8 +205,8 @@ impl<'a> World<'a> {
 
     fn answer(&mut self, node: u32, call: &Call, grants: &[Option<Grant>; ACCOUNTS], now: Time) {
         let answered = self.nodes[node as usize].answer(call, grants, &self.terms, now);
-        for (request, held) in answered.admitted {
-            self.admit(node, request, held, now);
+        for _ in 0..answered.admitted {
+            self.admit(now);
         }
         if self.counts(now) {
             self.seen.refused += answered.refused;

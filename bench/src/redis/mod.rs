@@ -49,6 +49,13 @@ pub(crate) struct Report {
     /// What the server executed for each decision: calls, and commands within them.
     exact_calls: f64,
     exact_commands: f64,
+    /// Decisions about one hot account that is leased, and the same each in Redis.
+    leased: Measured,
+    hot: Measured,
+    /// Leased ones over those in Redis.
+    leased_factor: f64,
+    leased_calls: f64,
+    leased_commands: f64,
 }
 
 /// One side.
@@ -66,41 +73,58 @@ pub(crate) fn run(args: &Redis) -> Result<Report> {
 
 async fn measure(args: &Redis) -> Result<Report> {
     let sides = Sides::start(args.connections, args.users).await?;
-    let mut rounds: [Vec<Measured>; 3] = Default::default();
-    let (mut calls, mut commands) = (0, 0);
+    let mut all: [Rounds; 5] = Default::default();
     for round in 0..=args.rounds {
         progress(format!("round {round} of {}", args.rounds));
-        for (all, side) in rounds.iter_mut().zip([Side::Empty, Side::Set, Side::Exact]) {
+        for (rounds, side) in all.iter_mut().zip(Side::ALL) {
             let before = sides.executed().await?;
             let measured = play(args, &sides, side, round).await?;
             let after = sides.executed().await?;
             sides.end_all().await?;
-            if round == 0 {
-                continue;
-            }
-            all.push(measured);
-            if side == Side::Exact {
-                calls += after.0 - before.0;
-                commands += after.1 - before.1;
+            if round > 0 {
+                rounds.measured.push(measured);
+                rounds.calls += after.0 - before.0;
+                rounds.commands += after.1 - before.1;
             }
         }
     }
-    let [empty_script, set, exact] = rounds.map(|rounds| middle(&rounds));
-    let decided = (args.rounds * args.round) as f64;
+    let each = |rounds: &Rounds, of: u64, side: Side| {
+        of as f64 / (rounds.measured.len() * args.round * side.times()) as f64
+    };
+    let [empty, set, exact, hot, leased] = &all;
+    let of_exact = |of| each(exact, of, Side::Exact);
+    let of_leased = |of| each(leased, of, Side::Leased);
+    let (exact_calls, exact_commands) = (of_exact(exact.calls), of_exact(exact.commands));
+    let (leased_calls, leased_commands) = (of_leased(leased.calls), of_leased(leased.commands));
+    let [empty_script, set, exact, hot, leased] =
+        [empty, set, exact, hot, leased].map(|rounds| middle(&rounds.measured));
     Ok(Report {
         exact_share: exact.per_second / empty_script.per_second,
-        exact_calls: calls as f64 / decided,
-        exact_commands: commands as f64 / decided,
+        leased_factor: leased.per_second / hot.per_second,
         asked: args.clone(),
         empty_script,
         set,
         exact,
+        exact_calls,
+        exact_commands,
+        hot,
+        leased,
+        leased_calls,
+        leased_commands,
     })
+}
+
+/// All rounds of one side.
+#[derive(Default)]
+struct Rounds {
+    measured: Vec<Measured>,
+    calls: u64,
+    commands: u64,
 }
 
 /// One round of one side.
 async fn play(args: &Redis, sides: &Sides, side: Side, round: usize) -> Result<Measured> {
-    let each = args.round.div_ceil(args.tasks);
+    let each = (args.round * side.times()).div_ceil(args.tasks);
     let watch = Stopwatch::start();
     let asking = (0..args.tasks).map(|task| {
         let sides = sides.clone();

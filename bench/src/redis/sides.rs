@@ -1,4 +1,4 @@
-//! What is asked of one server: nothing, a write, a decision.
+//! What is asked of one server: nothing, a write, decisions, and none where they are leased.
 
 use std::{sync::Arc, time::Duration};
 
@@ -6,15 +6,18 @@ use anyhow::{Context as _, Result, bail};
 use parking_lot::Mutex;
 use redis_servers::Server;
 use tollgate::{
-    Clock, Store as _,
+    Clock, Memory, Store,
     core::{
         Attribute, Attributes, Calendar, Decision, Demand, NanoUsd, PeriodUnit, Policy,
         ReservationId, Unit,
-        policy::{Limit, Measure},
+        policy::{
+            Limit, Measure,
+            settings::{OnStoreFailure, SyncMode},
+        },
     },
     new_id,
     store::redis::{
-        Link, LinkSettings, Shared, SharedSettings,
+        Leases, LeasesSettings, Link, LinkSettings, Redis, Shared, SharedSettings,
         link::{Arg, Script},
     },
 };
@@ -30,6 +33,23 @@ pub(super) enum Side {
     Empty,
     Set,
     Exact,
+    /// A decision about one account of all, in Redis.
+    Hot,
+    /// The same by what this node has leased.
+    Leased,
+}
+
+impl Side {
+    pub(super) const ALL: [Self; 5] =
+        [Self::Empty, Self::Set, Self::Exact, Self::Hot, Self::Leased];
+
+    /// How often it asks where others ask once, so that a round is no moment.
+    pub(super) const fn times(self) -> usize {
+        match self {
+            Self::Leased => 8,
+            _ => 1,
+        }
+    }
 }
 
 /// A server, and those that ask it.
@@ -40,10 +60,12 @@ struct Inner {
     server: Server,
     link: Link,
     shared: Shared,
+    node: Redis<Leases>,
     policy: Policy,
+    hot: Policy,
     clock: Clock,
     users: Vec<String>,
-    made: Mutex<Vec<ReservationId>>,
+    made: Mutex<Vec<(Side, ReservationId)>>,
 }
 
 impl Sides {
@@ -55,8 +77,10 @@ impl Sides {
         let shared = Shared::new(link.clone(), &SharedSettings::default());
         let users = (0..users).map(|nth| format!("user-{nth}")).collect();
         let (policy, clock) = (Policy::new(limits())?, Clock::system());
+        let (node, hot) = leased(link.clone(), &clock).await?;
         let made = Mutex::default();
-        Ok(Self(Arc::new(Inner { server, link, shared, policy, clock, users, made })))
+        let inner = Inner { server, link, shared, node, policy, hot, clock, users, made };
+        Ok(Self(Arc::new(inner)))
     }
 
     /// Asks once; `nth` tells whose turn it is.
@@ -72,7 +96,16 @@ impl Sides {
                 set.arg(user).arg("a value as long as a small account");
                 inner.link.command(&set).await?;
             }
-            Side::Exact => inner.decide(user).await?,
+            Side::Exact => {
+                let who = Attributes::new().with(Attribute::User, user.as_str());
+                inner.decide(side, (&inner.shared, &inner.policy), &who).await?;
+            }
+            Side::Hot => {
+                inner.decide(side, (&inner.shared, &inner.hot), &Attributes::new()).await?;
+            }
+            Side::Leased => {
+                inner.decide(side, (&inner.node, &inner.hot), &Attributes::new()).await?;
+            }
         }
         Ok(())
     }
@@ -80,9 +113,13 @@ impl Sides {
     /// Settles what was admitted, beside the measured time.
     pub(super) async fn end_all(&self) -> Result<()> {
         let made = std::mem::take(&mut *self.0.made.lock());
-        for id in made {
-            let usage = Demand { cost: NanoUsd(200_000), ..Demand::ONE_REQUEST };
-            self.0.shared.settle(id, &usage, self.0.clock.now()).await?;
+        let usage = Demand { cost: NanoUsd(200_000), ..Demand::ONE_REQUEST };
+        for (side, id) in made {
+            let now = self.0.clock.now();
+            match side {
+                Side::Leased => self.0.node.settle(id, &usage, now).await?,
+                _ => self.0.shared.settle(id, &usage, now).await?,
+            };
         }
         Ok(())
     }
@@ -105,19 +142,40 @@ impl Sides {
 }
 
 impl Inner {
-    async fn decide(&self, user: &str) -> Result<()> {
-        let who = Attributes::new().with(Attribute::User, user);
+    async fn decide(
+        &self,
+        side: Side,
+        (store, policy): (&impl Store, &Policy),
+        who: &Attributes,
+    ) -> Result<()> {
         let demand = Demand { cost: NanoUsd(260_600), ..Demand::ONE_REQUEST };
         let now = self.clock.now();
         let id = new_id(now.time);
         let expires = now.time.after(Duration::from_secs(600));
-        let order = self.policy.order(id, &who, &demand, now, expires);
-        match self.shared.reserve(&order, now).await? {
-            Decision::Admit(_) => self.made.lock().push(id),
+        let order = policy.order(id, who, &demand, now, expires);
+        match store.reserve(&order, now).await? {
+            Decision::Admit(_) => self.made.lock().push((side, id)),
             other => bail!("a decision that was to be admitted was not: {other:?}"),
         }
         Ok(())
     }
+}
+
+/// A node with its books, as a gateway has one, and the limits that it leases.
+async fn leased(link: Link, clock: &Clock) -> Result<(Redis<Leases>, Policy)> {
+    let window = Measure::Window { length: Duration::from_secs(60), cap: 1 << 40 };
+    let bucket = Measure::Bucket { rate: 1 << 30, per: Duration::from_secs(1), burst: 1 << 30 };
+    let limits = [("hot-bucket", bucket), ("hot-minute", window)];
+    let limits = limits.map(|(name, measure)| {
+        let limit = Limit::new(name, &[], Unit::Requests, measure);
+        Limit { sync: SyncMode::Leased, ..limit }
+    });
+    let policy = Policy::new(limits.into())?;
+    let settings = SharedSettings { owner: 1, node: "leased".to_owned(), ..Default::default() };
+    let leases = Leases::new(Shared::new(link, &settings), &LeasesSettings::of(clock));
+    let node = Redis::new(leases, Memory::default(), OnStoreFailure::Closed, &policy);
+    anyhow::ensure!(node.recover(clock.now()).await, "the node does not find its Redis");
+    Ok((node, policy))
 }
 
 /// Six limits of a user and one of all, with amounts that admit everything.

@@ -6,9 +6,12 @@ use crate::table::{Row, Summary};
 /// What is wanted of exact decisions, as a share of calls of an empty script.
 const SHARE: f64 = 0.35;
 
+/// How much faster leased ones are to be on a hot account.
+const FASTER: f64 = 20.0;
+
 impl Summary for Report {
     fn rows(&self) -> Vec<Row> {
-        let Self { empty_script, set, exact, .. } = self;
+        let Self { empty_script, set, exact, hot, leased, .. } = self;
         vec![
             Row::new(
                 "exact decisions of seven limits, against an empty script",
@@ -22,6 +25,19 @@ impl Summary for Report {
             Row::new(
                 "calls for a decision, and commands within",
                 format!("{:.2} / {:.2}", self.exact_calls, self.exact_commands),
+                "1 / 0",
+            ),
+            Row::new(
+                "leased decisions of two limits of all, against the same in Redis",
+                rate(leased),
+                rate(hot),
+            )
+            .at_least(self.leased_factor, FASTER, "×"),
+            Row::new("the same against SET", rate(leased), rate(set)),
+            Row::new("how long one takes, p50 / p99", times(leased), times(hot)),
+            Row::new(
+                "calls for a leased decision, and commands within",
+                format!("{:.5} / {:.5}", self.leased_calls, self.leased_commands),
                 "1 / 0",
             ),
         ]

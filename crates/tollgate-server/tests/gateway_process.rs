@@ -20,6 +20,8 @@ mod explain;
 mod keys;
 #[path = "process/learned.rs"]
 mod learned;
+#[path = "process/leases.rs"]
+mod leases;
 #[path = "process/metrics.rs"]
 mod metrics;
 #[path = "process/monitor.rs"]

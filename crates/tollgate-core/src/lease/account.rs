@@ -1,19 +1,13 @@
 //! The store's side: one account that grants leases, and what it counts for them.
 //!
-//! This is the model that shared stores are held to, and what is simulated. Windows and buckets
-//! need no memory of who holds what: what was granted is counted, and leaves by itself. What is
-//! held (periods, slots) is known by node, so that a node may tell the same twice and one that
-//! died gives it back.
+//! This is the model that shared stores are held to, and what is simulated. There is no memory of
+//! who holds what: what was granted is counted, and leaves by itself.
 
 use std::time::Duration;
 
-use super::{
-    Ask, Grant, Terms,
-    held::{Held, Holder},
-    share,
-};
+use super::{Ask, Grant, Terms, share};
 use crate::{
-    Kind, Now, Rule, Time,
+    Kind, Rule, Time,
     limit::{Bucket, Window, bucket},
 };
 
@@ -30,7 +24,6 @@ pub struct Account {
 enum State {
     Window(Box<[u64]>),
     Bucket([u64; bucket::WORDS]),
-    Held(Held),
     /// Of kinds that are not leased.
     None,
 }
@@ -45,23 +38,14 @@ impl Account {
                 State::Window(words)
             }
             Kind::Bucket { .. } => State::Bucket([0; bucket::WORDS]),
-            Kind::Period { .. } | Kind::Concurrency => State::Held(Held::default()),
-            Kind::Sessions { .. } => State::None,
+            Kind::Period { .. } | Kind::Concurrency | Kind::Sessions { .. } => State::None,
         };
         Self { state }
     }
 
     /// Takes in what a node tells and grants what it asks for, as far as there is room. `nodes`
-    /// are those that live.
-    pub fn ask(
-        &mut self,
-        rule: &Rule,
-        (node, nodes): (u64, u32),
-        ask: &Ask,
-        terms: &Terms,
-        now: Now,
-    ) -> Grant {
-        self.expire(rule, terms, now);
+    /// live.
+    pub fn ask(&mut self, rule: &Rule, nodes: u32, ask: &Ask, terms: &Terms, now: Time) -> Grant {
         match &mut self.state {
             State::Window(words) => {
                 let window = window(rule);
@@ -69,49 +53,34 @@ impl Account {
                     window.give_back(words, back.amount, back.stamp);
                 }
                 // Counts are as wide as any sum of them.
-                let _ = window.take(words, ask.over, now.time);
+                let _ = window.take(words, ask.over, now);
             }
             State::Bucket(words) => {
                 let bucket = bucket(rule);
                 for back in &ask.back {
-                    bucket.give_back(words, back.amount, 0, back.stamp, now.time);
+                    bucket.give_back(words, back.amount, 0, back.stamp, now);
                 }
-                bucket.take(words, ask.over, now.time);
-            }
-            State::Held(held) => {
-                if !held.tell(rule, node, ask) {
-                    return Grant { amount: 0, stamp: ask.period, lasts: Duration::ZERO };
-                }
+                bucket.take(words, ask.over, now);
             }
             State::None => {}
         }
-        self.grant(rule, Holder { node, nodes }, ask, terms, now)
-    }
-
-    /// Lets go what nobody has told of in time.
-    pub fn expire(&mut self, rule: &Rule, terms: &Terms, now: Now) {
-        if let State::Held(held) = &mut self.state {
-            held.expire(rule, terms, now);
-        }
+        self.grant(rule, nodes, ask, terms, now)
     }
 
     /// What could be granted, were it used at once.
-    pub fn room(&self, rule: &Rule, now: Now) -> u64 {
+    pub fn room(&self, rule: &Rule, now: Time) -> u64 {
         self.room_for(rule, Duration::ZERO, now)
     }
 
-    fn room_for(&self, rule: &Rule, lasts: Duration, now: Now) -> u64 {
+    fn room_for(&self, rule: &Rule, lasts: Duration, now: Time) -> u64 {
         match &self.state {
-            State::Window(words) => window(rule).remaining(words, now.time),
-            State::Bucket(words) => {
-                bucket(rule).remaining_until(words, now.time.after(lasts), now.time)
-            }
-            State::Held(held) => held.room(rule),
+            State::Window(words) => window(rule).remaining(words, now),
+            State::Bucket(words) => bucket(rule).remaining_until(words, now.after(lasts), now),
             State::None => 0,
         }
     }
 
-    fn grant(&mut self, rule: &Rule, by: Holder, ask: &Ask, terms: &Terms, now: Now) -> Grant {
+    fn grant(&mut self, rule: &Rule, nodes: u32, ask: &Ask, terms: &Terms, now: Time) -> Grant {
         let mut lasts = terms.lasts(rule, now).unwrap_or_default();
         let mut room = self.room_for(rule, lasts, now);
         if room < ask.need && matches!(rule.kind, Kind::Bucket { .. }) {
@@ -119,21 +88,20 @@ impl Account {
             lasts /= 8;
             room = self.room_for(rule, lasts, now);
         }
-        let amount = share(ask.need, ask.least, ask.want, room, by.nodes);
+        let amount = share(ask.need, ask.least, ask.want, room, nodes);
         let stamp = match &mut self.state {
             State::Window(words) => {
                 // Counts are as wide as any sum of them.
-                let _ = window(rule).take(words, amount, now.time);
-                window(rule).part_began(now.time)
+                let _ = window(rule).take(words, amount, now);
+                window(rule).part_began(now)
             }
             State::Bucket(words) => {
-                let end = now.time.after(lasts);
+                let end = now.after(lasts);
                 if amount > 0 {
                     bucket(rule).take(words, amount, end);
                 }
                 end
             }
-            State::Held(held) => held.grant(rule, by.node, amount, now.time.after(lasts)),
             State::None => Time::ZERO,
         };
         Grant { amount, stamp, lasts }

@@ -11,20 +11,20 @@
 //! - **A lease is fenced at its end.** Its time is counted from when it was asked for by the
 //!   node's own clock, so no two clocks need to agree, and slow clocks are allowed for.
 //! - **What is not used comes back**: at the end of the lease, or as soon as it is seen that a
-//!   node has more than it needs. A node that dies gives back its slots when they can have
-//!   ended; what it may have used counts as used.
+//!   node has more than it needs. What a node had that died counts as used, and so leaves with time
+//!   like all that is.
 //! - **Foresight takes only a share.** What requests wait for is granted as an exact decision
 //!   would; what is granted beyond that is at most half of an equal [`share`] of what is left then.
 //!   So where room is short, decisions are exact ones, one call for all who wait.
-//! - **Small limits stay exact** ([`Terms::allows`]): whose units can be counted one by one, and
-//!   whose lease would be too short to be worth a call.
+//! - **Windows and buckets are leased**, but small ones ([`Terms::allows`]): whose units can be
+//!   counted one by one, and whose lease would be too short to be worth a call. What is held until
+//!   work ends (budgets, slots, sessions) is decided exactly.
 //!
 //! There is no clock here: the present is an argument.
 
 mod account;
 mod asked;
 mod heat;
-mod held;
 mod holding;
 mod pace;
 mod share;

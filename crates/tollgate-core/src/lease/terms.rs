@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{Kind, Now, Rule, Time};
+use crate::{Kind, Rule, Time};
 
 /// Limits of no more than this are decided exactly, as windows are that keep every time: where
 /// each unit matters, none is kept in store.
@@ -23,9 +23,6 @@ pub struct Terms {
     pub least: Duration,
     /// How often a node looks whether it needs more or has too much.
     pub every: Duration,
-    /// How long a request goes on at most that its node does not tell of again: so long slots
-    /// count that a node held which died.
-    pub linger: Duration,
 }
 
 impl Default for Terms {
@@ -34,15 +31,15 @@ impl Default for Terms {
             term: Duration::from_secs(1),
             least: Duration::from_millis(100),
             every: Duration::from_millis(50),
-            linger: Duration::from_secs(600),
         }
     }
 }
 
 impl Terms {
     /// Whether units of a limit can be leased at all. Small limits stay exact: those of at most
-    /// [`MAX_EXACT`] units, windows whose sixtieth and buckets whose burst are so short that a
-    /// lease would end as soon as it began, and sessions, which are few and long.
+    /// [`MAX_EXACT`] units, and windows whose sixtieth and buckets whose burst are so short that a
+    /// lease would end as soon as it began. So does what is held until work ends: a lease would
+    /// hold it from others, and who died with it would have to be known.
     pub fn allows(&self, rule: &Rule) -> bool {
         rule.cap > MAX_EXACT && self.longest(rule).is_some_and(|longest| longest >= self.least)
     }
@@ -53,19 +50,11 @@ impl Terms {
     ///   in it than it was granted counts in the same sub-bucket as if it had been granted then.
     /// - **Bucket**: so long that what is refilled meanwhile is a quarter of its burst at most,
     ///   since units count as if they were all used at the end: they are not refilled before.
-    /// - **Period**: no longer than the period. A lease is a hold.
-    /// - **Slots**: they count until they are given back.
-    pub fn lasts(&self, rule: &Rule, now: Now) -> Option<Duration> {
+    pub fn lasts(&self, rule: &Rule, now: Time) -> Option<Duration> {
         let longest = self.longest(rule)?;
-        let until = match rule.kind {
-            Kind::Window { length_ns } => {
-                let part = length_ns.div_ceil(PARTS).max(1);
-                Duration::from_nanos(part - now.time.as_nanos() % part)
-            }
-            Kind::Period { end, .. } => Time::from_nanos(end).since(now.wall),
-            _ => longest,
-        };
-        Some(longest.min(until))
+        let Kind::Window { length_ns } = rule.kind else { return Some(longest) };
+        let part = length_ns.div_ceil(PARTS).max(1);
+        Some(longest.min(Duration::from_nanos(part - now.as_nanos() % part)))
     }
 
     /// When a node stops using what it asked for at `sent`, by its own clock. The store granted
@@ -84,8 +73,7 @@ impl Terms {
                 let nanos = refill / u128::from(rate.max(1));
                 Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
             }
-            Kind::Period { .. } | Kind::Concurrency => self.term,
-            Kind::Sessions { .. } => return None,
+            Kind::Period { .. } | Kind::Concurrency | Kind::Sessions { .. } => return None,
         };
         Some(longest.min(self.term))
     }
@@ -114,9 +102,8 @@ mod tests {
             (bucket(1_000, 400), true),
             (bucket(1_000, 396), false),
             (bucket(1, 64), false),
-            (rule(Kind::TOTAL, 65), true),
-            (rule(Kind::Concurrency, 64), false),
-            (rule(Kind::Concurrency, 100), true),
+            (rule(Kind::TOTAL, 1_000), false),
+            (rule(Kind::Concurrency, 1_000), false),
             (rule(Kind::Sessions { idle_ns: 1 }, 1_000), false),
         ] {
             assert_eq!(terms.allows(&rule), want, "{rule:?}");
@@ -126,15 +113,11 @@ mod tests {
     #[test]
     fn a_lease_ends_with_what_its_units_are_counted_by() {
         let terms = Terms::default();
-        let at = |millis| Now::at(Time::from_millis(millis));
-        let lasts = |kind, millis| terms.lasts(&rule(kind, 1_000), at(millis));
+        let lasts = |kind, at| terms.lasts(&rule(kind, 1_000), Time::from_millis(at));
         let millis = |millis| Some(Duration::from_millis(millis));
         let minute = Kind::Window { length_ns: 60 * SECOND };
         assert_eq!(lasts(minute, 7_000), millis(1_000));
         assert_eq!(lasts(minute, 7_999), millis(1));
-        let day = Kind::Period { start: 0, end: 86_400 * SECOND };
-        assert_eq!(lasts(day, 86_399_700), millis(300));
-        assert_eq!(lasts(Kind::TOTAL, 86_399_700), millis(1_000));
         assert_eq!(lasts(Kind::Bucket { rate: 1_000, per_ns: SECOND }, 5), millis(250));
     }
 

@@ -7,7 +7,6 @@ use tollgate_core::{Kind, Rule, Time};
 struct Use {
     at: Time,
     amount: u64,
-    lives: bool,
 }
 
 /// All that any node has admitted.
@@ -26,7 +25,7 @@ impl Model {
 
     /// Notes an admission, and whether it passed the limit. By what it is known from then on.
     pub(crate) fn admit(&mut self, amount: u64, at: Time) -> usize {
-        self.uses.push(Use { at, amount, lives: true });
+        self.uses.push(Use { at, amount });
         if self.passed.is_none() && !self.keeps(at) {
             self.passed = Some(format!("{amount} at {at:?} of {:?}: {:?}", self.rule, self.uses));
         }
@@ -34,20 +33,23 @@ impl Model {
     }
 
     pub(crate) fn end(&mut self, nth: usize, used: u64) {
-        self.uses[nth].lives = false;
         self.uses[nth].amount = used;
     }
 
     pub(crate) fn refuse(&mut self, amount: u64, now: Time) {
-        let counted = match self.rule.kind {
+        let counted = self.counted(now);
+        if counted.saturating_add(amount) <= self.rule.cap {
+            self.refused_in_vain = Some(format!("{amount} at {now:?}: {counted} are counted"));
+        }
+    }
+
+    /// The most that an account may count.
+    pub(crate) fn counted(&self, now: Time) -> u64 {
+        match self.rule.kind {
             // A large window frees a sixtieth late.
             Kind::Window { length_ns } => self.since(now, length_ns + length_ns.div_ceil(60)),
             // A bucket keeps what time had refilled before it was given back.
-            Kind::Bucket { .. } => u64::MAX,
-            _ => self.sum(now),
-        };
-        if counted.saturating_add(amount) <= self.rule.cap {
-            self.refused_in_vain = Some(format!("{amount} at {now:?}: {counted} are counted"));
+            _ => u64::MAX,
         }
     }
 
@@ -59,19 +61,11 @@ impl Model {
         self.refused_in_vain.clone()
     }
 
-    /// What stays used of it at `now`, when all has ended.
-    pub(crate) fn sum(&self, now: Time) -> u64 {
+    /// What is used of it at `now`.
+    fn sum(&self, now: Time) -> u64 {
         match self.rule.kind {
             Kind::Window { length_ns } => self.since(now, length_ns),
-            Kind::Period { start, end } => {
-                let began = if now.as_nanos() < end { start } else { end };
-                let counts = |one: &&Use| one.at.as_nanos() >= began;
-                self.uses.iter().filter(counts).map(|one| one.amount).sum()
-            }
-            Kind::Concurrency => {
-                self.uses.iter().filter(|one| one.lives).map(|one| one.amount).sum()
-            }
-            Kind::Bucket { .. } | Kind::Sessions { .. } => 0,
+            _ => 0,
         }
     }
 

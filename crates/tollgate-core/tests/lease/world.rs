@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use proptest::{collection::vec, prelude::*};
 use tollgate_core::{
-    Kind, Now, Rule, Time,
+    Kind, Rule, Time,
     lease::{Account, Ask, Grant, Holding, Taken, Terms},
 };
 
@@ -45,6 +45,8 @@ enum Event {
 #[derive(Clone)]
 struct Sent {
     born: u64,
+    /// Which of the node's asks it is.
+    number: u64,
     ask: Ask,
     at: Time,
     back: u64,
@@ -61,6 +63,8 @@ struct Node {
     /// Of those who wait, how many the ask on its way is for.
     asked_for: usize,
     asking: Option<u64>,
+    /// How often it has asked.
+    asked: u64,
     travel: (u64, u64),
 }
 
@@ -83,20 +87,15 @@ const TERMS: Terms = Terms {
     term: Duration::from_secs(1),
     least: Duration::from_millis(100),
     every: Duration::from_millis(50),
-    linger: Duration::from_millis(3_000),
 };
 
 pub(crate) fn rules() -> impl Strategy<Value = Rule> {
     let second = 1_000_000_000;
-    let midnight = (BEGIN + 3_000) * 1_000_000;
     prop_oneof![
         Just(Kind::Window { length_ns: 6 * second }),
         Just(Kind::Window { length_ns: 60 * second }),
         Just(Kind::Bucket { rate: 100, per_ns: second }),
         Just(Kind::Bucket { rate: 7, per_ns: second / 30 }),
-        Just(Kind::Period { start: midnight - 86_400 * second, end: midnight }),
-        Just(Kind::TOTAL),
-        Just(Kind::Concurrency),
     ]
     .prop_flat_map(|kind| (70_u64..200).prop_map(move |cap| Rule { kind, cap }))
 }
@@ -141,7 +140,7 @@ impl Call {
 
 impl World {
     pub(crate) fn play(rule: Rule, clocks: &[i64], calls: &[Call], faults: &[Fault]) -> Self {
-        let node = |(nth, clock): (usize, &i64)| Node::new(nth as u64 + 1, *clock, &rule);
+        let node = |(nth, clock): (usize, &i64)| Node::new(nth as u64 + 1, *clock);
         let mut world = Self {
             rule,
             model: Model::new(rule),
@@ -165,9 +164,9 @@ impl World {
         world
     }
 
-    /// Lets all work end and time pass until nothing counts any more but what stays used; how
-    /// much that is.
-    pub(crate) fn finish(&mut self) -> u64 {
+    /// Lets all work end, and all nodes give back what they have: what there is room for then, and
+    /// what is used.
+    pub(crate) fn finish(&mut self) -> (u64, u64) {
         let last = self.events.keys().next_back().map_or(Time::from_millis(BEGIN), |key| key.0);
         let last = last.after(Duration::from_secs(1));
         self.run_until(last);
@@ -177,17 +176,13 @@ impl World {
         let end = last.after(Duration::from_secs(2));
         self.run_until(end);
         assert!(self.nodes.iter().all(|node| node.holding.is_idle()), "nothing is kept");
-        let later = end.after(Duration::from_secs(70));
-        self.at(later, Event::Look(0));
-        self.run_until(later);
-        self.model.sum(later)
+        (self.account.room(&self.rule, end), self.model.counted(end))
     }
 
-    pub(crate) fn room(&mut self) -> u64 {
+    /// What there is room for when all that was used has left.
+    pub(crate) fn room_later(&mut self) -> u64 {
         let now = self.events.keys().next().map_or(Time::ZERO, |key| key.0);
-        let rule = self.rule_at(now);
-        self.account.expire(&rule, &TERMS, Now::at(now));
-        self.account.room(&rule, Now::at(now))
+        self.account.room(&self.rule, now.after(Duration::from_secs(70)))
     }
 
     fn run_until(&mut self, end: Time) {
@@ -206,17 +201,6 @@ impl World {
 
     fn after(&mut self, now: Time, millis: u64, event: Event) {
         self.at(now.after(Duration::from_millis(millis)), event);
-    }
-
-    /// The limit as its period is then.
-    fn rule_at(&self, now: Time) -> Rule {
-        match self.rule.kind {
-            Kind::Period { end, .. } if now.as_nanos() >= end => {
-                let kind = Kind::Period { start: end, end: end + 86_400_000_000_000 };
-                Rule { kind, ..self.rule }
-            }
-            _ => self.rule,
-        }
     }
 
     fn happens(&mut self, event: Event, now: Time) {
@@ -243,13 +227,12 @@ impl World {
             Event::Answer(sent, grant) => self.answer(&sent, Some(&grant), now),
             Event::GiveUp(sent) => self.answer(&sent, None, now),
             Event::End { born, taken, nth, held, used } => {
-                let slots = matches!(self.rule.kind, Kind::Concurrency);
                 self.model.end(nth, used);
                 let Some(node) = self.nodes.iter_mut().find(|node| node.born == born) else {
                     return;
                 };
                 let at = node.sees(now);
-                node.holding.settle(taken, held, if slots { 0 } else { used }, at);
+                node.holding.settle(taken, held, used, at);
             }
         }
     }
@@ -272,9 +255,10 @@ impl World {
         let plan = if is_over { node.holding.let_go(at) } else { node.holding.plan(&TERMS, at) };
         let Some(ask) = plan else { return };
         node.asked_for = node.waiting.len();
-        node.asking = Some(ask.number);
+        node.asked += 1;
+        node.asking = Some(node.asked);
         let (there, back) = if is_over { (0, 0) } else { node.travel };
-        let sent = Sent { born: node.born, ask, at, back, is_answered: true };
+        let sent = Sent { born: node.born, number: node.asked, ask, at, back, is_answered: true };
         self.after(now, TIMEOUT, Event::GiveUp(sent.clone()));
         match self.faults.pop().unwrap_or(Fault::None) {
             Fault::None => self.after(now, there, Event::Arrive(sent)),
@@ -301,20 +285,19 @@ impl World {
         let gone: Vec<_> = self.events.values().filter_map(gone).collect();
         gone.into_iter().for_each(|(nth, held)| self.model.end(nth, held));
         self.events.retain(|_, event| !matches!(event, Event::End { born: of, .. } if *of == born));
-        self.nodes[nth] = Node::new(self.next, clock, &self.rule);
+        self.nodes[nth] = Node::new(self.next, clock);
     }
 
     fn arrive(&mut self, sent: Sent, now: Time) {
-        let rule = self.rule_at(now);
-        let by = (sent.born, self.nodes.len() as u32);
-        let grant = self.account.ask(&rule, by, &sent.ask, &TERMS, Now::at(now));
+        let nodes = self.nodes.len() as u32;
+        let grant = self.account.ask(&self.rule, nodes, &sent.ask, &TERMS, now);
         if sent.is_answered {
             self.after(now, sent.back, Event::Answer(sent, grant));
         }
     }
 
     fn answer(&mut self, sent: &Sent, grant: Option<&Grant>, now: Time) {
-        let is_its = |node: &Node| node.born == sent.born && node.asking == Some(sent.ask.number);
+        let is_its = |node: &Node| node.born == sent.born && node.asking == Some(sent.number);
         let Some(nth) = self.nodes.iter().position(is_its) else { return };
         let node = &mut self.nodes[nth];
         node.asking = None;
@@ -345,17 +328,18 @@ impl World {
 }
 
 impl Node {
-    fn new(born: u64, clock: i64, rule: &Rule) -> Self {
+    fn new(born: u64, clock: i64) -> Self {
         let mut node = Self {
             born,
             clock,
-            holding: Holding::new(rule, Time::ZERO),
+            holding: Holding::new(Time::ZERO),
             waiting: Vec::new(),
             asked_for: 0,
             asking: None,
+            asked: 0,
             travel: (0, 0),
         };
-        node.holding = Holding::new(rule, node.sees(Time::from_millis(BEGIN)));
+        node.holding = Holding::new(node.sees(Time::from_millis(BEGIN)));
         node
     }
 

@@ -83,6 +83,7 @@ async fn metrics(State(app): State<Arc<App>>) -> Response {
         is_emergency: emergency::now(&app).is_some(),
         live_nodes: app.group.as_ref().map(|group| group.members().live() as u64),
         alone: nodes::decided_alone(&app),
+        leases: nodes::leases(&app),
     };
     match app.metrics.text(gauges) {
         Ok(text) => {

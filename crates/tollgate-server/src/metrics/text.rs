@@ -11,6 +11,7 @@ use prometheus_client::{
     metrics::MetricType,
     registry::Registry,
 };
+use tollgate::store::redis::LeaseCounts;
 
 use super::{Metrics, histogram::Snapshot};
 use crate::cache::CacheTotals;
@@ -38,6 +39,8 @@ pub(crate) struct Gauges {
     pub(crate) live_nodes: Option<u64>,
     /// Decisions that this node made without the others, by what made them.
     pub(crate) alone: [(&'static str, u64); 2],
+    /// What leases have done, where numbers are shared.
+    pub(crate) leases: Option<LeaseCounts>,
 }
 
 /// The media type of the text.
@@ -56,6 +59,7 @@ struct Reading {
     added: Option<Snapshot>,
     round_trip: Option<Snapshot>,
     live_nodes: Option<u64>,
+    leases: Option<LeaseCounts>,
     queued: Option<Snapshot>,
     queue_depth: u64,
     overrun: f64,
@@ -90,6 +94,7 @@ impl Metrics {
             added: Some(self.added.snapshot()),
             round_trip: gauges.live_nodes.map(|_| self.round_trip.snapshot()),
             live_nodes: gauges.live_nodes,
+            leases: gauges.leases,
             queued: Some(self.queued.snapshot()),
             queue_depth: self.queued(),
             overrun: dollars(self.overrun_nanos.value()),
@@ -209,6 +214,7 @@ impl Collector for Reading {
                 )?;
             }
         }
+        self.encode_leases(out)?;
         counters(out, "cache", "Requests by what the cache had for them", &self.cache)?;
         for (name, help, sum) in [
             ("overrun_usd", "Dollars used beyond what was reserved", self.overrun),
@@ -236,6 +242,19 @@ impl Collector for Reading {
 }
 
 impl Reading {
+    /// What leases have done.
+    fn encode_leases(&self, out: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let Some(LeaseCounts { admitted, calls }) = self.leases else { return Ok(()) };
+        for (name, help, count) in [
+            ("leased_decisions", "Requests that leases admitted without a call", admitted),
+            ("lease_calls", "Calls that asked for leases, or gave them back", calls),
+        ] {
+            out.encode_descriptor(name, help, None, MetricType::Counter)?
+                .encode_counter::<NoLabels, u64, u64>(&count, None)?;
+        }
+        Ok(())
+    }
+
     /// How circuits, dials and alerts stand.
     fn encode_states(&self, out: &mut DescriptorEncoder<'_>) -> fmt::Result {
         let worst = "The worst circuit of a provider: 0 closed, 1 half-open, 2 open";

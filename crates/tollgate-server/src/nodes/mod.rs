@@ -20,7 +20,8 @@ use tokio::{sync::watch, task::JoinHandle};
 use tollgate::{
     AnyStore, Clock,
     store::redis::{
-        self, Link, LinkError, Local, Redis, Shared, SharedSettings,
+        self, LeaseCounts, Leases, LeasesSettings, Link, LinkError, Local, Redis, Shared,
+        SharedSettings,
         items::Items,
         link::State,
         nodes::{Facts, Members, Nodes},
@@ -87,8 +88,8 @@ impl Group {
         Ok(Self { link, nodes, items, on_store_failure, deciding })
     }
 
-    /// The store that all nodes share, with this node's own books.
-    pub(crate) fn store(&self, local: Local, policy: &Policy, clock: &Clock) -> Arc<Redis> {
+    /// The store that all nodes share, with leases before it and this node's own books.
+    pub(crate) fn store(&self, local: Local, policy: &Policy, clock: &Clock) -> Arc<Redis<Leases>> {
         let settings = SharedSettings {
             prefix: self.link.settings().prefix.clone(),
             node: local.counted_as(self.name(), self.nodes.process()),
@@ -96,7 +97,8 @@ impl Group {
             ..SharedSettings::default()
         };
         let shared = Shared::new(self.link.clone(), &settings);
-        let node = Arc::new(Redis::new(shared, local, self.on_store_failure, policy));
+        let leases = Leases::new(shared, &LeasesSettings::of(clock));
+        let node = Arc::new(Redis::new(leases, local, self.on_store_failure, policy));
         let keepers = [node.keep(clock.clone()), node.follow(&self.nodes, clock.clone())];
         let keepers = Mutex::new(Some(keepers));
         self.deciding.get_or_init(|| Deciding { state: node.state(), keepers });
@@ -151,19 +153,27 @@ pub(crate) fn decided_alone(app: &App) -> [(&'static str, u64); 2] {
     [("share", alone.share), ("open", alone.open)]
 }
 
-/// What ended here is told before the process ends, if that can be in time: what it can't, the next
-/// process tells.
+/// What ended here is told before the process ends, and what is leased and not in use given back, if
+/// that can be in time: what it can't, the next process tells.
 pub(crate) async fn tell_the_last(app: &App) {
     let AnyStore::Redis(node) = app.gate.store() else { return };
     let told = async {
         app.gate.ended().await;
-        node.recover(app.gate.clock().now()).await
+        let is_told = node.recover(app.gate.clock().now()).await;
+        node.hand_back().await;
+        is_told
     };
     let is_told = tokio::time::timeout(FAREWELL, told).await.unwrap_or(false);
     if !is_told {
         let (ends, _) = node.untold();
         tracing::error!(ends, "Redis was not told how everything ended here");
     }
+}
+
+/// What this node's leases have done.
+pub(crate) fn leases(app: &App) -> Option<LeaseCounts> {
+    let AnyStore::Redis(node) = app.gate.store() else { return None };
+    Some(node.shared().counts())
 }
 
 /// Sees to it that this node knows what the others change, and they what is changed here.
@@ -196,7 +206,7 @@ pub(crate) async fn attend(app: Arc<App>) {
 pub(crate) async fn listen(app: Arc<App>) {
     let Some(group) = &app.group else { return };
     let AnyStore::Redis(node) = app.gate.store() else { return };
-    let mut freed = group.link.subscribe(&[node.shared().freed_channel()]);
+    let mut freed = group.link.subscribe(&[node.shared().store().freed_channel()]);
     while freed.next().await.is_some() {
         app.gate.freed_something();
     }

@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 use tollgate_core::{Amounts, Decision, Now, Order, Policy, ReservationId, Standing, Time, Usage};
 
 #[cfg(feature = "redis")]
-use super::redis::Redis;
+use super::redis::{Leases, Redis};
 use crate::{Embedded, Memory, Receipt, Store, StoreError, store::Crossings};
 
 /// One of the stores, chosen at run time. It adds nothing and promises what its store does.
@@ -19,7 +19,7 @@ pub enum AnyStore {
     Embedded(Embedded),
     /// Accounts that several nodes share.
     #[cfg(feature = "redis")]
-    Redis(Arc<Redis>),
+    Redis(Arc<Redis<Leases>>),
 }
 
 /// Asks whichever store it is.
@@ -47,8 +47,8 @@ impl From<Embedded> for AnyStore {
 }
 
 #[cfg(feature = "redis")]
-impl From<Arc<Redis>> for AnyStore {
-    fn from(node: Arc<Redis>) -> Self {
+impl From<Arc<Redis<Leases>>> for AnyStore {
+    fn from(node: Arc<Redis<Leases>>) -> Self {
         Self::Redis(node)
     }
 }

@@ -2,5 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot start has failed")]
 
+mod conformance;
+mod faults;
 mod model;
+mod modes;
 mod nodes;
+mod support;

@@ -102,12 +102,12 @@ async fn agree(shared: &Shared, key: &str, rule: Rule, steps: &[Step]) {
         let place = shared.place(key);
         let answer = shared.lease(place, &[told], (2, &terms), Now::at(now)).await.unwrap();
         let answer = answer[0].expect("it can be leased");
-        let want = account.ask(&rule, (1, 2), &ours, &terms, Now::at(now));
+        let want = account.ask(&rule, 2, &ours, &terms, now);
         let told = format!("step {nth} of {steps:?} with {rule:?}");
         let micros = |lasts: Duration| lasts.as_micros();
         if matches!(rule.kind, Kind::Window { .. }) {
             assert_eq!(answer.grant.amount, want.amount, "{told}");
-            assert_eq!(answer.left, account.room(&rule, Now::at(now)), "{told}");
+            assert_eq!(answer.left, account.room(&rule, now), "{told}");
             assert_eq!(micros(answer.grant.lasts), micros(want.lasts), "{told}");
         } else {
             if micros(answer.grant.lasts) != micros(want.lasts) {
@@ -121,7 +121,7 @@ async fn agree(shared: &Shared, key: &str, rule: Rule, steps: &[Step]) {
             assert!(granted + 2 >= want.amount || just_short, "{granted}, {told}");
             let back = Back { stamp: want.stamp, amount: want.amount - granted };
             let equal = Ask { back: [back].into_iter().collect(), ..Ask::default() };
-            account.ask(&rule, (1, 2), &equal, &terms, Now::at(now));
+            account.ask(&rule, 2, &equal, &terms, now);
         }
         grants.push(Granted {
             ours: want.stamp,

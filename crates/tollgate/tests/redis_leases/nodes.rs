@@ -1,132 +1,140 @@
 //! Several nodes and one account, over a real server.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use redis_servers::Server;
-use tokio::{sync::watch, task::JoinSet};
-use tollgate::{
-    Clock, Store,
-    store::redis::{Leases, LeasesSettings, Link, LinkSettings, Shared, SharedSettings},
-};
+use tokio::task::JoinSet;
+use tollgate::{Clock, Store as _, store::redis::TimeSource};
 use tollgate_core::{
-    Amounts, Attribute, Attributes, Decision, Order, Policy, ReservationId, Unit,
-    lease::Terms,
-    policy::{Limit, Measure, settings::SyncMode},
+    Amounts, Attribute, Attributes, Decision, Policy, ReservationId, Unit,
+    policy::{
+        Limit, Measure,
+        settings::{OnStoreFailure, SyncMode},
+    },
 };
 
+use crate::support::{Making, Node, ask, takes, tokens};
+
 const CAP: u64 = 1_000;
+
+const ONE: Amounts = Amounts::ONE_REQUEST;
 
 /// Everybody's limit, and each user's own where there are users.
 fn policy(has_users: bool) -> Policy {
     let hour = Measure::Window { length: Duration::from_secs(3_600), cap: CAP };
     let user = Measure::Window { length: Duration::from_secs(60), cap: 10 };
-    let mut limits = vec![Limit::new("all", &[], Unit::Requests, hour)];
+    let all = Limit::new("all", &[], Unit::Requests, hour);
+    let mut limits = vec![Limit { sync: SyncMode::Leased, ..all }];
     if has_users {
         limits.push(Limit::new("user", &[Attribute::User], Unit::Requests, user));
     }
     Policy::new(limits).unwrap()
 }
 
-async fn shared(server: &Server, owner: u64) -> Shared {
-    let mut link = LinkSettings::of(&server.url()).unwrap();
-    link.timeout = Duration::from_secs(10);
-    let settings =
-        SharedSettings { node: format!("node-{owner}"), owner, ..SharedSettings::default() };
-    Shared::new(Link::connect(&link).await.unwrap(), &settings)
+fn making<'a>(server: &'a Server, clock: &'a Clock, policy: &'a Policy) -> Making<'a> {
+    let (mode, time) = (OnStoreFailure::Closed, TimeSource::Server);
+    Making { server, clock, policy, mode, time }
 }
 
-async fn node(server: &Server, owner: u64, clock: &Clock) -> Arc<Leases<Shared>> {
-    let settings = LeasesSettings {
-        clock: clock.clone(),
-        terms: Terms::default(),
-        nodes: watch::channel(3).1,
-        max_reservations: 10_000,
-    };
-    let leases = Leases::new(shared(server, owner).await, &settings);
-    let policy = policy(true);
-    let modes = policy.limits().iter().map(|limit| (limit.id, SyncMode::Leased));
-    leases.set_modes(modes.collect::<HashMap<_, _>>());
-    Arc::new(leases)
-}
-
-async fn ask(
-    store: &impl Store,
-    policy: &Policy,
-    (id, who): (u128, &Attributes),
-    clock: &Clock,
-) -> Decision {
-    let now = clock.now();
-    let expires = now.time.after(Duration::from_secs(60));
-    let order: Order<'_> =
-        policy.order(ReservationId(id), who, &Amounts::ONE_REQUEST, now, expires);
-    store.reserve(&order, now).await.unwrap()
+/// One of many who ask until they are refused, and void every eighth. How much they took.
+async fn client(store: Node, client: u128, clock: Clock) -> u64 {
+    let (policy, who) = (policy(false), Attributes::new());
+    let mut admitted = 0;
+    for nth in 0_u128.. {
+        let id = client << 64 | nth << 1;
+        match ask(&*store, (&policy, &who), (id, ONE), &clock).await.unwrap() {
+            Decision::Admit(_) => admitted += 1,
+            _ => break,
+        }
+        if nth % 8 == 7 {
+            store.void(ReservationId(id), clock.now()).await.unwrap();
+            admitted -= 1;
+        }
+    }
+    admitted
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn three_nodes_admit_exactly_the_limit() {
-    let server = Server::start().await.unwrap();
-    let clock = Clock::system();
-    let nodes = [
-        node(&server, 1, &clock).await,
-        node(&server, 2, &clock).await,
-        node(&server, 3, &clock).await,
-    ];
+    let (server, clock, policy) = (Server::start().await.unwrap(), Clock::system(), policy(false));
+    let making = making(&server, &clock, &policy);
+    let nodes = [making.node(1).await, making.node(2).await, making.node(3).await];
     let mut clients = JoinSet::new();
-    for client in 0..24_u128 {
-        let (store, clock) = (Arc::clone(&nodes[client as usize % 3]), clock.clone());
-        clients.spawn(async move {
-            let (policy, who) = (policy(false), Attributes::new());
-            let mut admitted = 0;
-            for nth in 0_u128.. {
-                let id = client << 64 | nth << 1;
-                match ask(&*store, &policy, (id, &who), &clock).await {
-                    Decision::Admit(_) => admitted += 1,
-                    _ => break,
-                }
-                // Some are void, and their units go to others.
-                if nth % 8 == 7 {
-                    store.void(ReservationId(id), clock.now()).await.unwrap();
-                    admitted -= 1;
-                }
-            }
-            admitted
-        });
+    for nth in 0..24_u128 {
+        clients.spawn(client(Arc::clone(&nodes[nth as usize % 3]), nth, clock.clone()));
     }
     let mut admitted: u64 = clients.join_all().await.into_iter().sum();
     assert!(admitted <= CAP, "{admitted}");
+    assert!(nodes.iter().all(|node| node.shared().counts().admitted > 0), "all had leases");
     for node in &nodes {
-        node.stop().await;
+        node.hand_back().await;
     }
-    let (exact, policy) = (shared(&server, 4).await, policy(false));
-    let who = Attributes::new();
-    while let Decision::Admit(_) =
-        ask(&exact, &policy, (u128::MAX - u128::from(admitted), &who), &clock).await
-    {
-        admitted += 1;
+    let (exact, who) = (making.shared(4).await, Attributes::new());
+    loop {
+        let id = u128::MAX - u128::from(admitted);
+        match ask(&exact, (&policy, &who), (id, ONE), &clock).await.unwrap() {
+            Decision::Admit(_) => admitted += 1,
+            _ => break,
+        }
     }
     assert_eq!(admitted, CAP, "all that was leased and not used has come back");
 }
 
 #[tokio::test]
+async fn what_is_idle_at_one_node_comes_to_another() {
+    let (server, clock) = (Server::start().await.unwrap(), Clock::system());
+    let cap = 100_000;
+    let policy = Policy::new(vec![tokens(cap, SyncMode::Leased)]).unwrap();
+    let making = making(&server, &clock, &policy);
+    let (a, b) = (making.node(1).await, making.node(2).await);
+    let mut used = 0;
+    // As fast as it can, so that it leases ahead.
+    for id in 0..400 {
+        assert!(takes(&*a, &policy, (id, 100), &clock).await);
+        used += 100;
+    }
+    let mut id = 1_000;
+    redis_servers::until("the other one to have all the rest", async || {
+        id += 1;
+        takes(&*b, &policy, (id, cap - used), &clock).await.then_some(())
+    })
+    .await
+    .unwrap();
+    assert!(!takes(&*a, &policy, (900, 1), &clock).await && a.shared().counts().admitted > 100);
+}
+
+#[tokio::test]
 async fn a_refusal_by_what_is_not_leased_takes_nothing_of_what_is() {
-    let server = Server::start().await.unwrap();
-    let clock = Clock::system();
-    let node = node(&server, 1, &clock).await;
-    let (policy, who) = (policy(true), Attributes::new().with(Attribute::User, "ada"));
+    let (server, clock, policy) = (Server::start().await.unwrap(), Clock::system(), policy(true));
+    let node = making(&server, &clock, &policy).node(1).await;
+    let who = Attributes::new().with(Attribute::User, "ada");
     let mut admitted = 0;
     for id in 0..30 {
-        let decision = ask(&*node, &policy, (id, &who), &clock).await;
+        let decision = ask(&*node, (&policy, &who), (id, ONE), &clock).await.unwrap();
         admitted += u64::from(matches!(decision, Decision::Admit(_)));
     }
     assert_eq!(admitted, 10, "the user's own limit is small, so it is exact");
+    assert_eq!(node.shared().counts().admitted, 0, "and asked of the shared store each time");
     for id in 0..10 {
-        let used = Amounts::ONE_REQUEST;
-        assert_eq!(node.settle(ReservationId(id), &used, clock.now()).await.unwrap().usage, used);
+        assert_eq!(node.settle(ReservationId(id), &ONE, clock.now()).await.unwrap().usage, ONE);
     }
-    node.stop().await;
+    node.hand_back().await;
     let now = clock.now();
-    let order = policy.order(ReservationId(99), &who, &Amounts::ONE_REQUEST, now, now.time);
-    let standings = node.store().standings(&order, now).await.unwrap();
+    let order = policy.order(ReservationId(99), &who, &ONE, now, now.time);
+    let standings = node.shared().store().standings(&order, now).await.unwrap();
     let all = standings.iter().find(|standing| standing.cap == CAP).unwrap();
     assert_eq!(all.remaining, CAP - 10);
+}
+
+#[tokio::test]
+async fn who_is_granted_less_of_an_account_is_decided_by_what_is_granted() {
+    let (server, clock) = (Server::start().await.unwrap(), Clock::system());
+    let (large, small) = (tokens(10_000, SyncMode::Leased), tokens(1_000, SyncMode::Leased));
+    let (large, small) = (Policy::new(vec![large]).unwrap(), Policy::new(vec![small]).unwrap());
+    let node = making(&server, &clock, &large).node(1).await;
+    for id in 0..20 {
+        assert!(takes(&*node, &large, (id, 50), &clock).await);
+    }
+    assert!(!takes(&*node, &small, (20, 50), &clock).await, "1,000 of 1,000 are used");
+    assert!(takes(&*node, &large, (21, 50), &clock).await);
 }

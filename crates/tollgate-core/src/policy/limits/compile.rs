@@ -10,6 +10,7 @@ use super::{
     forms::Zone,
     measure::{Said, shape},
     queue::QueueForm,
+    sync::why_exact,
 };
 use crate::{
     Attribute, LimitId, PeriodUnit, Unit, Warn,
@@ -127,8 +128,10 @@ impl One<'_> {
             Some(_) => Some(minimum).filter(|_| !matches!(measure, Measure::Sessions { .. })),
             None => kept::by_default(said.unit(), &measure),
         };
-        if entry.sync == SyncMode::Leased && matches!(measure, Measure::Sessions { .. }) {
-            self.wrong_value("sync", "sessions are told apart one by one: they have no leases");
+        if entry.sync == SyncMode::Leased
+            && let Some(why) = why_exact(&measure, entry.shadow)
+        {
+            self.wrong_value("sync", &why);
         }
         let warn = entry.warnings(&measure).unwrap_or_else(|(key, why)| {
             self.wrong_value(key, &why);

@@ -6,6 +6,7 @@ mod forms;
 mod granted;
 mod measure;
 mod queue;
+mod sync;
 mod warn;
 
 pub(crate) use compile::{Findings, compile};

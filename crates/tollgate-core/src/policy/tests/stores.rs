@@ -96,7 +96,7 @@ fn who_makes_keys_from_a_secret_of_its_own_is_warned() {
 
 #[test]
 fn a_limit_says_how_nodes_share_it() {
-    let text = "[[limits]]\nname = \"a\"\nrequests = \"1/s\"\nsync = \"leased\"\non_store_failure = \"closed\"\n[[limits]]\nname = \"b\"\nconcurrency = 1\n";
+    let text = "[[limits]]\nname = \"a\"\nrequests = \"100/minute\"\nsync = \"leased\"\non_store_failure = \"closed\"\n[[limits]]\nname = \"b\"\nconcurrency = 1\n";
     let config = load_with(text, &[("TOLLGATE_LIMITS_B_SYNC", "exact")]).expect("good");
     let said: Vec<_> =
         config.policy.limits().iter().map(|it| (it.sync, it.on_store_failure)).collect();
@@ -104,11 +104,37 @@ fn a_limit_says_how_nodes_share_it() {
     let minima: Vec<_> =
         config.policy.granted_limits().iter().filter(|it| it.name.starts_with("a ")).collect();
     assert_eq!(minima[0].on_store_failure, Some(OnStoreFailure::Closed), "{minima:?}");
-    let sessions = "[[limits]]\nname = \"a\"\nsessions = 3\nsync = \"leased\"";
-    assert_wrong(
-        sessions,
-        &["4:8: `limits.a.sync`: sessions are told apart one by one: they have no leases"],
-    );
+}
+
+#[test]
+fn what_can_t_be_leased_is_not_said_to_be() {
+    for (says, why) in [
+        ("sessions = 300", "sessions are told apart one by one: they have no leases"),
+        ("concurrency = 300", "slots are held until their requests end: they have no leases"),
+        ("usd = \"5/day\"", "budgets of calendar periods are decided exactly: they have no leases"),
+        (
+            "requests = \"64/minute\"",
+            "a limit of 64 is decided exactly, so that each unit counts: leases begin at 65",
+        ),
+        (
+            "requests = \"900/5s\"",
+            "a lease lasts no longer than a sixtieth of its window, which is too short here: it takes 6 s or more",
+        ),
+        (
+            "bucket = { rate = \"1000/s\", burst = 399 }",
+            "a lease lasts no longer than a quarter of the burst takes to refill, which is too short here: it takes a burst of 400 or more",
+        ),
+    ] {
+        let text = format!("[[limits]]\nname = \"a\"\n{says}\nsync = \"leased\"");
+        assert_wrong(&text, &[&format!("4:8: `limits.a.sync`: {why}")]);
+    }
+    for says in ["requests = \"900/6s\"", "bucket = { rate = \"1000/s\", burst = 400 }"] {
+        let text = format!("[[limits]]\nname = \"a\"\n{says}\nsync = \"leased\"");
+        load(&text).expect("it can be leased");
+        let shadow = "a limit in shadow refuses nobody: it has no leases";
+        let text = text + "\nshadow = true";
+        assert_wrong(&text, &[&format!("4:8: `limits.a.sync`: {shadow}")]);
+    }
 }
 
 #[test]

@@ -35,7 +35,14 @@ impl<X: Exact> Redis<X> {
         if !self.switch.is_up() {
             let _alone = self.returning.read().await;
             if !self.switch.is_up() {
-                return self.ask_alone(order, now);
+                // What was granted before holds until it ends.
+                return match self.shared.admit_here(order, now) {
+                    Some(admission) => {
+                        books!(self.local, books => books.take_now(order, now))?;
+                        Ok(Decision::Admit(admission))
+                    }
+                    None => self.ask_alone(order, now),
+                };
             }
         }
         let asked = Asked { outbox: &self.outbox, id: Some(order.id) };

@@ -1,9 +1,10 @@
 //! What the coordinator asks of the store that all nodes share, beside what every store can do.
 
 use compact_str::CompactString;
-use tollgate_core::{Now, Order, ReservationId, ScopeId, Spent, Usage};
+use tokio::sync::watch;
+use tollgate_core::{Admission, LimitId, Now, Order, Policy, ReservationId, ScopeId, Spent, Usage};
 
-use super::Link;
+use super::{Link, State};
 use crate::{Receipt, Store, StoreError, store::memory::End};
 
 /// A store that decides exactly for all nodes, and may be away: then it answers
@@ -42,6 +43,32 @@ pub trait Exact: Store {
 
     /// Whether it answers.
     fn reach(&self) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Admits an order by what it has granted to this node before, if that is enough for all of
+    /// it: while it is away too.
+    fn admit_here(&self, _: &Order<'_>, _: Now) -> Option<Admission> {
+        None
+    }
+
+    /// Takes note of a policy's limits.
+    fn note_policy(&self, _: &Policy) {}
+
+    /// Takes note of how many nodes live.
+    fn note_nodes(&self, _: u32) {}
+
+    /// Hears from now on whether it decides, or this node by itself.
+    fn follow(&self, _: watch::Receiver<State>) {}
+
+    /// Takes note that something was given back of these limits, on whichever node.
+    fn note_freed(&self, _: &[LimitId]) {}
+
+    /// Takes note that what it had acknowledged is lost, and what it had granted with it.
+    fn note_loss(&self) {}
+
+    /// Gives back what this node has in store, before it ends.
+    fn hand_back(&self) -> impl Future<Output = ()> + Send {
+        std::future::ready(())
+    }
 }
 
 /// What this node has settled in one period of an account.

@@ -14,7 +14,7 @@ use tokio::{
 use tollgate_core::Time;
 
 use super::{
-    Members, Redis, ended_heard,
+    Exact, Members, Redis, Shared, ended_heard, freed_heard,
     link::{Heard, State},
     nodes::{self, Nodes},
 };
@@ -26,7 +26,7 @@ const LOOK: Duration = Duration::from_millis(50);
 /// Looks after which it is looked whether something was lost.
 const LOOKS: u32 = 5;
 
-impl Redis {
+impl<X: Exact + AsRef<Shared> + 'static> Redis<X> {
     /// Looks after it until it is dropped: sees when Redis goes away and tells it what it does
     /// not know when it is back, and hears which of its reservations others have ended.
     pub fn keep(self: &Arc<Self>, clock: Clock) -> JoinHandle<()> {
@@ -54,7 +54,7 @@ struct Together {
 }
 
 impl Together {
-    fn wait(&mut self, node: &Redis, now: Time) {
+    fn wait<X: Exact>(&mut self, node: &Redis<X>, now: Time) {
         let seen = node.damage.seen();
         let is_new = self.seen.replace(seen).is_some_and(|before| before != seen);
         if is_new && node.has_others() {
@@ -68,8 +68,8 @@ impl Together {
 }
 
 /// Who lives, and what the heartbeat finds lost.
-async fn follow(
-    node: Weak<Redis>,
+async fn follow<X: Exact>(
+    node: Weak<Redis<X>>,
     mut members: watch::Receiver<Arc<nodes::Members>>,
     mut losses: watch::Receiver<u64>,
     name: String,
@@ -90,10 +90,11 @@ async fn follow(
     }
 }
 
-async fn keep(node: Weak<Redis>, clock: Clock) {
-    let Some((mut state, mut news)) = node.upgrade().map(|node| {
-        let link = node.shared.link();
-        (link.state(), link.subscribe(&[&node.shared.ended_channel()]))
+async fn keep<X: Exact + AsRef<Shared>>(node: Weak<Redis<X>>, clock: Clock) {
+    let Some((mut state, mut news, freed)) = node.upgrade().map(|node| {
+        let shared = node.shared.as_ref();
+        let (link, freed) = (shared.link(), shared.freed_channel().to_owned());
+        (link.state(), link.subscribe(&[&shared.ended_channel(), &freed]), freed)
     }) else {
         return;
     };
@@ -107,8 +108,10 @@ async fn keep(node: Weak<Redis>, clock: Clock) {
             Some(heard) = news.next() => Some(heard),
         };
         let Some(node) = node.upgrade() else { return };
-        if let Some(Heard::Message { message, .. }) = heard {
-            if let Some(ended) = ended_heard(&message) {
+        if let Some(Heard::Message { channel, message }) = heard {
+            if channel == freed {
+                node.shared.note_freed(&freed_heard(&message));
+            } else if let Some(ended) = ended_heard(&message) {
                 node.ended_elsewhere(&ended, clock.now());
             }
             continue;

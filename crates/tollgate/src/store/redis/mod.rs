@@ -19,9 +19,11 @@ mod underway;
 
 pub use away::{Members, State, StoreFailures};
 pub use exact::{Counter, Ended, Exact};
-pub use leases::{Leases, LeasesSettings};
+pub use leases::{LeaseCounts, Leases, LeasesSettings};
 pub use link::{Link, LinkError, LinkSettings};
 pub use local::Local;
 pub use money::{AccountBound, Overspend};
 pub use node::Redis;
-pub use shared::{MAX_CAP, Shared, SharedError, SharedSettings, TimeSource, ended_heard};
+pub use shared::{
+    MAX_CAP, Shared, SharedError, SharedSettings, TimeSource, ended_heard, freed_heard,
+};

@@ -94,6 +94,8 @@ impl<X: Exact> Redis<X> {
             modes: ArcSwap::from_pointee(Modes::new(usual, policy)),
         };
         node.tell_again(untold);
+        node.shared.note_policy(policy);
+        node.shared.follow(node.switch.watch());
         node.expire_orphans();
         node
     }
@@ -111,12 +113,14 @@ impl<X: Exact> Redis<X> {
     /// Takes note of a policy's limits.
     pub fn note_policy(&self, policy: &Policy) {
         self.local.note_policy(policy);
+        self.shared.note_policy(policy);
         self.modes.store(Modes::new(self.usual, policy).into());
     }
 
     /// Takes note of which nodes live. It counts for outages that begin from now on.
     pub fn note_members(&self, members: Members) {
         *self.members.lock() = members;
+        self.shared.note_nodes(u32::try_from(members.live).unwrap_or(u32::MAX));
     }
 
     /// Takes note that the shared store has lost what it had acknowledged, as after a failover
@@ -124,9 +128,15 @@ impl<X: Exact> Redis<X> {
     pub fn note_loss(&self, why: &str, now: Now) {
         self.damage.seen.fetch_add(1, SeqCst);
         self.known.forget();
+        self.shared.note_loss();
         self.leave(why, now);
         // What ends from now on may be unknown there.
         books!(self.local, books => books.live()).into_iter().for_each(|id| self.outbox.meet(id));
+    }
+
+    /// Gives back what this node has in store of accounts, before it ends.
+    pub async fn hand_back(&self) {
+        self.shared.hand_back().await;
     }
 
     /// Takes note whether the other nodes have told the shared store again what it lost. Until

@@ -2,46 +2,25 @@
 
 use std::{collections::HashMap, hash::BuildHasher, sync::Arc};
 
-use compact_str::CompactString;
 use hashbrown::HashTable;
 use smallvec::SmallVec;
 use tollgate_core::{
-    Charge, Group, Kind, LimitId, Order, Refusal, Retry, ScopeId, Standing, Time,
-    lease::{Ask, Heat, HeatSettings, Holding, Taken, Terms},
+    Charge, Group, Kind, LimitId, Order, Refusal, Retry, Standing, Time,
+    lease::{Heat, HeatSettings, Taken, Terms},
     policy::settings::SyncMode,
 };
 
-use super::{LeaseAsk, Leased};
+use super::{
+    LeaseAsk, Leased,
+    account::{Account, Name},
+};
+use crate::store::obstacles::Obstacles;
 
 /// Accounts leased at once at most; others are decided exactly.
 const MAX_LEASED: usize = 4_096;
 
 /// Looks after which an account that is idle is forgotten.
 const IDLE_LOOKS: u32 = 40;
-
-/// An account's name.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Name {
-    pub(super) scope: ScopeId,
-    pub(super) key: CompactString,
-    pub(super) limit: LimitId,
-}
-
-#[derive(Debug)]
-struct Account {
-    name: Arc<Name>,
-    hash: u64,
-    place: u8,
-    charge: Charge,
-    holding: Holding,
-    /// What was left for everybody when it was asked last.
-    left: u64,
-    /// How it was refused last.
-    refused: Option<Retry>,
-    /// Whether it is decided exactly from now on, since it has become cool or can't be leased.
-    is_exact: bool,
-    idle_looks: u32,
-}
 
 /// What an order takes of one account here.
 #[derive(Debug, Clone)]
@@ -50,11 +29,27 @@ pub(super) struct Parcel {
     hash: u64,
     pub(super) charge: Charge,
     taken: Taken,
+    /// How often all was lost before it was taken.
+    reign: u64,
     /// Which of the order's charges it is.
     pub(super) nth: usize,
 }
 
 pub(super) type Parcels = SmallVec<[Parcel; 4]>;
+
+/// What leases had too little of.
+#[derive(Default)]
+struct Lacks {
+    /// Whether they had too little of anything.
+    is_short: bool,
+    /// Whether the store has just said of any that there is no room.
+    is_resting: bool,
+    /// Whether it has, and it is not known how long that holds.
+    is_unknown: bool,
+    refused: Obstacles,
+    /// Whether anything is not leased.
+    has_rest: bool,
+}
 
 /// What an order finds here.
 pub(super) enum Found {
@@ -70,10 +65,31 @@ pub(super) enum Found {
     Resting,
 }
 
+impl Lacks {
+    fn note(&mut self, account: &mut Account, charge: &Charge, (now, waits): (Time, bool)) {
+        self.is_short = true;
+        if waits && account.holding.wait_for(charge.amount, now) {
+            return;
+        }
+        self.is_resting = true;
+        match account.refusal(charge, now) {
+            Some(retry) => self.refused.add(charge, retry),
+            None => self.is_unknown = true,
+        }
+    }
+
+    const fn is_nothing(&self) -> bool {
+        !self.is_short
+    }
+}
+
 /// All of them.
 #[derive(Debug)]
 pub(super) struct Book {
     accounts: HashTable<Account>,
+    /// How often all of them were lost.
+    pub(super) reign: u64,
+    is_stopping: bool,
     heat: Heat,
     hasher: foldhash::quality::RandomState,
     modes: HashMap<LimitId, SyncMode>,
@@ -86,6 +102,8 @@ impl Book {
     pub(super) fn new(terms: Terms) -> Self {
         Self {
             accounts: HashTable::new(),
+            reign: 0,
+            is_stopping: false,
             heat: Heat::new(HeatSettings::default()),
             hasher: foldhash::quality::RandomState::default(),
             modes: HashMap::new(),
@@ -99,37 +117,60 @@ impl Book {
         self.modes = modes;
     }
 
-    /// Takes what an order asks of accounts that are leased, all of it or nothing.
+    /// Takes what an order asks of accounts that are leased, all of it or nothing. With `waits`,
+    /// what there is too little of is asked for.
     pub(super) fn take(
         &mut self,
         order: &Order<'_>,
         place: impl Fn(&str) -> u8,
-        now: Time,
+        (now, waits): (Time, bool),
     ) -> Found {
         let mut parcels = Parcels::new();
+        let mut lacks = Lacks::default();
         let mut nth = 0;
         for (group, charges) in order.parts() {
             for charge in charges {
                 nth += 1;
-                let Some(hash) = self.leases(group, charge, &place, now) else { continue };
-                let Some(account) = self.find(hash, group, charge) else { continue };
-                account.charge.rule = charge.rule;
-                if let Some(taken) = account.holding.take(charge.amount, now) {
-                    let (name, charge) = (Arc::clone(&account.name), *charge);
-                    parcels.push(Parcel { name, hash, charge, taken, nth: nth - 1 });
+                let Some(hash) = self.leases(group, charge, &place, now) else {
+                    lacks.has_rest = true;
                     continue;
-                }
-                let waits = account.holding.wait_for(charge.amount, now);
-                let refusal = account.refusal(now);
-                self.give_back(&parcels, now);
-                return match refusal {
-                    _ if waits => Found::Short(self.rounds + 1),
-                    Some(refusal) => Found::Refused(refusal),
-                    None => Found::Resting,
                 };
+                let Some(account) = self.find(hash, group, charge) else { continue };
+                match account.holding.take(charge.amount, now) {
+                    Some(taken) => {
+                        let (name, charge) = (Arc::clone(&account.name), *charge);
+                        let reign = self.reign;
+                        parcels.push(Parcel { name, hash, charge, taken, reign, nth: nth - 1 });
+                    }
+                    None => lacks.note(account, charge, (now, waits)),
+                }
             }
         }
-        if parcels.is_empty() { Found::Nothing } else { Found::Taken(parcels) }
+        if lacks.is_nothing() {
+            return if parcels.is_empty() { Found::Nothing } else { Found::Taken(parcels) };
+        }
+        self.give_back(&parcels, now);
+        match lacks.refused.binding {
+            _ if !lacks.is_resting => Found::Short(self.rounds + 1),
+            Some(binding) if !lacks.is_unknown && !lacks.has_rest => {
+                Found::Refused(self.refusal(order, binding, now))
+            }
+            _ => Found::Resting,
+        }
+    }
+
+    /// The refusal of an order all of whose accounts are leased here.
+    fn refusal(&mut self, order: &Order<'_>, binding: (LimitId, Retry), now: Time) -> Refusal {
+        let ((limit, retry), every) = (binding, self.terms.every);
+        let mut standings = SmallVec::new();
+        for (group, charges) in order.parts().filter(|_| order.report) {
+            for charge in charges {
+                let hash = self.hash(group, charge);
+                let account = self.find(hash, group, charge);
+                standings.extend(account.map(|it| it.standing(charge, now.after(every), now)));
+            }
+        }
+        Refusal { limit, retry, standings, shadowed: SmallVec::new() }
     }
 
     /// Takes more of an account that an order has taken of before.
@@ -148,8 +189,9 @@ impl Book {
     }
 
     pub(super) fn settle(&mut self, parcel: &Parcel, used: u64, now: Time) {
+        let is_known = parcel.reign == self.reign;
         let found = self.accounts.find_mut(parcel.hash, |account| account.name == parcel.name);
-        if let Some(account) = found {
+        if let Some(account) = found.filter(|it| is_known && it.gave(&parcel.charge)) {
             account.holding.settle(parcel.taken, parcel.charge.amount, used, now);
         }
     }
@@ -160,7 +202,7 @@ impl Book {
             for charge in charges.iter().filter(|charge| charge.limit == refusal.limit) {
                 let hash = self.hash(group, charge);
                 if let Some(account) = self.find(hash, group, charge) {
-                    account.refused = Some(refusal.retry);
+                    account.refused = Some((*charge, refusal.retry));
                 }
             }
         }
@@ -169,16 +211,27 @@ impl Book {
     /// Where an account stands, about: what nobody has leased, and what this node has.
     pub(super) fn standing(&self, parcel: &Parcel, now: Time) -> Option<Standing> {
         let account = self.accounts.find(parcel.hash, |account| account.name == parcel.name)?;
-        let remaining = account.left.saturating_add(account.holding.free(now));
-        let cap = parcel.charge.rule.cap;
-        let unused = Standing::unused(&parcel.charge, now.after(self.terms.every));
-        Some(Standing { remaining: remaining.min(cap), ..unused })
+        Some(account.standing(&parcel.charge, now.after(self.terms.every), now))
     }
 
-    /// Begins a round: all that is to be asked and told, by place. With `all`, everything is
-    /// given back.
-    pub(super) fn plan(&mut self, all: bool, now: Time) -> Vec<(u8, Vec<(LeaseAsk, u64)>)> {
-        self.rounds += 1;
+    /// From now on everything is given back, and nothing leased.
+    pub(super) const fn stop(&mut self) {
+        self.is_stopping = true;
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.accounts.is_empty()
+    }
+
+    /// All that was leased is lost: nothing may be taken of it, or given back.
+    pub(super) fn lose_all(&mut self) {
+        self.reign += 1;
+        self.accounts.clear();
+    }
+
+    /// All that is to be asked and told in a round, by place.
+    pub(super) fn plan(&mut self, now: Time) -> Vec<(u8, Vec<(LeaseAsk, u64)>)> {
+        let all = self.is_stopping;
         let mut plans: Vec<(u8, Vec<(LeaseAsk, u64)>)> = Vec::new();
         let (heat, modes, terms) = (&self.heat, &self.modes, &self.terms);
         self.accounts.retain(|account| {
@@ -246,7 +299,12 @@ impl Book {
         now: Time,
     ) -> Option<u64> {
         let is_counted = matches!(charge.rule.kind, Kind::Window { .. } | Kind::Bucket { .. });
-        if !is_counted || charge.shadow || charge.amount == 0 || !self.terms.allows(&charge.rule) {
+        if !is_counted
+            || self.is_stopping
+            || charge.shadow
+            || charge.amount == 0
+            || !self.terms.allows(&charge.rule)
+        {
             return None;
         }
         let hash = self.hash(group, charge);
@@ -257,26 +315,13 @@ impl Book {
         };
         if let Some(account) = self.find(hash, group, charge) {
             // What is being given back is not asked for again before it is.
-            return (!account.is_exact).then_some(hash);
+            return account.serves(&charge.rule).then_some(hash);
         }
         if !is_hot || self.accounts.len() >= MAX_LEASED {
             return None;
         }
-        let account = Account {
-            name: Arc::new(Name {
-                scope: group.scope,
-                key: group.key.clone(),
-                limit: charge.limit,
-            }),
-            hash,
-            place: place(&group.key),
-            charge: *charge,
-            holding: Holding::new(&charge.rule, now),
-            left: 0,
-            refused: None,
-            is_exact: false,
-            idle_looks: 0,
-        };
+        let name = Name { scope: group.scope, key: group.key.clone(), limit: charge.limit };
+        let account = Account::new((name, hash), place(&group.key), charge, now);
         self.accounts.insert_unique(hash, account, |account| account.hash);
         Some(hash)
     }
@@ -288,29 +333,5 @@ impl Book {
     fn find(&mut self, hash: u64, group: &Group, charge: &Charge) -> Option<&mut Account> {
         let name = |account: &Account| account.is(group.scope, &group.key, charge.limit);
         self.accounts.find_mut(hash, name)
-    }
-}
-
-impl Account {
-    fn is(&self, scope: ScopeId, key: &str, limit: LimitId) -> bool {
-        self.name.limit == limit && self.name.scope == scope && self.name.key == key
-    }
-
-    fn ask(&self, ask: Ask) -> LeaseAsk {
-        let Name { scope, key, .. } = &*self.name;
-        LeaseAsk { scope: *scope, key: key.clone(), charge: self.charge, ask }
-    }
-
-    /// The refusal of a moment ago, if it still holds.
-    fn refusal(&self, now: Time) -> Option<Refusal> {
-        let retry = self.refused.filter(|retry| match retry {
-            Retry::At(at) => now < *at,
-            Retry::NotBefore(_) => true,
-            Retry::Never => false,
-        })?;
-        let unused = Standing::unused(&self.charge, now);
-        let standings = SmallVec::from_iter([Standing { remaining: 0, ..unused }]);
-        let limit = self.name.limit;
-        Some(Refusal { limit, retry, standings, shadowed: SmallVec::new() })
     }
 }

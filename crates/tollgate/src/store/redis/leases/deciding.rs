@@ -1,5 +1,7 @@
 //! One decision: what is leased here first, then the rest in the shared store.
 
+use std::sync::atomic::Ordering::Relaxed;
+
 use smallvec::SmallVec;
 use tollgate_core::{
     Admission, Amounts, Charge, Decision, Group, LimitId, Now, Order, Refusal, ReservationId,
@@ -7,7 +9,7 @@ use tollgate_core::{
 };
 
 use super::{
-    Inner, Lessor,
+    Inner, Lessor, Round,
     book::{Found, Parcels},
     kept::Kept,
 };
@@ -18,28 +20,61 @@ const TRIES: u32 = 3;
 
 impl<S: Lessor + 'static> Inner<S> {
     pub(super) async fn decide(&self, order: &Order<'_>, now: Now) -> Result<Decision, StoreError> {
-        if order.keep || self.reservations.lock().len() >= self.max_reservations {
-            return self.store.reserve(order, now).await;
+        if order.keep || self.is_full() {
+            return self.exactly(order, now).await;
         }
-        let mut present = now;
+        let mut present = self.present(now);
         for _ in 0..TRIES {
-            let found = self.book.lock().take(order, |key| self.store.place(key), present.time);
-            match found {
-                Found::Nothing => return self.store.reserve(order, now).await,
+            match self.take(order, (present, true)) {
+                Found::Nothing => return self.exactly(order, now).await,
                 Found::Taken(parcels) => return self.rest(order, parcels, present).await,
                 Found::Refused(refusal) => return Ok(Decision::Refuse(refusal)),
                 Found::Resting => break,
                 Found::Short(round) => {
-                    self.round_ends(round).await;
-                    present = self.clock.now();
+                    if self.round_ends(round).await.has_failed {
+                        break;
+                    }
+                    present = self.present(now);
                 }
             }
         }
-        let decision = self.store.reserve(order, present).await?;
+        let decision = self.exactly(order, present).await?;
         if let Decision::Refuse(refusal) = &decision {
             self.book.lock().refused(order, refusal);
         }
         Ok(decision)
+    }
+
+    /// Asks the shared store, beside which a box costs nothing: decisions without it are small so.
+    async fn exactly(&self, order: &Order<'_>, now: Now) -> Result<Decision, StoreError> {
+        Box::pin(self.store.reserve(order, now)).await
+    }
+
+    /// Admits an order that asks for nothing but what is leased, without a call.
+    pub(super) fn admit_here(&self, order: &Order<'_>, now: Now) -> Option<Admission> {
+        if order.keep || self.is_full() {
+            return None;
+        }
+        let present = self.present(now);
+        let Found::Taken(parcels) = self.take(order, (present, false)) else { return None };
+        let taken = Taken { inner: self, parcels };
+        (taken.parcels.len() == order.charges.len())
+            .then(|| self.admit(order, taken, Admission::default(), present))
+    }
+
+    fn take(&self, order: &Order<'_>, (now, waits): (Now, bool)) -> Found {
+        self.book.lock().take(order, |key| self.store.place(key), (now.time, waits))
+    }
+
+    fn is_full(&self) -> bool {
+        self.reservations.lock().len() >= self.max_reservations
+    }
+
+    /// The present, which may be later than whoever asks knows: a process that was stopped must
+    /// not take of a lease that has ended meanwhile.
+    fn present(&self, asked: Now) -> Now {
+        let now = self.clock.now();
+        if now.time > asked.time { now } else { asked }
     }
 
     /// Decides about what is not leased.
@@ -49,17 +84,31 @@ impl<S: Lessor + 'static> Inner<S> {
         parcels: Parcels,
         now: Now,
     ) -> Result<Decision, StoreError> {
-        let rest = without(order, &parcels);
-        let has_rest = !rest.charges.is_empty();
-        let mut admission = Admission::default();
-        if has_rest {
-            match self.store.reserve(&rest, now).await {
-                Ok(Decision::Admit(admitted)) => admission = admitted,
-                other => {
-                    self.book.lock().give_back(&parcels, self.clock.now().time);
-                    return other;
-                }
+        let taken = Taken { inner: self, parcels };
+        let rest = without(order, &taken.parcels);
+        if rest.charges.is_empty() {
+            return Ok(Decision::Admit(self.admit(order, taken, Admission::default(), now)));
+        }
+        match self.exactly(&rest, now).await? {
+            Decision::Admit(admission) => {
+                Ok(Decision::Admit(self.admit(order, taken, admission, now)))
             }
+            other => Ok(other),
+        }
+    }
+
+    /// Keeps what was taken for an order whose rest the shared store has admitted.
+    fn admit(
+        &self,
+        order: &Order<'_>,
+        taken: Taken<'_, S>,
+        mut admission: Admission,
+        now: Now,
+    ) -> Admission {
+        let parcels = taken.parcels();
+        let has_rest = parcels.len() < order.charges.len();
+        if !has_rest {
+            self.admitted.fetch_add(1, Relaxed);
         }
         if order.report {
             let book = self.book.lock();
@@ -73,7 +122,7 @@ impl<S: Lessor + 'static> Inner<S> {
             admission.standings = order.charges.iter().enumerate().map(standing).collect();
         }
         self.reservations.lock().insert(order.id, Kept::new(parcels, has_rest, order));
-        Ok(Decision::Admit(admission))
+        admission
     }
 
     pub(super) async fn extend(
@@ -89,27 +138,20 @@ impl<S: Lessor + 'static> Inner<S> {
         let Some((before, has_rest)) = live else {
             return self.store.extend(id, more, now).await;
         };
-        let added = match self.take_more(&before, more, now).await {
-            Ok(added) => added,
+        let taken = match self.take_more(&before, more, self.present(now)).await {
+            Ok(parcels) => Taken { inner: self, parcels },
             Err(refusal) => return Ok(Decision::Refuse(refusal)),
         };
         let mut decision = Decision::Admit(Admission::default());
         if has_rest {
-            decision = match self.store.extend(id, more, now).await {
-                Ok(decision) => decision,
-                Err(error) => {
-                    self.book.lock().give_back(&added, now.time);
-                    return Err(error);
-                }
-            };
+            decision = self.store.extend(id, more, now).await?;
         }
         let mut reservations = self.reservations.lock();
-        match reservations.live(id, now.time) {
-            Ok(Some(kept)) if matches!(decision, Decision::Admit(_)) => {
-                kept.parcels.extend(added);
-                kept.add(more);
-            }
-            _ => self.book.lock().give_back(&added, now.time),
+        if let Ok(Some(kept)) = reservations.live(id, now.time)
+            && matches!(decision, Decision::Admit(_))
+        {
+            kept.parcels.extend(taken.parcels());
+            kept.add(more);
         }
         Ok(decision)
     }
@@ -143,19 +185,42 @@ impl<S: Lessor + 'static> Inner<S> {
                 book.give_back(&added, now.time);
                 book.rounds + 1
             };
-            self.round_ends(round).await;
-            now = self.clock.now();
+            if self.round_ends(round).await.has_failed {
+                break;
+            }
+            now = self.present(now);
         }
         let limit = before.first().map_or(LimitId(0), |parcel| parcel.charge.limit);
         let retry = Retry::NotBefore(now.time.after(self.terms.every));
         Err(Refusal { limit, retry, standings: SmallVec::new(), shadowed: SmallVec::new() })
     }
 
-    async fn round_ends(&self, round: u64) {
+    pub(super) async fn round_ends(&self, round: u64) -> Round {
         let mut done = self.done.subscribe();
         self.kick.notify_one();
         // The sender is this one's own, so it is there.
-        let _ = done.wait_for(|done| *done >= round).await;
+        done.wait_for(|done| done.nth >= round).await.map(|round| *round).unwrap_or_default()
+    }
+}
+
+/// What was taken of leases, and goes back unless it is kept.
+struct Taken<'a, S> {
+    inner: &'a Inner<S>,
+    parcels: Parcels,
+}
+
+impl<S> Taken<'_, S> {
+    fn parcels(mut self) -> Parcels {
+        std::mem::take(&mut self.parcels)
+    }
+}
+
+impl<S> Drop for Taken<'_, S> {
+    fn drop(&mut self) {
+        if !self.parcels.is_empty() {
+            let now = self.inner.clock.now().time;
+            self.inner.book.lock().give_back(&self.parcels, now);
+        }
     }
 }
 

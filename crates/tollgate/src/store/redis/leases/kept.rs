@@ -76,6 +76,11 @@ impl Reservations {
         self.0.get(&id).map(|kept| kept.has_rest)
     }
 
+    /// Forgets all of them.
+    pub(super) fn forget_all(&mut self) {
+        self.0.clear();
+    }
+
     pub(super) fn len(&self) -> usize {
         self.0.len()
     }

@@ -7,19 +7,31 @@
 //!
 //! A lease is never why somebody is refused: where it has too little, the shared store decides
 //! about the whole order, exactly, and says when to come back. Only who comes within a moment of
-//! such a refusal is told the same without a call.
+//! such a refusal is told the same without a call. Who is granted less than others of the same
+//! account is decided exactly too.
 //!
 //! Windows and buckets are leased, but small ones; periods, slots, sessions, shadow limits and
 //! orders whose ids may be asked for again are decided exactly. What only leases have admitted
 //! is known to this process alone.
+//!
+//! While this node decides by itself, nothing is asked for, told or given back, and leases go on
+//! until they end. When the shared store has lost what it knew, they are lost with it.
 
+mod account;
 mod book;
 mod deciding;
+mod exact;
 mod kept;
 mod lessor;
 mod rounds;
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
+    },
+};
 
 use parking_lot::Mutex;
 use smallvec::SmallVec;
@@ -35,6 +47,7 @@ use tollgate_core::{
 pub use lessor::{LeaseAsk, Leased, Lessor};
 
 use self::{book::Book, kept::Reservations};
+use super::{Shared, State};
 use crate::{
     Clock, Receipt, Store, StoreError,
     store::{Crossings, memory::End},
@@ -42,7 +55,7 @@ use crate::{
 
 /// A shared store with leases before it.
 #[derive(Debug)]
-pub struct Leases<S> {
+pub struct Leases<S = Shared> {
     inner: Arc<Inner<S>>,
     looks: AbortHandle,
 }
@@ -54,10 +67,24 @@ pub struct LeasesSettings {
     pub clock: Clock,
     /// What they are like.
     pub terms: Terms,
-    /// How many nodes live.
-    pub nodes: watch::Receiver<u32>,
     /// What is admitted here alone at most, at once; the rest is decided exactly.
     pub max_reservations: usize,
+}
+
+impl LeasesSettings {
+    /// The usual ones, by a clock.
+    pub fn of(clock: &Clock) -> Self {
+        Self { clock: clock.clone(), terms: Terms::default(), max_reservations: 262_144 }
+    }
+}
+
+/// What leases have done since they were made.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct LeaseCounts {
+    /// Orders that they alone admitted, without a call.
+    pub admitted: u64,
+    /// Calls by which they were asked for, renewed and given back.
+    pub calls: u64,
 }
 
 #[derive(Debug)]
@@ -65,32 +92,51 @@ struct Inner<S> {
     store: S,
     clock: Clock,
     terms: Terms,
-    nodes: watch::Receiver<u32>,
+    /// How many live.
+    nodes: AtomicU32,
+    /// Whether the shared store decides, where somebody says so.
+    state: OnceLock<watch::Receiver<State>>,
     max_reservations: usize,
     book: Mutex<Book>,
     reservations: Mutex<Reservations>,
+    admitted: AtomicU64,
+    calls: AtomicU64,
     /// Wakes who makes the calls.
     kick: Arc<Notify>,
     /// The round of calls that ended last.
-    done: watch::Sender<u64>,
+    done: watch::Sender<Round>,
     /// When it was looked for expired reservations last.
     expired: Mutex<Time>,
 }
 
+/// A round of calls that has ended.
+#[derive(Debug, Clone, Copy, Default)]
+struct Round {
+    nth: u64,
+    /// Whether it is of no use to wait for another one now.
+    has_failed: bool,
+}
+
+/// Rounds in which all is given back: one may be on its way, one asks for what it has given.
+const STOPPING: usize = 4;
+
 impl<S: Lessor + 'static> Leases<S> {
     /// Leases before `store`, whose calls are made by a task of the present runtime.
     pub fn new(store: S, settings: &LeasesSettings) -> Self {
-        let LeasesSettings { clock, terms, nodes, max_reservations } = settings;
+        let LeasesSettings { clock, terms, max_reservations } = settings;
         let inner = Arc::new(Inner {
             store,
             clock: clock.clone(),
             terms: *terms,
-            nodes: nodes.clone(),
+            nodes: AtomicU32::new(1),
+            state: OnceLock::new(),
             max_reservations: *max_reservations,
             book: Mutex::new(Book::new(*terms)),
             reservations: Mutex::default(),
+            admitted: AtomicU64::new(0),
+            calls: AtomicU64::new(0),
             kick: Arc::default(),
-            done: watch::channel(0).0,
+            done: watch::channel(Round::default()).0,
             expired: Mutex::default(),
         });
         let looks = tokio::spawn(rounds::look(Arc::downgrade(&inner))).abort_handle();
@@ -102,15 +148,25 @@ impl<S: Lessor + 'static> Leases<S> {
         self.inner.book.lock().set_modes(modes);
     }
 
-    /// Something was given back of these limits, on whichever node.
-    pub fn freed(&self, limits: &[LimitId]) {
-        self.inner.book.lock().freed(limits);
+    /// Gives back all that is leased and not in use, before the process ends. From now on every
+    /// decision is exact.
+    pub async fn stop(&self) {
+        for _ in 0..STOPPING {
+            let (is_over, round) = {
+                let mut book = self.inner.book.lock();
+                book.stop();
+                (book.is_empty(), book.rounds + 1)
+            };
+            if is_over || self.inner.round_ends(round).await.has_failed {
+                return;
+            }
+        }
     }
 
-    /// Gives back all that is leased and not in use, before the process ends.
-    pub async fn stop(&self) {
-        self.looks.abort();
-        self.inner.round(true).await;
+    /// What they have done.
+    pub fn counts(&self) -> LeaseCounts {
+        let Inner { admitted, calls, .. } = &*self.inner;
+        LeaseCounts { admitted: admitted.load(Relaxed), calls: calls.load(Relaxed) }
     }
 
     /// The store that is shared.

@@ -85,6 +85,12 @@ impl Telling {
     }
 }
 
+/// The limits that a message on [`Shared::freed_channel`](super::Shared::freed_channel) tells of.
+pub fn freed_heard(message: &[u8]) -> Vec<LimitId> {
+    let ids = message.chunks_exact(8).filter_map(|id| id.try_into().ok());
+    ids.map(|id| LimitId(u64::from_le_bytes(id))).collect()
+}
+
 impl Drop for Telling {
     fn drop(&mut self) {
         if !self.is_over {

@@ -54,6 +54,10 @@ impl Shared {
         let value = self.run(&scripts::LEASE, tag, &keys, &args).await?;
         let mut reply = Reply::of(value)?;
         self.shown(tag, reply.int()?, now);
+        for ask in asks.iter().filter(|ask| !ask.ask.back.is_empty()) {
+            self.freed.note(ask.charge.limit);
+        }
+        self.freed.tell(&self.link);
         let mut leased = Vec::with_capacity(asks.len());
         for _ in asks {
             leased.push(read(&reply.bytes()?).ok_or_else(unexpected)?);
@@ -68,7 +72,7 @@ fn plan(ask: &LeaseAsk, terms: &Terms, now: Now) -> Writer {
         Kind::Bucket { rate, per_ns } => {
             let full = u128::from(charge.rule.cap) * u128::from(per_ns) / u128::from(rate.max(1));
             let full = u64::try_from(full).unwrap_or(micros::NEVER);
-            let lasts = terms.lasts(&ask.charge.rule, now).unwrap_or_default();
+            let lasts = terms.lasts(&ask.charge.rule, now.time).unwrap_or_default();
             (BUCKET, [double(rate), double(per_ns), double(full), lasts.as_micros() as f64])
         }
         Kind::Window { length_ns } => {

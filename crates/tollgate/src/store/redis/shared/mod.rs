@@ -40,8 +40,8 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 use tollgate_core::{Amounts, Decision, Now, Order, ReservationId, Standing, Time, Usage};
 
-pub use self::introduce::ended_heard;
 use self::{ahead::Ahead, freed::Freed, keys::Keys, live::Live, micros::Shown};
+pub use self::{freed::freed_heard, introduce::ended_heard};
 use super::{
     LinkError,
     link::{Link, Topology},
@@ -174,6 +174,12 @@ impl Shared {
             TimeSource::Server => self.ahead.note(tag, clock, asked.time),
             TimeSource::Caller => Shown { ahead_ns: 0 },
         }
+    }
+}
+
+impl AsRef<Self> for Shared {
+    fn as_ref(&self) -> &Self {
+        self
     }
 }
 

@@ -190,7 +190,8 @@ impl From<&StoreError> for Failure {
             StoreError::Full { .. }
             | StoreError::Unavailable(_)
             | StoreError::Away(_)
-            | StoreError::Undecided(_) => Self::new(
+            | StoreError::Undecided(_)
+            | StoreError::Clock(_) => Self::new(
                 What::StoreUnavailable,
                 "Nothing can be admitted right now, since it could not be accounted for; try again later.",
             ),

@@ -209,6 +209,9 @@ pub enum StoreError {
     /// The store that several nodes share answers, but cannot do this.
     #[error("the store that the nodes share can't do this: {0}")]
     Undecided(String),
+    /// This node's clock cannot be gone by.
+    #[error("nothing is decided here by this node's clock: {0}")]
+    Clock(String),
 }
 
 impl StoreError {
@@ -216,7 +219,11 @@ impl StoreError {
     pub const fn is_transient(&self) -> bool {
         matches!(
             self,
-            Self::Full { .. } | Self::Unavailable(_) | Self::Away(_) | Self::Undecided(_)
+            Self::Full { .. }
+                | Self::Unavailable(_)
+                | Self::Away(_)
+                | Self::Undecided(_)
+                | Self::Clock(_)
         )
     }
 }

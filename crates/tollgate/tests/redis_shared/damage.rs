@@ -13,7 +13,7 @@ use crate::nodes::{HOLD, Nodes, costs};
 
 impl Nodes {
     /// Every key whose name begins with this.
-    async fn keys(&self, begins: &str) -> Vec<String> {
+    pub(crate) async fn keys(&self, begins: &str) -> Vec<String> {
         let pattern = format!("{begins}*");
         let Ok(Value::Array(keys)) = self.server.command(&["KEYS", &pattern]).await else {
             panic!("no keys");

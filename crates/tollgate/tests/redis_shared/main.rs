@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot start has failed")]
 
+mod clocks;
 mod conformance;
 mod damage;
 mod differential;
@@ -10,4 +11,5 @@ mod models;
 #[path = "../naive/mod.rs"]
 mod naive;
 mod nodes;
+mod parts;
 mod support;

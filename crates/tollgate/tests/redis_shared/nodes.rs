@@ -14,7 +14,7 @@ use tollgate::{
     store::redis::{Counter, Ended, Exact, Shared, ended_heard, link::Heard},
 };
 
-use crate::support::shared;
+use crate::support::{shared, shared_over};
 
 pub(crate) const HOLD: Duration = Duration::from_secs(600);
 
@@ -89,6 +89,10 @@ impl Nodes {
     }
 
     pub(crate) async fn try_raise(&self, node: usize, settled: u64) -> Result<(), StoreError> {
+        self.raise_by(&self.nodes[node], settled).await
+    }
+
+    async fn raise_by(&self, node: &Shared, settled: u64) -> Result<(), StoreError> {
         let order = self.order(0, 0);
         let (start, end) = match order.charges[0].rule.kind {
             tollgate::core::Kind::Period { start, end } => (start, end),
@@ -97,7 +101,7 @@ impl Nodes {
         let spent = Spent { limit: self.limit("money"), start, end, settled };
         let group = &order.groups[0];
         let counter = Counter { scope: group.scope, key: group.key.clone(), spent };
-        self.nodes[node].raise(&[counter], self.clock.now()).await
+        node.raise(&[counter], self.clock.now()).await
     }
 }
 
@@ -188,6 +192,31 @@ async fn each_node_has_a_counter_that_is_raised_and_never_lowered() {
     nodes.raise(0, 300).await;
     nodes.raise(1, 260).await;
     assert_eq!(nodes.remaining(1).await[0], 440, "all of it was");
+}
+
+#[tokio::test]
+async fn cells_do_not_grow_with_the_names_that_nodes_ever_had() {
+    let nodes = Nodes::start().await;
+    nodes.admit(0, 1, 100).await;
+    nodes.nodes[0].settle(ReservationId(1), &costs(100), nodes.clock.now()).await.unwrap();
+    let cells = nodes.keys("tg:{0}:c:").await;
+    let cell = cells.iter().find(|key| key.ends_with(":ann")).unwrap();
+    let bytes = nodes.server.command(&["STRLEN", cell]).await.unwrap();
+    let named = |nth: u64| shared_over(nodes.nodes[0].link(), 1_000 + nth);
+    for nth in 0..100 {
+        nodes.raise_by(&named(nth), 5).await.unwrap();
+    }
+    nodes.raise_by(&named(50), 6).await.unwrap();
+    assert_eq!(nodes.remaining(1).await[0], 1_000 - 100 - 500 - 1, "each counts once");
+    assert_eq!(nodes.server.command(&["STRLEN", cell]).await.unwrap(), bytes);
+    // A cell that was lost is begun anew with all that is told, whatever is left of its counters.
+    nodes.server.command(&["DEL", cell]).await.unwrap();
+    nodes.admit(0, 2, 0).await;
+    nodes.raise_by(&named(50), 6).await.unwrap();
+    assert_eq!(nodes.remaining(1).await[0], 1_000 - 6);
+    nodes.server.command(&["DEL", cell]).await.unwrap();
+    nodes.raise_by(&named(50), 6).await.unwrap();
+    assert_eq!(nodes.remaining(1).await[0], 1_000 - 6);
 }
 
 #[tokio::test]

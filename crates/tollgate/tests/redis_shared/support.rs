@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use redis_servers::{Cluster, Server};
 use tokio::runtime::Runtime;
-use tollgate::store::redis::{
-    Link, LinkSettings, Shared, SharedSettings, TimeSource, link::Topology,
+use tollgate::{
+    Store as _,
+    core::Now,
+    store::redis::{Link, LinkSettings, Shared, SharedSettings, TimeSource, link::Topology},
 };
 
 /// Longer than calls take on a machine that does much else meanwhile.
@@ -27,17 +29,27 @@ fn settings(owner: u64) -> SharedSettings {
 
 /// A way to a server.
 pub(crate) async fn link(server: &Server) -> Link {
+    link_for(server, TIMEOUT).await
+}
+
+/// A way to a server that is given up after so long.
+pub(crate) async fn link_for(server: &Server, timeout: Duration) -> Link {
     let mut link = LinkSettings::of(&server.url()).unwrap();
-    link.timeout = TIMEOUT;
+    link.timeout = timeout;
     Link::connect(&link).await.unwrap()
 }
 
 /// A way to a cluster.
 pub(crate) async fn link_to(cluster: &Cluster) -> Link {
+    link_to_within(cluster, TIMEOUT).await
+}
+
+/// A way to a cluster each call of which is given up after so long.
+pub(crate) async fn link_to_within(cluster: &Cluster, timeout: Duration) -> Link {
     let urls = cluster.urls();
     let urls: Vec<&str> = urls.iter().map(String::as_str).collect();
     let mut link = LinkSettings::of_all(Topology::Cluster, &urls).unwrap();
-    link.timeout = TIMEOUT;
+    link.timeout = timeout;
     Link::connect(&link).await.unwrap()
 }
 
@@ -57,4 +69,14 @@ pub(crate) async fn emptied(cluster: &Cluster) {
         // Replicas refuse, and are emptied by their masters.
         let _refused = node.command(&["FLUSHALL"]).await;
     }
+}
+
+/// Waits until a store is answered in all tags.
+pub(crate) async fn answers_again(store: &Shared, now: Now) {
+    let answers = async {
+        while store.expire(now).await.is_err() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(redis_servers::PATIENCE, answers).await.unwrap();
 }

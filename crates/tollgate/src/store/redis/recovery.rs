@@ -227,7 +227,9 @@ impl<X: Exact> Redis<X> {
 pub(super) fn done(told: Result<(), StoreError>) -> Result<(), StoreError> {
     match told {
         Err(StoreError::Away(why)) => Err(StoreError::Away(why)),
-        Err(error @ (StoreError::Full { .. } | StoreError::Undecided(_))) => {
+        Err(
+            error @ (StoreError::Full { .. } | StoreError::Undecided(_) | StoreError::Clock(_)),
+        ) => {
             tracing::error!(%error, "the shared store can't take in what was decided without it");
             Ok(())
         }

@@ -11,7 +11,7 @@
 --           3 slots
 --       2 the first 11 bytes of the record that is to end   3 what it becomes: nothing, a
 --         receipt, X to expire, or a record that lives on with less   4 for how many ms it is
---         kept; empty where it lives on   5 the reservation's id
+--         kept; empty where it lives on   5 the reservation's id   6 as of hold.lua
 -- Reply {1, now, clock, crossed}   ended; crossed thresholds as `<I4BBd`: which ending, how many
 --                                  were crossed before, how many are, what is settled
 --       {0, clock}                 it is not due, or there is no such record
@@ -136,23 +136,17 @@ local function window(back, over, when)
   end
 end
 
--- What was settled more, in the counter of the node that held it.
-local function settled_here(more)
-  local place = 1
-  while place < #tail do
-    local whose, sum = unfold('<dd', tail, place)
-    if whose == node then
-      tail = sub(tail, 1, place - 1) .. pack('<dd', node, sum + more) .. sub(tail, place + 16)
-      return
-    end
-    place = place + 16
-  end
-  tail = tail .. pack('<dd', node, more)
+-- What was settled more, for the counters of the node that held it. They live for longer than
+-- the cell.
+local counters = {}
+local function counters_live(ends)
+  return math.ceil((math.max(ends - now, 0) * 1.5 + 2 * LAG) / 1000)
 end
 
-local function period(held, used, expired, p1, p2, print, thresholds)
+local function period(key, held, used, expired, p1, p2, print, thresholds)
   if shape and shape ~= 3 then return end
-  if not shape then shape, a, b = 3, p1, p2 end
+  local begins = not shape
+  if begins then shape, a, b = 3, p1, p2 end
   local before, more = c, used > held and used - held or 0
   if a == p1 then
     more = expired == 1 and used - held or used
@@ -161,7 +155,10 @@ local function period(held, used, expired, p1, p2, print, thresholds)
   c = c + more
   if c < 0 then more, c = more - c, 0 end
   if c > NEVER then c = NEVER end
-  if more ~= 0 then settled_here(more) end
+  if more ~= 0 or begins then
+    local counter = string.format('%s%.0f:%.0f:', ARGV[6], name, a) .. sub(key, #ARGV[6] + 1)
+    counters[#counters + 1] = {counter, more, b, begins}
+  end
   if print == 0 then return end
   local function reached(settled)
     local count = 0
@@ -235,7 +232,7 @@ for group = 1, groups do
         if over > 0 and kept < gone then kept = gone end
       end
     elseif kind == 2 then
-      period(held, used, expired, p1, p2, p3, {p4, p5, p6, p7, p8})
+      period(KEYS[2 + group], held, used, expired, p1, p2, p3, {p4, p5, p6, p7, p8})
       if shape == 3 then
         if b == NEVER then kept = NEVER elseif kept < b + LAG then kept = b + LAG end
       end
@@ -274,5 +271,14 @@ for group = 1, groups do
   if cell and ms[group] == 0 then call('SET', KEYS[2 + group], cell, 'KEEPTTL')
   elseif cell and ms[group] then call('SET', KEYS[2 + group], cell, 'PX', ms[group])
   elseif cell then call('SET', KEYS[2 + group], cell) end
+end
+for _, counter in ipairs(counters) do
+  local key, more, ends, begins = unpack(counter)
+  if begins then call('UNLINK', key) end
+  if more ~= 0 then
+    more = string.format('%.0f', more)
+    local is_new = call('HINCRBY', key, string.format('%.0f', node), more) == more + 0
+    if is_new and ends < NEVER then call('PEXPIRE', key, counters_live(ends)) end
+  end
 end
 return {1, now, clock, crossed}

@@ -2,8 +2,9 @@
 --
 -- KEYS  1 the reservation's record, 2 the expiries of its tag, then the part's cells, then the
 --       seats of each charge on sessions.
--- ARGV  1 the plan: `now` in us (-1: the server's), us until it expires, whether to be told the
---         cells, how many cells; for each cell how many charges, and these by ascending account:
+-- ARGV  1 the plan: `now` in us (-1: the server's), us until it expires, after which instant of
+--         the server nothing is done any more, whether to be told the cells, how many cells; for
+--         each cell how many charges, and these by ascending account:
 --         kind, mode (0 hard, 1 shadow, 2 soft), account, amount, cap, and what its kind needs:
 --           0 bucket  parts of one us, the amount's time in us and parts, that of cap - amount
 --           1 window  length, length of a sub-bucket
@@ -11,12 +12,16 @@
 --       2 what the record is to hold of this, the number of its bytes first
 --       3 the reservation's id   4 the session
 --       5 empty for a new reservation, else the first 11 bytes of the record that gets more
+--       6 what the names of counters begin with, as long as what those of cells begin with
 -- Reply {1, now, clock, periods, shadowed, cell…, seats…}  held; cells where they were asked for
 --       {0, now, clock, due, cell…, seats…}                no room, and whether something is due
 --       {2, now, clock, cell…}                             a state is laid out for another rule
 --       {3, clock, record}                                 the id has this record already, or
 --                                                          not the one that was to get more
 --       {4, key}                                           a cell cannot be read: the place of its key
+--       {5, clock}                                         a period begins only later: the node's
+--                                                          clock is ahead
+--       {6, clock}                                         it is too late
 --
 -- A cell is the latest instant committed to it and the one until which its key lives, both in us,
 -- and its accounts by ascending name. It is kept for longer than it must be, so that most orders
@@ -25,18 +30,27 @@
 --       0 bucket  full at, parts of a us, parts of one us
 --       1 exact   the most times kept            beside: the times
 --       2 window  length, newest part, its count, the sum   beside: part and count of others
---       3 period  start, end, settled, held, warned         beside: node and what it settled
+--       3 period  start, end, settled, held, warned
 --       4 slots   taken
+-- What each node settled of a period is a hash, by node: it is named as the cell is, with ARGV 6,
+-- account and start in the place of what that begins with. It begins with the period.
 -- A record is `<c1I2dd`: L (live) or X (expired), its version, when it was made and when it
 -- expires; then for each hold what ARGV 2 was, its instant, and start and end of each period.
 local unfold, pack, sub, call = struct.unpack, struct.pack, string.sub, redis.call
 local HEAD, SIZE, NEVER, LATE, LAG = '<dBI2ddddI2', 45, 9007199254740992, 86400000000, 3600000000
+-- What a node's clock may be ahead by.
+local AHEAD = 60000000
+-- Sessions that are over, of which one call takes out so many.
+local GONE = 128
 
 local plan = ARGV[1]
-local now, ttl, report, groups, at = unfold('<ddBI4', plan)
+local now, ttl, deadline, report, groups, at = unfold('<dddBI4', plan)
+local latest_start = NEVER
 if now < 0 then
   local time = call('TIME')
   now = time[1] * 1000000 + time[2]
+  if now > deadline then return {6, now} end
+  latest_start = now + AHEAD
 end
 local clock = now
 local record
@@ -56,7 +70,7 @@ for group = 1, groups do
 end
 
 local room, fits, periods, shadowed, nth = true, true, '', '', 0
-local written, lives, caps, idles = {}, {}, {}, {}
+local written, lives, caps, idles, begun = {}, {}, {}, {}, {}
 for group = 1, groups do
   local cell = cells[group]
   local size, from, copied, kept, lived = #cell, 17, 17, now, now - 1
@@ -73,9 +87,8 @@ for group = 1, groups do
       caps[#caps + 1], idles[#idles + 1] = cap, p1
       if kept < now + p1 then kept = now + p1 end
       local ends = call('ZSCORE', seats, ARGV[4])
-      if not ends or ends + 0 <= now then
-        has = call('ZCOUNT', seats, string.format('(%.0f', now), '+inf') < cap
-      end
+      has = ends and ends + 0 > now
+        or call('ZCOUNT', seats, string.format('(%.0f', now), '+inf') < cap
     else
       local name, shape, length, a, b, c, d, e
       while from <= size do
@@ -159,8 +172,11 @@ for group = 1, groups do
         if shape and shape ~= 3 then fits = false break end
         local turns = b == 0 or p1 >= b
         if turns then
-          c, d, changed = 0, 0, ''
+          if p1 > latest_start then return {5, clock} end
+          c, d = 0, 0
           if a ~= p1 then a, e = p1, 0 end
+          begun[#begun + 1] =
+            string.format('%s%.0f:%.0f:', ARGV[6], account, a) .. sub(KEYS[2 + group], #ARGV[6] + 1)
         end
         if turns or p2 == NEVER or b == NEVER then b = p2 end
         d, shape = d + amount, 3
@@ -248,9 +264,11 @@ for group = 1, groups do
   elseif ms then call('SET', KEYS[2 + group], written[group], 'PX', ms)
   else call('SET', KEYS[2 + group], written[group]) end
 end
+if #begun > 0 then call('UNLINK', unpack(begun)) end
 for seat = 1, #caps do
   local key = KEYS[2 + groups + seat]
-  call('ZREMRANGEBYSCORE', key, '-inf', string.format('%.0f', now))
+  local gone = call('ZRANGEBYSCORE', key, '-inf', string.format('%.0f', now), 'LIMIT', 0, GONE)
+  if #gone > 0 then call('ZREM', key, unpack(gone)) end
   call('ZADD', key, string.format('%.0f', now + idles[seat]), ARGV[4])
   local ms = math.ceil(idles[seat] / 1000) + 1
   if call('PTTL', key) < ms then call('PEXPIRE', key, ms) end

@@ -28,6 +28,13 @@ impl Ahead {
         Self((0..tags).map(|_| Mutex::default()).collect())
     }
 
+    /// What a server's clock shows at `now`, as far as is known; no earlier than it is.
+    pub(super) fn clock(&self, tag: u8, now: Time) -> Option<u64> {
+        let least = *self.0[usize::from(tag)].lock();
+        let ahead = i128::from(now.as_nanos()) + least.lately.min(least.before);
+        (least.since > 0).then(|| u64::try_from(ahead.div_euclid(1_000) + 1).unwrap_or(0))
+    }
+
     /// Notes what a server's clock showed for a node that asked at `asked`.
     pub(super) fn note(&self, tag: u8, clock: u64, asked: Time) -> Shown {
         let ahead = i128::from(clock) * 1_000 - i128::from(asked.as_nanos());
@@ -62,5 +69,7 @@ mod tests {
         assert_eq!(seen(start + 2 * SPAN, 800), 700);
         assert_eq!(seen(start + 9 * SPAN, 950), 950, "nothing is known of late");
         assert_eq!(seen(start, 20), 20, "the clock was set back");
+        assert_eq!(ahead.clock(0, Time::from_nanos(start * 1_000)), Some(start + 1));
+        assert_eq!(Ahead::new(1).clock(0, Time::from_nanos(start * 1_000)), None);
     }
 }

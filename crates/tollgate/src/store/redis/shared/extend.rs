@@ -68,6 +68,7 @@ impl Shared {
                 print: Some(record.print()),
                 ttl: 0,
                 report: false,
+                in_time: false,
                 now,
             };
             match self.run_hold(&asking).await? {

@@ -13,7 +13,7 @@ use super::{
     micros,
     parcels::{Parcel, given_back, in_cell, parcels, receipt_of},
     plan::{self, Ended},
-    record::{self, Known, PRINT, Record},
+    record::{self, Added, Known, PRINT, Record},
     reply::{Reply, unexpected},
     scripts,
 };
@@ -58,10 +58,16 @@ impl Shared {
         // What is asked for again is found at home, which so comes last.
         parts.sort_by_key(|(tag, _)| *tag == home);
         let (mut ended, mut before) = (None, None);
+        let (mut how, mut usage) = (how, *usage);
         for (tag, known) in parts {
-            match self.end_part(tag, id, known, (how, usage), now).await? {
+            match self.end_part(tag, id, known, (how, &usage), now).await? {
                 Ending::Now { receipt, .. } => ended = Some(receipt),
-                Ending::Before(receipt) => before = Some(receipt),
+                // Whoever ended it before came no further: the rest ends as that did.
+                Ending::Before(receipt) => {
+                    usage = receipt.usage;
+                    how = if usage == Usage::default() { End::Void } else { End::Settle };
+                    before = Some(receipt);
+                }
                 Ending::None => {}
             }
         }
@@ -184,16 +190,38 @@ impl Shared {
         now: Now,
     ) -> Result<(), SharedError> {
         for (tag, record) in parts {
-            let Some(last) = record.added.last() else { continue };
-            let parcels: Vec<_> = given_back(last).collect();
+            if let Some(last) = record.added.last().cloned() {
+                self.take_back_one(*tag, id, record, &last, now).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn take_back_one(
+        &self,
+        tag: u8,
+        id: ReservationId,
+        record: &mut Record,
+        last: &Added,
+        now: Now,
+    ) -> Result<(), SharedError> {
+        let parcels: Vec<_> = given_back(last).collect();
+        for _ in 0..TRIES {
+            // Where it was ended meanwhile, all of it was.
+            let Some(nth) = record.added.iter().rposition(|added| added == last) else { break };
             let mut before = record.clone();
             before.version = before.version.wrapping_add(1);
-            before.added.pop();
+            before.added.remove(nth);
             before.demand = before.demand.beyond(&last.more);
-            let record = Some(&*record);
-            let finish = Finish { tag: *tag, id, record, parcels: &parcels, only_due: false };
-            // Where it was ended meanwhile, all of it was.
-            self.run_finish(&finish, &before.bytes(), None, now).await?;
+            let known = Some(&*record);
+            let finish = Finish { tag, id, record: known, parcels: &parcels, only_due: false };
+            match self.run_finish(&finish, &before.bytes(), None, now).await? {
+                Finished::Other(bytes) => match Known::read(&bytes).ok_or_else(unexpected)? {
+                    Known::Held(other) if !other.expired => *record = other,
+                    Known::Held(_) | Known::Ended(_) => break,
+                },
+                Finished::Done(_) | Finished::Nothing => break,
+            }
         }
         Ok(())
     }
@@ -229,13 +257,14 @@ impl Shared {
         let mut keys = vec![self.keys.record(tag, id), self.keys.expiries(tag)];
         keys.extend(cells.iter().map(|cell| self.keys.cell(tag, cell.scope, &cell.key)));
         let print = record.map_or([0; PRINT], Record::print);
-        let name = id.0.to_be_bytes();
+        let (name, counters) = (id.0.to_be_bytes(), self.keys.counters(tag));
         let args = [
             Arg::Bytes(&plan.0),
             Arg::Bytes(&print),
             Arg::Bytes(becomes),
             kept_ms.map_or(Arg::Bytes(b""), Arg::Int),
             Arg::Bytes(&name),
+            Arg::Bytes(&counters),
         ];
         let answer = self.run(&scripts::FINISH, tag, &keys, &args).await?;
         let mut reply = Reply::of(answer)?;

@@ -2,7 +2,7 @@
 
 use smallvec::SmallVec;
 use tollgate_core::{
-    Admission, Charge, Decision, LimitId, Now, Order, Refusal, ReservationId, Usage,
+    Admission, Charge, Decision, LimitId, Now, Order, Refusal, ReservationId, Time, Usage,
 };
 
 use super::{
@@ -37,6 +37,9 @@ pub(super) struct Asking<'a> {
     pub(super) print: Option<[u8; PRINT]>,
     pub(super) ttl: u64,
     pub(super) report: bool,
+    /// Whether it is done only as long as somebody waits for the answer. What is in some node's
+    /// books, or is more of what lives, finds the end of its id where it comes too late.
+    pub(super) in_time: bool,
     pub(super) now: Now,
 }
 
@@ -59,6 +62,9 @@ pub(super) enum Done {
     Other(Vec<u8>),
 }
 
+/// Nothing is done, since nobody waits for it any more: so late is it by the server's clock.
+struct TooLate(u64);
+
 impl Shared {
     pub(super) async fn try_reserve(
         &self,
@@ -77,22 +83,30 @@ impl Shared {
             return Ok(refused);
         }
         for nth in 0..TRIES {
-            if let Some(decision) = self.reserve_parts(order, &parts, nth == 0, now).await? {
-                return Ok(decision);
+            let mut made = Vec::with_capacity(parts.len());
+            match self.reserve_parts(order, &parts, &mut made, nth == 0, now).await {
+                Ok(Some(decision)) => return Ok(decision),
+                Ok(None) => {}
+                Err(error) => {
+                    // What it may hold can be given back, by its id, wherever it lies.
+                    self.live.add(order.id, Made { parts: made, until: until(order) });
+                    return Err(error);
+                }
             }
         }
         Err(changes_too_often())
     }
 
+    /// Holds part by part. What may be held by then is in `made`, whatever becomes of the rest.
     async fn reserve_parts(
         &self,
         order: &Order<'_>,
         parts: &[Part<'_>],
+        made: &mut Vec<(u8, Record)>,
         is_first: bool,
         now: Now,
     ) -> Result<Option<Decision>, SharedError> {
         let tags = Part::tags(parts);
-        let mut made: Vec<(u8, Record)> = Vec::with_capacity(parts.len());
         let (mut views, mut shadowed) = (Vec::new(), SmallVec::new());
         let ttl = micros::ttl(order.expires, now.time);
         for part in parts {
@@ -106,9 +120,15 @@ impl Shared {
                 print: None,
                 ttl,
                 report: order.report,
+                in_time: true,
                 now,
             };
-            match self.run_hold(&asking).await? {
+            let done = self.run_hold(&asking).await;
+            if done.is_err() {
+                made.push((part.tag, record));
+                return done.map(|_| None);
+            }
+            match done? {
                 Done::Held { at, periods, shadowed: nths, seen, clock } => {
                     record.at = at as f64;
                     record.expires = (clock + ttl) as f64;
@@ -118,14 +138,14 @@ impl Shared {
                     made.push((part.tag, record));
                 }
                 Done::NoRoom { due, seen } => {
-                    self.give_back(order.id, &made, now).await?;
+                    self.give_back(order.id, made, now).await?;
                     if due && is_first && self.expire_in_passing(part.tag, now).await {
                         return Ok(None);
                     }
                     return self.refuse(order, parts, (part, seen), now).await;
                 }
                 Done::Unfit(seen) => {
-                    self.give_back(order.id, &made, now).await?;
+                    self.give_back(order.id, made, now).await?;
                     self.lay_out(part, &seen, now).await?;
                     return Ok(None);
                 }
@@ -140,7 +160,7 @@ impl Shared {
             }
         }
         made.sort_by_key(|(tag, _)| tags.iter().position(|other| other == tag));
-        self.live.insert(order.id, Made { parts: made, until: order.expires.after(LATE) });
+        self.live.insert(order.id, Made { parts: std::mem::take(made), until: until(order) });
         let standings = match order.report {
             true if views.len() == parts.len() => View::standings(&mut views, order),
             true => self.try_standings(order, now).await?,
@@ -201,14 +221,34 @@ impl Shared {
     }
 
     pub(super) async fn run_hold(&self, asking: &Asking<'_>) -> Result<Done, SharedError> {
-        let Asking { id, part, chunk, session, print, ttl, report, now } = asking;
-        let mut plan = plan::holding(self.told(*now), *ttl, *report, part.cells.len());
+        let Asking { part, now, .. } = asking;
+        let mut deadline =
+            if asking.in_time { self.deadline(part.tag, *now) } else { micros::NEVER };
+        // It is asked later than `now`, perhaps by much, or the server's clock was set.
+        for _ in 0..2 {
+            match self.run_hold_until(asking, deadline).await? {
+                Err(TooLate(clock)) => deadline = self.deadline_after(clock),
+                Ok(done) => return Ok(done),
+            }
+        }
+        let text = "what it is asked reaches it only when nobody waits for the answer any more";
+        Err(StoreError::Away(text.to_owned()).into())
+    }
+
+    async fn run_hold_until(
+        &self,
+        asking: &Asking<'_>,
+        deadline: u64,
+    ) -> Result<Result<Done, TooLate>, SharedError> {
+        let Asking { id, part, chunk, session, print, ttl, report, now, .. } = asking;
+        let times = (*ttl, deadline);
+        let mut plan = plan::holding(self.told(*now), times, *report, part.cells.len());
         for cell in &part.cells {
             plan.count(cell.charges.len());
             cell.charges.iter().for_each(|(_, charge)| plan::put_charge(&mut plan, charge));
         }
         let keys = part.keys(&self.keys, *id);
-        let name = id.0.to_be_bytes();
+        let (name, counters) = (id.0.to_be_bytes(), self.keys.counters(part.tag));
         let print = print.as_ref().map_or(&[][..], |print| &print[..]);
         let args = [
             Arg::Bytes(&plan.0),
@@ -216,34 +256,17 @@ impl Shared {
             Arg::Bytes(&name),
             Arg::from(*session),
             Arg::Bytes(print),
+            Arg::Bytes(&counters),
         ];
-        let answer = self.run(&scripts::HOLD, part.tag, &keys, &args).await?;
-        let mut reply = Reply::of(answer)?;
+        let mut reply = Reply::of(self.run(&scripts::HOLD, part.tag, &keys, &args).await?)?;
         let what = reply.int()?;
-        if what == 4 {
-            return Err(damaged(&keys, reply.int()?));
-        }
-        if what == 4 {
-            return Err(damaged(&keys, reply.int()?));
-        }
-        if what == 3 {
-            reply.int()?;
-            return Ok(Done::Other(reply.bytes()?));
-        }
-        let (at, clock) = (reply.int()?, reply.int()?);
+        let at = reply.int()?;
         Ok(match what {
-            0 => {
-                let due = reply.int()? > 0;
-                Done::NoRoom { due, seen: Seen::read(part, at, clock, &mut reply)? }
-            }
-            1 => {
-                let (periods, shadowed) = (reply.bytes()?, reply.bytes()?);
-                let seen = (!reply.is_empty() || *report)
-                    .then(|| Seen::read(part, at, clock, &mut reply))
-                    .transpose()?;
-                Done::Held { at, periods, shadowed, seen, clock }
-            }
-            2 => Done::Unfit(Seen::cells(part, at, clock, &mut reply)?),
+            3 => Ok(Done::Other(reply.bytes()?)),
+            4 => return Err(damaged(&keys, at)),
+            5 => return Err(clock_ahead(*now, at)),
+            6 => Err(TooLate(at)),
+            0..=2 => Ok(read(asking, (what, at), &mut reply)?),
             _ => return Err(unexpected()),
         })
     }
@@ -268,6 +291,11 @@ impl Shared {
     }
 }
 
+/// When what an order held may be forgotten here.
+fn until(order: &Order<'_>) -> Time {
+    order.expires.after(LATE)
+}
+
 /// The limits of charges that the script told by their places.
 pub(super) fn limits_at<'a>(
     part: &'a Part<'_>,
@@ -277,6 +305,39 @@ pub(super) fn limits_at<'a>(
     let mut nths = Reader(nths);
     let nths = std::iter::from_fn(move || nths.count());
     nths.filter_map(move |nth| limits.get(nth).copied())
+}
+
+/// What the script tells with the cells.
+fn read(
+    asking: &Asking<'_>,
+    (what, at): (u64, u64),
+    reply: &mut Reply,
+) -> Result<Done, SharedError> {
+    let (part, clock) = (asking.part, reply.int()?);
+    Ok(match what {
+        0 => {
+            let due = reply.int()? > 0;
+            Done::NoRoom { due, seen: Seen::read(part, at, clock, reply)? }
+        }
+        1 => {
+            let (periods, shadowed) = (reply.bytes()?, reply.bytes()?);
+            let seen = (!reply.is_empty() || asking.report)
+                .then(|| Seen::read(part, at, clock, reply))
+                .transpose()?;
+            Done::Held { at, periods, shadowed, seen, clock }
+        }
+        _ => Done::Unfit(Seen::cells(part, at, clock, reply)?),
+    })
+}
+
+/// A period was to begin that has not begun yet by the server's clock.
+fn clock_ahead(now: Now, clock: u64) -> SharedError {
+    let ahead = micros::floor(now.wall).saturating_sub(clock) / 1_000_000;
+    let text = format!(
+        "it is {ahead} s ahead of Redis' and would begin a budget's next period for all nodes; \
+         set the clocks of both by the same time server"
+    );
+    StoreError::Clock(text).into()
 }
 
 pub(super) fn changes_too_often() -> SharedError {

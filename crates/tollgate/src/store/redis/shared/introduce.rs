@@ -103,9 +103,18 @@ impl Shared {
         let ttl = micros::ttl(order.expires, now.time);
         for _ in 0..TRIES {
             let chunk = record.chunk();
-            let (print, report, session) = (None, false, "");
-            let asking =
-                Asking { id: order.id, part, chunk: &chunk, session, print, ttl, report, now };
+            let (print, report, in_time, session) = (None, false, false, "");
+            let asking = Asking {
+                id: order.id,
+                part,
+                chunk: &chunk,
+                session,
+                print,
+                ttl,
+                report,
+                in_time,
+                now,
+            };
             match self.run_hold(&asking).await? {
                 Done::Held { at, periods, clock, .. } => {
                     (record.at, record.expires) = (at as f64, (clock + ttl) as f64);

@@ -49,6 +49,12 @@ impl Keys {
         format!("{}:{{{tag}}}:c:{:016x}:{key}", self.prefix, scope.0).into_bytes()
     }
 
+    /// What the names of counters begin with; as long as what those of cells begin with, which
+    /// scripts know.
+    pub(super) fn counters(&self, tag: u8) -> Vec<u8> {
+        format!("{}:{{{tag}}}:m:", self.prefix).into_bytes()
+    }
+
     pub(super) fn seats(&self, tag: u8, scope: ScopeId, limit: LimitId, key: &str) -> Vec<u8> {
         let (prefix, scope, limit) = (&self.prefix, scope.0, limit.0);
         format!("{prefix}:{{{tag}}}:s:{scope:016x}:{limit:016x}:{key}").into_bytes()

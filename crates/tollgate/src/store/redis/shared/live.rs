@@ -30,14 +30,21 @@ impl Live {
         Self { shards: (0..SHARDS).map(|_| Mutex::default()).collect(), most }
     }
 
-    /// Remembers one; whether there was room.
-    pub(super) fn insert(&self, id: ReservationId, made: Made) -> bool {
+    /// Remembers one. Who makes it looks for room first; what is held is never forgotten for want
+    /// of room, since in a cluster nobody else could end it.
+    pub(super) fn insert(&self, id: ReservationId, made: Made) {
+        self.shard(id).lock().insert(id.0, made);
+    }
+
+    /// Remembers parts of one beside those that are known.
+    pub(super) fn add(&self, id: ReservationId, made: Made) {
         let mut shard = self.shard(id).lock();
-        if shard.len() >= self.most.div_ceil(SHARDS) {
-            return false;
+        let known = shard.entry(id.0).or_insert(Made { parts: Vec::new(), until: made.until });
+        for part in made.parts {
+            if known.parts.iter().all(|(tag, _)| *tag != part.0) {
+                known.parts.push(part);
+            }
         }
-        shard.insert(id.0, made);
-        true
     }
 
     /// Whether there is room for one more with this id.

@@ -134,7 +134,7 @@ impl Shared {
             ahead: Ahead::new(keys.tags()),
             live: Live::new(settings.max_reservations),
             owner: settings.owner,
-            node: (keys::stable(settings.node.as_bytes()) >> 11) as f64,
+            node: keys::stable(settings.node.as_bytes()) as f64,
             time: settings.time,
             max_reservations: settings.max_reservations,
             crossings: Noted::default(),
@@ -166,6 +166,19 @@ impl Shared {
             TimeSource::Server => -1.0,
             TimeSource::Caller => micros::floor(now.time) as f64,
         }
+    }
+
+    /// Until when a server may do what is asked at `now`: later nobody waits for its answer any
+    /// more, and what it held may have been given back before it held it.
+    fn deadline(&self, tag: u8, now: Now) -> u64 {
+        let clock = self.ahead.clock(tag, now.time);
+        clock.map_or(micros::NEVER, |clock| self.deadline_after(clock))
+    }
+
+    /// The same, where the server's clock shows this.
+    fn deadline_after(&self, clock: u64) -> u64 {
+        let timeout = self.link.settings().timeout.as_micros();
+        clock.saturating_add(u64::try_from(timeout).unwrap_or(micros::NEVER))
     }
 
     /// How a server's instants are shown to who asked at `asked`.

@@ -30,12 +30,13 @@ pub(super) struct Ended<'a> {
     pub(super) expired: bool,
 }
 
-/// The head of a plan to hold: when, for how long, whether a report is wanted, and of how many
-/// cells.
-pub(super) fn holding(now: f64, ttl: u64, report: bool, cells: usize) -> Writer {
-    let mut out = Writer::with_room(32 + 66 * 8);
+/// The head of a plan to hold: when, for how long, and until when at the latest, whether a report
+/// is wanted, and of how many cells.
+pub(super) fn holding(now: f64, (ttl, deadline): (u64, u64), report: bool, cells: usize) -> Writer {
+    let mut out = Writer::with_room(40 + 66 * 8);
     out.double(now);
     out.double(double(ttl));
+    out.double(double(deadline));
     out.byte(u8::from(report));
     out.count(cells);
     out

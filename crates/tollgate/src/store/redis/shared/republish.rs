@@ -56,7 +56,8 @@ impl Shared {
             ];
             numbers.into_iter().for_each(|number| plan.double(micros::double(number)));
         }
-        let args = [Arg::Bytes(&plan.0)];
+        let counters = self.keys.counters(tag);
+        let args = [Arg::Bytes(&plan.0), Arg::Bytes(&counters)];
         let mut reply = Reply::of(self.run(&scripts::REPUBLISH, tag, &keys, &args).await?)?;
         reply.int()?;
         if reply.is_empty() { Ok(()) } else { Err(damaged(&keys, reply.int()?)) }

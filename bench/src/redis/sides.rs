@@ -46,7 +46,7 @@ impl Side {
     /// How often it asks where others ask once, so that a round is no moment.
     pub(super) const fn times(self) -> usize {
         match self {
-            Self::Leased => 8,
+            Self::Leased => 4,
             _ => 1,
         }
     }

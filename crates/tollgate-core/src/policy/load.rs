@@ -98,6 +98,7 @@ fn build(tree: &Node, secrets: Secrets<'_>, findings: &mut Findings) -> Option<(
     let kind = tree.child("store").and_then(|store| store.child("kind"));
     settings.store.settle(kind.is_some());
     check::settings(tree, &settings, findings);
+    check::shared_limits(tree, &settings, &limits, findings);
     match Policy::new(limits) {
         Ok(policy) => Some((policy, settings)),
         Err(duplicate) => {

@@ -7,6 +7,8 @@ mod providers;
 mod routes;
 mod store;
 
+pub(super) use store::shared_limits;
+
 use std::collections::BTreeSet;
 
 use super::{

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::policy::{
-    PolicyError, Settings,
+    Limit, Measure, PolicyError, Settings,
     limits::Findings,
     settings::{Store, StoreKind},
     tree::Node,
@@ -15,6 +15,9 @@ const A_MONTH: Duration = Duration::from_secs(32 * 86_400);
 
 /// Longer than this nobody waits for a decision.
 const LONGEST_CALL: Duration = Duration::from_secs(5);
+
+/// What its scripts count exactly: they have whole numbers in doubles.
+const MOST_SHARED: u64 = (1 << 53) - 1;
 
 /// The most servers that are named; a cluster tells its others.
 const MAX_SERVERS: usize = 64;
@@ -46,6 +49,48 @@ pub(super) fn check(tree: &Node, settings: &Settings, findings: &mut Findings) {
     } else {
         unused(node, store, findings);
     }
+}
+
+/// Notes limits that allow or refill more than can be counted exactly in Redis.
+pub(in crate::policy) fn shared_limits(
+    tree: &Node,
+    settings: &Settings,
+    limits: &[Limit],
+    findings: &mut Findings,
+) {
+    if settings.store.kind != StoreKind::Redis {
+        return;
+    }
+    let entries = tree.child("limits").map(Node::list).unwrap_or_default();
+    for limit in limits {
+        let tiers = limit.tiers.iter().map(|(_, measure)| measure);
+        let Some(most) = tiers.chain([&limit.measure]).find_map(uncountable) else { continue };
+        let named = |entry: &&Node| entry.child("name").and_then(Node::text) == Some(&limit.name);
+        let origin = entries.iter().find(named).map_or(&tree.origin, |entry| &entry.origin);
+        let message = format!(
+            "the limit `{}` allows more than Redis can count exactly: {} at most",
+            limit.name,
+            limit.say(most)
+        );
+        let help = "give it a smaller number, or divide it: by model, by team, by a shorter period";
+        findings.errors.push(PolicyError::new(message).at(origin).help(help));
+    }
+}
+
+/// The most that could be, if a measure is beyond it.
+fn uncountable(measure: &Measure) -> Option<u64> {
+    if measure.cap() > MOST_SHARED {
+        return Some(MOST_SHARED);
+    }
+    let Measure::Bucket { rate, per, .. } = measure else { return None };
+    // Parts of a microsecond, in lowest terms.
+    let per_ns = u64::try_from(per.as_nanos()).unwrap_or(u64::MAX);
+    let parts = rate / divisor(*rate, per_ns);
+    (parts > MOST_SHARED / 1_000).then_some(MOST_SHARED / 1_000)
+}
+
+const fn divisor(one: u64, other: u64) -> u64 {
+    if other == 0 { one } else { divisor(other, one % other) }
 }
 
 /// Where Redis is must be said, once, and in one way.

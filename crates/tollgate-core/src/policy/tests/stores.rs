@@ -193,3 +193,22 @@ fn what_does_not_go_together_is_pointed_at() {
         assert_wrong(&format!("{redis}{lines}"), &[expected]);
     }
 }
+
+#[test]
+fn what_redis_cannot_count_exactly_is_refused_with_redis_alone() {
+    let redis = "[store]\nkind = \"redis\"\nurl = \"redis://127.0.0.1\"\n";
+    let limit = |lines: &str| format!("[[limits]]\nname = \"x\"\n{lines}\n");
+    for (lines, is_good) in [
+        ("usd = \"9007199/month\"", true),
+        ("usd = \"9007200/month\"", false),
+        ("tokens = \"9007199254740993/day\"", false),
+    ] {
+        assert!(load(&limit(lines)).is_ok(), "{lines}: {:?}", load(&limit(lines)));
+        let told = load(&format!("{redis}{}", limit(lines)));
+        assert_eq!(told.is_ok(), is_good, "{lines}: {told:?}");
+        if let Err(errors) = told {
+            let told = errors[0].on_one_line();
+            assert!(told.contains("the limit `x` allows more than Redis can count"), "{told}");
+        }
+    }
+}

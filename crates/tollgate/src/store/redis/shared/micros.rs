@@ -46,7 +46,10 @@ pub(super) fn whole(number: f64) -> u64 {
 pub(super) fn charge(charge: &Charge) -> Charge {
     let kind = match charge.rule.kind {
         Kind::Bucket { rate, per_ns } => {
-            Kind::Bucket { rate: rate.saturating_mul(MICRO).min(NEVER - 1), per_ns }
+            // In lowest terms, so that what people write is exact.
+            let all = divisor(rate, per_ns).max(1);
+            let rate = (rate / all).saturating_mul(MICRO).min(NEVER - 1);
+            Kind::Bucket { rate, per_ns: per_ns / all }
         }
         Kind::Window { length_ns } => Kind::Window { length_ns: ceil(length_ns) },
         Kind::Period { start, end } => Kind::Period { start: start / MICRO, end: ending(end) },
@@ -56,6 +59,10 @@ pub(super) fn charge(charge: &Charge) -> Charge {
     let cap = charge.rule.cap.min(NEVER - 1);
     let amount = charge.amount.min(NEVER);
     Charge { limit: name(charge.limit), rule: Rule { kind, cap }, amount, ..*charge }
+}
+
+const fn divisor(one: u64, other: u64) -> u64 {
+    if other == 0 { one } else { divisor(other, one % other) }
 }
 
 const fn ending(end: u64) -> u64 {
@@ -118,6 +125,18 @@ mod tests {
         assert_eq!(ttl(Time::MAX, Time::ZERO), MAX_TTL);
         assert_eq!(double(u64::MAX) as u64, NEVER);
         assert_eq!(whole(f64::INFINITY), NEVER);
+        let (rate, per_ns) = (10_000_000_000_000, 86_400_000_000_000);
+        let rule = Rule { kind: Kind::Bucket { rate, per_ns }, cap: 1 };
+        let asked = Charge {
+            limit: LimitId(0),
+            rule,
+            unit: tollgate_core::Unit::Usd,
+            amount: 1,
+            shadow: false,
+            warn: tollgate_core::Warn::NEVER,
+        };
+        let exact = Kind::Bucket { rate: 25_000, per_ns: 216 };
+        assert_eq!(charge(&asked).rule.kind, exact, "ten thousand dollars a day");
         let endless = Kind::TOTAL;
         assert_eq!(period(0.0, double(u64::MAX)), endless);
     }

@@ -25,7 +25,9 @@ cache = { enabled = false }
 [alerts]
 circuit_open = { enabled = false }
 failure_rate = { enabled = false }
+nodes_disagree = { enabled = false }
 queue_filling = { enabled = false }
+redis_memory = { enabled = false }
 cost_spike = { enabled = false }
 low_tokens = { enabled = false }
 utilisation = { enabled = false }

@@ -75,11 +75,41 @@ impl Live {
 
     /// Tells policies apart: the same for nodes that serve the same.
     pub(crate) fn fingerprint(&self) -> String {
-        blake3::hash(self.effective.as_bytes()).to_hex()[..12].to_owned()
+        fingerprint(&self.effective)
     }
 
     /// With its limits, as the gate has them.
     pub(crate) fn under(self, policy: Arc<Policy>) -> Self {
         Self { policy, ..self }
+    }
+}
+
+/// What each node has of its own: what it is called, where it listens and keeps its ledger.
+const OWN: [(&str, &[&str]); 2] =
+    [("server", &["listen", "admin_listen"]), ("store", &["node", "path"])];
+
+fn fingerprint(effective: &str) -> String {
+    let mut policy: toml::Table = effective.parse().unwrap_or_default();
+    for (table, names) in OWN {
+        if let Some(toml::Value::Table(table)) = policy.get_mut(table) {
+            table.retain(|name, _| !names.contains(&name));
+        }
+    }
+    blake3::hash(policy.to_string().as_bytes()).to_hex()[..12].to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::fingerprint;
+
+    #[test]
+    fn nodes_serve_one_policy_whatever_each_has_of_its_own() {
+        let policy = |node: &str, port: u16, prefix: &str| {
+            fingerprint(&format!(
+                "[server]\nlisten = \"127.0.0.1:{port}\"\n[store]\nnode = \"{node}\"\npath = \"{node}.db\"\nprefix = \"{prefix}\"\n"
+            ))
+        };
+        assert_eq!(policy("a", 1, "tg"), policy("b", 2, "tg"));
+        assert_ne!(policy("a", 1, "tg"), policy("a", 1, "other"));
     }
 }

@@ -27,8 +27,12 @@ pub enum AlertName {
     FailureRate,
     /// A provider's bucket or quota is nearly empty.
     LowTokens,
+    /// Nodes that share their numbers do not agree, though they should.
+    NodesDisagree,
     /// A queue is nearly full.
     QueueFilling,
+    /// The memory of Redis is nearly full, or Redis forgets what it was told.
+    RedisMemory,
     /// Many requests are refused.
     Refused,
     /// Sessions are nearly as many as there may be.
@@ -37,7 +41,7 @@ pub enum AlertName {
 
 impl AlertName {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::Budget,
         Self::BudgetExhausted,
         Self::CircuitOpen,
@@ -46,7 +50,9 @@ impl AlertName {
         Self::FailOpen,
         Self::FailureRate,
         Self::LowTokens,
+        Self::NodesDisagree,
         Self::QueueFilling,
+        Self::RedisMemory,
         Self::Refused,
         Self::Utilisation,
     ];
@@ -62,7 +68,9 @@ impl AlertName {
             Self::FailOpen => "fail_open",
             Self::FailureRate => "failure_rate",
             Self::LowTokens => "low_tokens",
+            Self::NodesDisagree => "nodes_disagree",
             Self::QueueFilling => "queue_filling",
+            Self::RedisMemory => "redis_memory",
             Self::Refused => "refused",
             Self::Utilisation => "utilisation",
         }

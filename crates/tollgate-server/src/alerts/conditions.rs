@@ -17,6 +17,7 @@ use crate::{
     app::App,
     live::Live,
     monitor::{Look, Service},
+    nodes,
 };
 
 /// What is looked at.
@@ -69,7 +70,9 @@ pub(super) fn of(scene: &Scene<'_>, counted: &mut Counted, crossed: &Crossed) ->
             }
             AlertName::FailureRate => failures(scene, rule, counted, &mut found),
             AlertName::LowTokens => left(scene, &mut found),
+            AlertName::NodesDisagree => differences(scene, &mut found),
             AlertName::QueueFilling => queues(scene, &mut found),
+            AlertName::RedisMemory => memory(scene, rule, counted, &mut found),
             AlertName::Refused => {
                 let (total, now) = (scene.app.metrics.decisions(), scene.now.time);
                 let decided = counted.decided(rule.over, total, now);
@@ -171,6 +174,25 @@ fn queues(scene: &Scene<'_>, found: &mut Found) {
     for (name, service) in &scene.look.services {
         found.note(AlertName::QueueFilling, name, service.line);
     }
+}
+
+/// In what nodes do not agree.
+fn differences(scene: &Scene<'_>, found: &mut Found) {
+    let Some(group) = &scene.app.group else { return };
+    let differences = group.differences();
+    for subject in nodes::SUBJECTS {
+        let is_one = differences.iter().any(|one| one.of == subject);
+        found.note(AlertName::NodesDisagree, subject, f64::from(u8::from(is_one)));
+    }
+}
+
+/// How full the fullest server of Redis is: wholly, where it has begun to evict.
+fn memory(scene: &Scene<'_>, rule: &AlertRule, counted: &mut Counted, found: &mut Found) {
+    let Some(group) = &scene.app.group else { return };
+    let evicted = counted.evicted(rule.over, group.evictions(), scene.now.time);
+    let share = group.fullest().map(|(_, memory)| memory.share());
+    let share = if evicted > 0 { Some(1.0) } else { share };
+    found.note_some(AlertName::RedisMemory, "", share);
 }
 
 /// How many of all sessions are taken.

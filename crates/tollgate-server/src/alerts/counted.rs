@@ -16,6 +16,7 @@ pub(super) struct Counted {
     refused: Over<Decisions>,
     store: Over<Decisions>,
     calls: BTreeMap<CompactString, Over<Calls>>,
+    evictions: Over<u64>,
     /// Since when nothing is stored.
     unstored: Option<Time>,
 }
@@ -42,6 +43,11 @@ impl Counted {
     /// What the store could not decide over this time.
     pub(super) fn failed(&mut self, over: Duration, total: Decisions, now: Time) -> u64 {
         self.store.grown(over, total, now).store_failures
+    }
+
+    /// How often Redis was found over this time to have evicted something.
+    pub(super) fn evicted(&mut self, over: Duration, total: u64, now: Time) -> u64 {
+        self.evictions.grown(over, total, now)
     }
 
     /// Whether nothing has been stored for so long that it is no single slow commit.

@@ -10,6 +10,7 @@ use super::{
     Firing,
     conditions::{Scene, all_costs, cost},
 };
+use crate::nodes::Group;
 
 /// What is said of one that begins.
 pub(super) fn of(event: &Event, rule: &AlertRule, scene: &Scene<'_>) -> String {
@@ -49,6 +50,12 @@ pub(super) fn of(event: &Event, rule: &AlertRule, scene: &Scene<'_>) -> String {
         AlertName::LowTokens => {
             format!("{percent} % of {about} are left: the alert begins below {threshold} %")
         }
+        AlertName::NodesDisagree => {
+            let differences = scene.app.group.as_ref().map(Group::differences).unwrap_or_default();
+            let its = differences.into_iter().find(|one| one.of == about);
+            its.map_or_else(|| format!("nodes do not agree: {about}"), |one| one.sentence)
+        }
+        AlertName::RedisMemory => memory(scene),
         AlertName::QueueFilling => {
             format!(
                 "the queue of {about} is full to {percent} %: the alert begins at {threshold} %"
@@ -77,6 +84,17 @@ pub(super) fn over(firing: &Firing) -> String {
 pub(super) fn unwatched(firing: &Firing) -> String {
     let of = firing.subject.as_deref().map_or_else(String::new, |subject| format!(" of {subject}"));
     format!("{}{of} is watched no longer: the gateway stops", firing.name)
+}
+
+fn memory(scene: &Scene<'_>) -> String {
+    let fullest = scene.app.group.as_ref().and_then(Group::fullest);
+    let (of, percent) = fullest.map_or_else(
+        || ("Redis".to_owned(), 0.0),
+        |(server, memory)| (format!("Redis at {server}"), (memory.share() * 100.0).round()),
+    );
+    format!(
+        "the memory of {of} is full to {percent} %, or it has evicted keys: what it does not keep is not counted; give it more memory and the policy noeviction"
+    )
 }
 
 /// Why Redis is away, if it is.

@@ -1,28 +1,37 @@
 //! What this node and the others tell each other of their rosters.
+//!
+//! One that cannot be told or heard keeps no other from being told or heard.
 
-use std::sync::Arc;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use tollgate::store::redis::{
     LinkError,
-    items::{self, Published, Row},
+    items::{Published, Row, Since},
 };
+use tollgate_core::Time;
 
-use super::Group;
+use super::{Group, ages::Ages};
 use crate::{
     app::App,
-    roster::{Adopted, Book, Item, Moment, News, RosterError, Untold, When},
+    roster::{About, Adopted, Book, Item, Moment, News, RosterError, Signer, Unsigned, Untold},
 };
 
 /// How far this node has heard the others.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Exchange {
     /// Since when there is anything that all have in common; another instant says that it was lost.
     born: Option<i64>,
     /// The version up to which it was heard.
     heard: i64,
-    /// It was lost: everything is to be told again.
-    is_lost: bool,
-    is_failing: bool,
+    /// All that there is and makes sense, while it is heard from the beginning.
+    there: Option<BTreeSet<String>>,
+    /// What others told and this node has not taken over, and why.
+    unread: BTreeMap<String, String>,
+    ages: Ages,
+    signer: Signer,
 }
 
 /// Why a round was not finished; the next one goes on.
@@ -34,103 +43,212 @@ enum Unfinished {
     Roster(#[from] RosterError),
 }
 
+/// What was first in the way of a round.
+#[derive(Debug, Default)]
+struct First(Option<Unfinished>);
+
+/// So much of what was not taken over is remembered.
+const MOST_UNREAD: usize = 1_000;
+
 /// How often something is told or heard in one round.
 const MOST_LOTS: usize = 1_000;
 
 impl Exchange {
+    pub(super) fn new(signer: Signer) -> Self {
+        let (there, unread, ages) = (Some(BTreeSet::new()), BTreeMap::new(), Ages::default());
+        Self { born: None, heard: 0, there, unread, ages, signer }
+    }
+
     /// What all had in common was lost, or some of it.
-    pub(super) const fn lost(&mut self) {
-        self.is_lost = true;
+    pub(super) fn lost(&mut self) {
+        (self.heard, self.there) = (0, Some(BTreeSet::new()));
+        self.unread.clear();
     }
 
-    /// Tells what is new here, and hears what is new elsewhere.
+    /// Hears what is new elsewhere, and tells what is new here.
     pub(super) async fn round(&mut self, app: &Arc<App>, group: &Group) {
-        let done = self.exchange(app, group).await;
-        match &done {
+        let mut first = First::default();
+        let done = self.exchange(app, group, &mut first).await;
+        first.note(done);
+        match first.0 {
             // It is told elsewhere that Redis is away.
-            Ok(()) | Err(Unfinished::Link(LinkError::Away(_))) => {}
-            Err(error) if !self.is_failing => {
-                tracing::error!(%error, "nodes do not hear of each other's changes");
-            }
-            Err(_) => {}
+            Some(Unfinished::Link(LinkError::Away(_))) => {}
+            Some(error) => group.trouble.note(error.to_string()),
+            None => match self.unread.first_key_value() {
+                Some((item, why)) => group.trouble.note(not_taken_over(item, why)),
+                None => group.trouble.is_over(),
+            },
         }
-        self.is_failing =
-            matches!(done, Err(error) if !matches!(error, Unfinished::Link(LinkError::Away(_))));
     }
 
-    async fn exchange(&mut self, app: &Arc<App>, group: &Group) -> Result<(), Unfinished> {
+    async fn exchange(
+        &mut self,
+        app: &Arc<App>,
+        group: &Group,
+        first: &mut First,
+    ) -> Result<(), Unfinished> {
         for _ in 0..MOST_LOTS {
-            if self.is_lost {
-                ask(app, Book::tell_all_again).await?;
-                (self.heard, self.is_lost) = (0, false);
-            }
-            tell(app, group).await?;
             let since = group.items.since(self.heard).await?;
+            let (now, time) = (since.now, app.gate.clock().now().time);
             let is_another = self.born.is_some() && since.born != self.born;
             if is_another || since.top < self.heard {
+                self.lost();
                 self.born = since.born;
-                self.is_lost = true;
                 continue;
             }
             self.born = since.born;
-            let Some(last) = since.rows.last() else { return Ok(()) };
-            let heard = last.version;
-            hear(app, since.rows).await?;
-            self.heard = heard;
+            let (is_all, last) = (since.is_all, since.last);
+            self.hear(app, group, since).await?;
+            self.heard = last.unwrap_or(self.heard);
+            if !is_all {
+                continue;
+            }
+            if let Some(there) = self.there.clone() {
+                ask(app, move |book| book.tell_missing(&there)).await?;
+                self.there = None;
+            }
+            return self.tell(app, group, (now, time), first).await;
         }
         Ok(())
     }
-}
 
-/// Tells the others what is new here.
-async fn tell(app: &Arc<App>, group: &Group) -> Result<(), Unfinished> {
-    for _ in 0..MOST_LOTS {
-        let now = Moment::of(app.gate.clock().now().wall);
-        let untold = ask(app, move |book| book.untold(now)).await?;
-        if untold.is_empty() {
+    /// Takes over what is new elsewhere.
+    async fn hear(
+        &mut self,
+        app: &Arc<App>,
+        group: &Group,
+        since: Since,
+    ) -> Result<(), Unfinished> {
+        let (mut news, mut names) = (Vec::new(), Vec::new());
+        for row in since.rows {
+            match self.read(group, &row) {
+                Ok(read) => {
+                    if let Some(there) = &mut self.there {
+                        there.insert(row.item.clone());
+                    }
+                    news.push(read);
+                    names.push(row.item);
+                }
+                Err(why) => self.leave_unread(row.item, why.to_string()),
+            }
+        }
+        if news.is_empty() {
             return Ok(());
         }
-        for one in untold {
-            tell_one(app, group, one).await?;
+        let adopted = take_over(app, move |book| book.adopt(&news)).await?;
+        for (name, adopted) in names.into_iter().zip(adopted) {
+            if adopted == Adopted::Unread {
+                self.leave_unread(name, "it makes no sense here".to_owned());
+            } else {
+                self.unread.remove(&name);
+            }
+        }
+        Ok(())
+    }
+
+    fn leave_unread(&mut self, item: String, why: String) {
+        if self.unread.len() < MOST_UNREAD {
+            self.unread.insert(item, why);
         }
     }
-    Ok(())
-}
 
-async fn tell_one(app: &Arc<App>, group: &Group, untold: Untold) -> Result<(), Unfinished> {
-    let item = serde_json::to_string(&untold.item).unwrap_or_default();
-    let node = group.name().to_owned();
-    let news = News { state: untold.state.clone(), change: untold.change.clone(), node };
-    let value = serde_json::to_string(&news).unwrap_or_default();
-    let when = match untold.when {
-        When::Ago { micros, after } => items::When::Ago { micros, after },
-        When::At(at) => items::When::At(at),
-    };
-    let at = match group.items.publish(&item, &value, news.state.is_none(), when).await? {
-        Published::Taken(at) => at,
-        Published::Newer(at, value) => {
-            let row = Row { item, version: 0, at, value };
-            if let Some(news) = read(&row) {
-                return adopt(app, vec![news], true).await;
+    /// Tells the others what is new here, at `now` of the clock that all have.
+    async fn tell(
+        &mut self,
+        app: &Arc<App>,
+        group: &Group,
+        (now, time): (i64, Time),
+        first: &mut First,
+    ) -> Result<(), Unfinished> {
+        let mut skip = 0;
+        for _ in 0..MOST_LOTS {
+            let wall = Moment::of(app.gate.clock().now().wall);
+            let lot = ask(app, move |book| book.untold(wall, skip)).await?;
+            if lot.looked == 0 {
+                return Ok(());
             }
-            at
+            let mut told = 0;
+            for one in lot.untold {
+                let present = app.gate.clock().now().time;
+                let since = i64::try_from(present.since(time).as_micros()).unwrap_or(i64::MAX);
+                let at = self.ages.at(&one, now.saturating_add(since), present);
+                match self.tell_one(app, group, &one, at).await {
+                    Ok(()) => told += 1,
+                    Err(away @ Unfinished::Link(LinkError::Away(_))) => return Err(away),
+                    Err(error) => first.note(Err(error)),
+                }
+            }
+            skip += lot.looked - told;
         }
-    };
-    Ok(ask(app, move |book| book.told(&untold, at)).await?)
+        Ok(())
+    }
+
+    async fn tell_one(
+        &mut self,
+        app: &Arc<App>,
+        group: &Group,
+        untold: &Untold,
+        at: i64,
+    ) -> Result<(), Unfinished> {
+        let item = serde_json::to_string(&untold.item).unwrap_or_default();
+        let news = News {
+            state: untold.state.clone(),
+            change: untold.change.clone(),
+            node: group.name().to_owned(),
+        };
+        let about = About { prefix: group.prefix(), item: &item, at };
+        let value = self.signer.sign(about, &news);
+        let is_gone = news.state.is_none();
+        let told = untold.clone();
+        match group.items.publish(&item, &value, is_gone, at).await? {
+            Published::Taken => ask(app, move |book| book.told(&told, at)).await?,
+            Published::Known(at, value) => {
+                let row = Row { item, version: 0, at, value };
+                match self.read(group, &row) {
+                    Ok((_, at, news)) => {
+                        let adopt =
+                            move |book: &mut Book| Ok(vec![book.be_answered(&told, (at, &news))?]);
+                        take_over(app, adopt).await?;
+                    }
+                    Err(why) => {
+                        ask(app, move |book| book.give_way(&told)).await?;
+                        self.leave_unread(row.item, why.to_string());
+                    }
+                }
+            }
+        }
+        self.ages.told(untold);
+        Ok(())
+    }
+
+    /// What another node says, if it is one and what it says makes sense.
+    fn read(&self, group: &Group, row: &Row) -> Result<(Item, i64, News), Unsigned> {
+        let about = About { prefix: group.prefix(), item: &row.item, at: row.at };
+        let news = self.signer.open(about, &row.value)?;
+        let item = serde_json::from_str(&row.item);
+        let item = item.map_err(|why: serde_json::Error| Unsigned::Senseless(why.to_string()))?;
+        Ok((item, row.at, news))
+    }
 }
 
-/// Takes over what is new elsewhere.
-async fn hear(app: &Arc<App>, rows: Vec<Row>) -> Result<(), Unfinished> {
-    adopt(app, rows.iter().filter_map(read).collect(), false).await
+fn not_taken_over(item: &str, why: &str) -> String {
+    format!("what another node says of {item} is not taken over: {why}")
 }
 
-async fn adopt(
+impl First {
+    fn note(&mut self, done: Result<(), Unfinished>) {
+        if let Err(error) = done {
+            self.0.get_or_insert(error);
+        }
+    }
+}
+
+async fn take_over(
     app: &Arc<App>,
-    news: Vec<(Item, i64, News)>,
-    is_answer: bool,
-) -> Result<(), Unfinished> {
+    take: impl FnOnce(&mut Book) -> Result<Vec<Adopted>, RosterError> + Send + 'static,
+) -> Result<Vec<Adopted>, Unfinished> {
     let adopting = Arc::clone(app);
-    let adopt = move || adopting.roster.take_over(&news, is_answer);
+    let adopt = move || adopting.roster.take_over(take);
     let adopted = tokio::task::spawn_blocking(adopt).await.unwrap_or_else(|_| Err(stopping()))?;
     let changed = adopted.iter().filter(|one| **one == Adopted::Changed).count();
     if changed > 0 {
@@ -138,17 +256,7 @@ async fn adopt(
         // Told when it holds, so that whoever waits for it can rely on it.
         tracing::info!(changed, "the roster was changed by another node");
     }
-    Ok(())
-}
-
-/// What another node says; nothing where that makes no sense.
-fn read(row: &Row) -> Option<(Item, i64, News)> {
-    let item = serde_json::from_str(&row.item);
-    let read = item.and_then(|item| Ok((item, row.at, serde_json::from_str(&row.value)?)));
-    read.inspect_err(|error| {
-        tracing::error!(%error, "what another node says of its roster makes no sense here");
-    })
-    .ok()
+    Ok(adopted)
 }
 
 /// Asks the roster aside from the workers that serve.

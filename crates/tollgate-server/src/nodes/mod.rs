@@ -4,10 +4,13 @@
 //! emergency) holds at every other within a second, or, where one of them cannot reach Redis, once
 //! it can. A node that cannot goes on with what it knows.
 
+mod ages;
+mod differences;
 mod exchange;
 mod overspend;
 mod place;
 mod shown;
+mod trouble;
 
 use std::{
     net::SocketAddr,
@@ -23,7 +26,7 @@ use tollgate::{
         self, LeaseCounts, Leases, LeasesSettings, Link, LinkError, Local, Redis, Shared,
         SharedSettings,
         items::Items,
-        link::State,
+        link::{Memory, State},
         nodes::{Facts, Members, Nodes},
     },
 };
@@ -34,7 +37,9 @@ use tollgate_core::{
 
 use crate::app::{App, VERSION};
 use exchange::Exchange;
+use trouble::Trouble;
 
+pub(crate) use differences::{Difference, SUBJECTS};
 pub(crate) use overspend::OverspendShown;
 pub(crate) use shown::{NodeShown, RedisShown};
 
@@ -46,6 +51,7 @@ pub(crate) struct Group {
     items: Items,
     on_store_failure: OnStoreFailure,
     deciding: OnceLock<Deciding>,
+    trouble: Trouble,
 }
 
 /// Who decides, and what sees to that.
@@ -85,13 +91,14 @@ impl Group {
         let nodes = Nodes::join(link.clone(), &name, rand::random(), facts, clock.clone());
         let items = Items::new(link.clone(), ROSTER);
         let (on_store_failure, deciding) = (store.on_store_failure, OnceLock::new());
-        Ok(Self { link, nodes, items, on_store_failure, deciding })
+        let trouble = Trouble::default();
+        Ok(Self { link, nodes, items, on_store_failure, deciding, trouble })
     }
 
     /// The store that all nodes share, with leases before it and this node's own books.
     pub(crate) fn store(&self, local: Local, policy: &Policy, clock: &Clock) -> Arc<Redis<Leases>> {
         let settings = SharedSettings {
-            prefix: self.link.settings().prefix.clone(),
+            prefix: self.prefix().to_owned(),
             node: local.counted_as(self.name(), self.nodes.process()),
             owner: self.nodes.process(),
             ..SharedSettings::default()
@@ -108,6 +115,27 @@ impl Group {
     /// This node's name, the same after a restart.
     pub(crate) fn name(&self) -> &str {
         self.nodes.name()
+    }
+
+    /// What all keys in Redis begin with.
+    fn prefix(&self) -> &str {
+        &self.link.settings().prefix
+    }
+
+    /// In what the nodes do not agree.
+    pub(crate) fn differences(&self) -> Vec<Difference> {
+        differences::of(&self.members(), self.trouble.shown())
+    }
+
+    /// The server whose memory is fullest, and how full it is.
+    pub(crate) fn fullest(&self) -> Option<(String, Memory)> {
+        let all = self.link.memory().into_iter();
+        all.max_by(|(_, a), (_, b)| a.share().total_cmp(&b.share()))
+    }
+
+    /// How often Redis was found to have evicted something.
+    pub(crate) fn evictions(&self) -> u64 {
+        *self.link.evictions().borrow()
     }
 
     /// All nodes, as of the last beat.
@@ -181,7 +209,13 @@ pub(crate) async fn attend(app: Arc<App>) {
     let Some(group) = &app.group else { return };
     let (mut members, mut losses) = (group.nodes.members(), group.nodes.losses());
     let (mut news, mut changes) = (group.items.news(), app.roster.changes());
-    let mut exchange = Exchange::default();
+    let signer = app.roster.signer();
+    if !signer.signs() {
+        tracing::warn!(
+            "what nodes tell each other is not signed: give all of them the same TOLLGATE_SECRET, or whoever may write to Redis makes keys"
+        );
+    }
+    let mut exchange = Exchange::new(signer);
     loop {
         tokio::select! {
             told = members.changed() => {

@@ -13,7 +13,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavio
 use tollgate_core::policy::Settings;
 
 use super::{
-    AuditRow, By, Chain, RosterError, Vault,
+    AuditRow, By, Chain, RosterError, Signer, Vault,
     audit::{self, Change},
     sharing, vault,
 };
@@ -121,6 +121,11 @@ impl Book {
     /// Tells the keys of providers apart.
     pub(super) fn accounts(&self) -> Accounts {
         self.vault.accounts()
+    }
+
+    /// Signs what is told to other nodes.
+    pub(super) const fn signer(&self) -> Signer {
+        Signer::of(&self.vault)
     }
 
     /// From which secret keys are made, by a hash of it.

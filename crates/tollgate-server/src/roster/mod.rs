@@ -20,6 +20,7 @@ mod privileges;
 mod provider_keys;
 mod seal;
 mod sharing;
+mod signed;
 mod snapshot;
 mod terms;
 #[cfg(test)]
@@ -45,6 +46,7 @@ pub(crate) use moment::Moment;
 pub(crate) use privileges::{Of, Override, Tier, Whose};
 pub(crate) use seal::ProviderKey;
 pub(crate) use sharing::{Adopted, News, Untold, When};
+pub(crate) use signed::{About, Signer, Unsigned};
 pub(crate) use snapshot::{ManagedKey, Snapshot};
 pub(crate) use terms::{Budget, Terms, check_provider};
 pub(crate) use trail::Trail;
@@ -146,11 +148,10 @@ impl Roster {
     /// When the file cannot be read or written.
     pub(crate) fn take_over(
         &self,
-        news: &[(Item, i64, News)],
-        is_answer: bool,
+        take: impl FnOnce(&mut Book) -> Result<Vec<Adopted>, RosterError>,
     ) -> Result<Vec<Adopted>, RosterError> {
         let mut opened = self.book.lock();
-        let adopted = opened.book.adopt(news, is_answer)?;
+        let adopted = take(&mut opened.book)?;
         if adopted.contains(&Adopted::Changed) {
             self.read(&mut opened)?;
         }
@@ -160,6 +161,11 @@ impl Roster {
     /// Wakes whoever is to know of changes.
     pub(crate) fn changes(&self) -> watch::Receiver<()> {
         self.changed.subscribe()
+    }
+
+    /// Signs what is told to other nodes.
+    pub(crate) fn signer(&self) -> Signer {
+        self.book.lock().book.signer()
     }
 
     /// From which secret keys are made here, by a hash of it.

@@ -5,6 +5,8 @@
 //! the audit, which says who did it and where. Of two changes of one item the later one holds, by
 //! the clock that all nodes share.
 
+use std::collections::BTreeSet;
+
 use rusqlite::{OptionalExtension as _, Transaction, params};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -46,6 +48,16 @@ pub(crate) struct Untold {
     pub(crate) state: Option<String>,
     pub(crate) change: Option<Told>,
     pub(crate) when: When,
+    /// The row of the audit that tells of it.
+    pub(crate) seq: Option<i64>,
+}
+
+/// Some of what other nodes were not told.
+#[derive(Debug, Default)]
+pub(crate) struct Lot {
+    pub(crate) untold: Vec<Untold>,
+    /// How many were looked at, those of no sense among them.
+    pub(crate) looked: u32,
 }
 
 /// When something was changed, by the clock of all nodes.
@@ -64,6 +76,8 @@ pub(crate) enum Adopted {
     Changed,
     /// It did already, or a later one does.
     Known,
+    /// It makes no sense here, as where its node is of a newer version: what was stays.
+    Unread,
     /// This node has something to tell of the item first.
     Untold,
 }
@@ -94,19 +108,20 @@ const LOT: u32 = 64;
 const REMEMBERED_MICROS: i64 = 90 * 86_400 * 1_000_000;
 
 impl Book {
-    /// What other nodes were not told yet, some of it.
+    /// What other nodes were not told yet, some of it; the first so many are passed over.
     ///
     /// # Errors
     /// When the file cannot be read.
-    pub(crate) fn untold(&mut self, now: Moment) -> Result<Vec<Untold>, RosterError> {
+    pub(crate) fn untold(&mut self, now: Moment, skip: u32) -> Result<Lot, RosterError> {
         self.read(|tx, _| {
             let sql = "SELECT item, seq, untold.at, told.at FROM untold LEFT JOIN told USING (item)
-                 ORDER BY seq IS NULL, seq LIMIT ?";
+                 ORDER BY seq IS NULL, seq, item LIMIT ? OFFSET ?";
             let mut statement = tx.prepare_cached(sql)?;
-            let mut rows = statement.query([LOT])?;
-            let mut untold = Vec::new();
+            let mut rows = statement.query([LOT, skip])?;
+            let mut lot = Lot::default();
             while let Some(row) = rows.next()? {
-                let item: Item = named(&row.get::<_, String>(0)?)?;
+                lot.looked += 1;
+                let Some(item) = named(&row.get::<_, String>(0)?) else { continue };
                 let (seq, then): (Option<i64>, Option<i64>) = (row.get(1)?, row.get(2)?);
                 let last: Option<i64> = row.get(3)?;
                 let state = item.read(tx)?;
@@ -120,9 +135,9 @@ impl Book {
                     // Nobody knows when: it stands before nothing that others know.
                     (None, None) => When::At(last.unwrap_or_default() + 1),
                 };
-                untold.push(Untold { item, state, change, when });
+                lot.untold.push(Untold { item, state, change, when, seq });
             }
-            Ok(untold)
+            Ok(lot)
         })
     }
 
@@ -133,46 +148,78 @@ impl Book {
     /// When the file cannot be written.
     pub(crate) fn told(&mut self, told: &Untold, at: i64) -> Result<(), RosterError> {
         self.write(|tx| {
-            if told.item.read(tx)? == told.state {
-                tx.execute("DELETE FROM untold WHERE item = ?", [name(&told.item)])?;
-            }
+            give_way(tx, told)?;
             know(tx, &told.item, at)?;
             forget(tx, at.saturating_sub(REMEMBERED_MICROS))
         })
     }
 
-    /// Takes over what other nodes changed, all of it or nothing; `is_answer` says that it is
-    /// newer than what this node wanted to tell of the same.
+    /// What all know of an item is no earlier, and makes no sense here: it is not told.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub(crate) fn give_way(&mut self, untold: &Untold) -> Result<(), RosterError> {
+        self.write(|tx| give_way(tx, untold))
+    }
+
+    /// Takes over what other nodes changed, all of it or nothing. Where this node knows a later
+    /// change, that is to be told again: it was lost.
     ///
     /// # Errors
     /// When the file cannot be written.
     pub(crate) fn adopt(
         &mut self,
         news: &[(Item, i64, News)],
-        is_answer: bool,
     ) -> Result<Vec<Adopted>, RosterError> {
         self.write(|tx| {
-            let adopted = news.iter().map(|(item, at, news)| {
-                match adopt_one(tx, item, *at, news, is_answer) {
-                    Err(RosterError::Invalid(why)) => {
-                        tracing::error!(node = %news.node, "{why}");
-                        known(tx, item, *at)?;
-                        Ok(Adopted::Known)
-                    }
-                    other => other,
+            let adopt = |(item, at, news): &(Item, i64, News)| {
+                let mark = "SELECT 1 FROM untold WHERE item = ?";
+                if tx.query_row(mark, [name(item)], |_| Ok(())).optional()?.is_some() {
+                    return Ok(Adopted::Untold);
                 }
-            });
-            adopted.collect()
+                adopt_one(tx, item, *at, news, false)
+            };
+            news.iter().map(adopt).collect()
         })
     }
 
-    /// Tells all of it again, as if nobody had been told: what nodes have in common was lost.
+    /// Takes over what all know of an item, which is no earlier than what this node wanted to
+    /// tell of it. What was changed here since then is still to be told.
     ///
     /// # Errors
     /// When the file cannot be written.
-    pub(crate) fn tell_all_again(&mut self) -> Result<(), RosterError> {
+    pub(crate) fn be_answered(
+        &mut self,
+        untold: &Untold,
+        (at, news): (i64, &News),
+    ) -> Result<Adopted, RosterError> {
         self.write(|tx| {
-            tx.execute("INSERT OR IGNORE INTO untold SELECT item, NULL, at FROM told", [])?;
+            if untold.item.read(tx)? != untold.state {
+                return Ok(Adopted::Untold);
+            }
+            let adopted = adopt_one(tx, &untold.item, at, news, true)?;
+            if adopted == Adopted::Unread {
+                give_way(tx, untold)?;
+            }
+            Ok(adopted)
+        })
+    }
+
+    /// What nodes have in common has these items and no others: what else this node knows is to
+    /// be told again, as of when it was changed.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub(crate) fn tell_missing(&mut self, there: &BTreeSet<String>) -> Result<(), RosterError> {
+        self.write(|tx| {
+            let mut statement = tx.prepare_cached("SELECT item, at FROM told")?;
+            let mut rows = statement.query([])?;
+            while let Some(row) = rows.next()? {
+                let (item, at): (String, i64) = (row.get(0)?, row.get(1)?);
+                if !there.contains(&item) {
+                    tell_again(tx, &item, at)?;
+                }
+            }
             Ok(())
         })
     }
@@ -197,21 +244,26 @@ fn adopt_one(
     is_answer: bool,
 ) -> Result<Adopted, RosterError> {
     let name = name(item);
-    let mark = "SELECT 1 FROM untold WHERE item = ?";
-    if !is_answer && tx.query_row(mark, [&name], |_| Ok(())).optional()?.is_some() {
-        return Ok(Adopted::Untold);
-    }
     let last = tx.query_row("SELECT at FROM told WHERE item = ?", [&name], |row| row.get(0));
-    if last.optional()?.is_some_and(|last: i64| last >= at) {
-        return Ok(Adopted::Known);
+    match last.optional()? {
+        Some(last) if last > at => {
+            tell_again(tx, &name, last)?;
+            return Ok(Adopted::Known);
+        }
+        Some(last) if last == at && !is_answer => return Ok(Adopted::Known),
+        _ => {}
     }
     let is_news = item.read(tx)? != news.state;
     if is_news {
-        // A state that makes no sense leaves all as it was.
+        // A state that makes no sense leaves all as it was, and as of when it was.
         tx.execute_batch("SAVEPOINT item")?;
-        if let Err(error) = item.write(tx, news.state.as_deref()) {
-            tx.execute_batch("ROLLBACK TO item; RELEASE item")?;
-            return Err(error);
+        match item.write(tx, news.state.as_deref()) {
+            Err(RosterError::Invalid(why)) => {
+                tx.execute_batch("ROLLBACK TO item; RELEASE item")?;
+                tracing::error!(node = %news.node, "{why}");
+                return Ok(Adopted::Unread);
+            }
+            written => written?,
         }
         tx.execute_batch("RELEASE item")?;
         if let Some(told) = &news.change {
@@ -232,7 +284,7 @@ pub(super) fn attribute(
     let mut statement = tx.prepare_cached("SELECT item FROM untold WHERE seq IS NULL")?;
     let items = statement.query_map([], |row| row.get::<_, String>(0))?;
     for text in items.collect::<Result<Vec<_>, _>>()? {
-        if named(&text)?.is_told_by(what, subject) {
+        if named(&text).is_some_and(|item| item.is_told_by(what, subject)) {
             let sql =
                 "UPDATE untold SET seq = (SELECT max(seq) FROM audit), at = NULL WHERE item = ?";
             tx.execute(sql, [text])?;
@@ -246,7 +298,8 @@ fn forget(tx: &Transaction<'_>, before: i64) -> Result<(), RosterError> {
     let mut statement = tx.prepare_cached("SELECT item FROM told WHERE at < ? LIMIT 8")?;
     let items = statement.query_map([before], |row| row.get::<_, String>(0))?;
     for text in items.collect::<Result<Vec<_>, _>>()? {
-        if named(&text)?.read(tx)?.is_none() {
+        let Some(item) = named(&text) else { continue };
+        if item.read(tx)?.is_none() {
             tx.execute("DELETE FROM told WHERE item = ?", [text])?;
         }
     }
@@ -259,6 +312,20 @@ fn known(tx: &Transaction<'_>, item: &Item, at: i64) -> Result<(), RosterError> 
     know(tx, item, at)
 }
 
+/// Something is to be told again, as of when it was changed, unless it is to be told anyway.
+fn tell_again(tx: &Transaction<'_>, name: &str, at: i64) -> Result<(), RosterError> {
+    tx.execute("INSERT OR IGNORE INTO untold VALUES (?, NULL, ?)", params![name, at])?;
+    Ok(())
+}
+
+/// An item is not told, unless it was changed once more.
+fn give_way(tx: &Transaction<'_>, untold: &Untold) -> Result<(), RosterError> {
+    if untold.item.read(tx)? == untold.state {
+        tx.execute("DELETE FROM untold WHERE item = ?", [name(&untold.item)])?;
+    }
+    Ok(())
+}
+
 fn know(tx: &Transaction<'_>, item: &Item, at: i64) -> Result<(), RosterError> {
     tx.execute("REPLACE INTO told VALUES (?, ?)", params![name(item), at])?;
     Ok(())
@@ -268,10 +335,9 @@ fn name(item: &Item) -> String {
     serde_json::to_string(item).unwrap_or_default()
 }
 
-fn named(text: &str) -> Result<Item, RosterError> {
-    serde_json::from_str(text).map_err(|why| {
-        RosterError::Unavailable(format!("the roster has an item of no sense, `{text}`: {why}"))
-    })
+/// The item of that name; nothing where a newer version has written it and this one knows none.
+fn named(text: &str) -> Option<Item> {
+    serde_json::from_str(text).ok()
 }
 
 impl Told {

@@ -26,6 +26,8 @@ pub(crate) struct Vault {
     /// What keys were hashed under before there was a secret.
     former: Option<Hasher>,
     seal: Option<Seal>,
+    /// What is told to other nodes is signed under it.
+    signing: Option<[u8; blake3::KEY_LEN]>,
 }
 
 /// Hashes the texts of keys.
@@ -44,6 +46,7 @@ const MIN_SECRET_BYTES: usize = 32;
 
 const OF_HASHES: &str = "Tollgate 2026-11 hashes of keys";
 const OF_ACCOUNTS: &str = "Tollgate 2026-11 accounts at providers";
+const OF_NODES: &str = "Tollgate 2026-12 what nodes tell each other";
 const OF_NAMES: &str = "Tollgate 2026-11 names of secrets";
 
 impl Vault {
@@ -56,7 +59,7 @@ impl Vault {
         let Some(secret) = &settings.secret else {
             let random = || Ok(rand::random());
             let key = beside.map_or_else(random, |path| kept(path, rand::random()))?;
-            return Ok(Self { own: Hasher::of(&key), former: None, seal: None });
+            return Ok(Self { own: Hasher::of(&key), former: None, seal: None, signing: None });
         };
         let bytes = secret.expose().as_bytes();
         if bytes.len() < MIN_SECRET_BYTES {
@@ -68,7 +71,13 @@ impl Vault {
         }
         let former = beside.map(read).transpose()?.flatten();
         let former = former.map(|key| Hasher::of(&key));
-        Ok(Self { own: Hasher::of(bytes), former, seal: Some(Seal::of(bytes)?) })
+        let signing = Some(blake3::derive_key(OF_NODES, bytes));
+        Ok(Self { own: Hasher::of(bytes), former, seal: Some(Seal::of(bytes)?), signing })
+    }
+
+    /// What is told to other nodes is signed under this.
+    pub(super) const fn signing(&self) -> Option<[u8; blake3::KEY_LEN]> {
+        self.signing
     }
 
     /// What new keys are hashed under.

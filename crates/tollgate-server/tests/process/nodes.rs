@@ -67,9 +67,14 @@ impl World {
         self.runtime.block_on(waited).expect("it comes to that");
     }
 
+    /// Asks Redis something.
+    fn command(&self, command: &[&str]) {
+        self.runtime.block_on(self.redis.command(command)).expect("an answer");
+    }
+
     /// Has Redis forget all that it was told.
     pub(crate) fn forget_everything(&self) {
-        self.runtime.block_on(self.redis.command(&["FLUSHALL"])).expect("flushed");
+        self.command(&["FLUSHALL"]);
     }
 
     /// Starts Redis again, with what it has in its files.
@@ -150,6 +155,29 @@ fn a_key_works_at_every_node_until_it_is_revoked_at_one() {
 }
 
 #[test]
+fn what_is_forged_or_makes_no_sense_in_redis_changes_nothing_and_stops_nothing() {
+    let world = World::new();
+    let [mut a, mut b] = world.nodes(["a", "b"]);
+    let made = change(&a, "POST", "/v1/keys", &json!({ "id": "k", "user": "alice" }));
+    let text = made["key"].as_str().expect("its text").to_owned();
+    b.wait_for(FOLLOWED);
+    let (items, versions) = ("tg:{0}:roster", "tg:{0}:roster:versions");
+    let forged = r#"1790000000000000 - {"state":"{\"tier\":\"gold\",\"since\":1}","change":null,"node":"a"}"#;
+    let tier = r#"["tier","mallory"]"#;
+    world.command(&["HSET", items, tier, forged, r#"["key","k"]"#, "nonsense"]);
+    world.command(&["ZADD", versions, "2000000000000000", tier]);
+    world.command(&["PUBLISH", "tg:roster", "news"]);
+    for node in [&mut a, &mut b] {
+        node.wait_for("not signed with the secret");
+    }
+    change(&a, "POST", "/v1/keys/k/revoke", &json!({}));
+    b.wait_for(FOLLOWED);
+    let refused = keyed(&b, &text);
+    assert!(status_of(&refused) == "401" && refused.contains("revoked"), "{refused}");
+    assert_eq!(get(&b, "/v1/tiers")["tiers"], json!([]));
+}
+
+#[test]
 fn what_was_changed_while_redis_was_away_holds_everywhere_once_it_is_back() {
     let mut world = World::new();
     let [mut a, mut b] = world.nodes(["a", "b"]);
@@ -206,6 +234,58 @@ fn a_node_that_decides_by_itself_says_so_though_redis_is_there() {
     assert!(!is_ready(&a), "nothing passes there");
     b.signal("CONT");
     world.until("both decide together", || is_ready(&a) && state(&a) == "connected");
+}
+
+#[test]
+fn operators_are_told_that_nodes_disagree_and_that_the_memory_of_redis_is_full() {
+    let world = World::new();
+    let alerts = "[alerts]\nnodes_disagree = { for = \"0s\" }\nredis_memory = { threshold = 0.4, clear = 0.3 }\n";
+    let mut a = world.node("a", alerts);
+    let b = world.node("b", &format!("{alerts}refused = {{ threshold = 0.5 }}\n"));
+    a.wait_for("the nodes that live serve 2 policies");
+    drop(b);
+    a.wait_for("nodes_disagree of policy is over");
+    world.command(&["SETRANGE", "something-else", "33554431", "x"]);
+    world.command(&["CONFIG", "SET", "maxmemory", "64mb"]);
+    a.wait_for("the memory of Redis at 127.0.0.1");
+    world.command(&["DEL", "something-else"]);
+    a.wait_for("redis_memory is over");
+}
+
+#[test]
+fn the_rights_that_the_guide_gives_a_user_of_redis_are_enough_for_everything() {
+    let world = World::new();
+    let guide = include_str!("../../../../docs/scaling.md");
+    let user = guide.lines().find(|line| line.starts_with("user tollgate ")).expect("a user");
+    let rights = user.replace(">PASSWORD", ">let-me-in");
+    let rights: Vec<&str> =
+        ["ACL", "SETUSER"].into_iter().chain(rights.split(' ').skip(1)).collect();
+    world.command(&rights);
+    let url = world.redis.url().replace("redis://", "redis://tollgate:let-me-in@");
+    let args = ["--policy", "policy.toml"];
+    let example = include_str!("../../../../examples/nodes.toml");
+    let [mut a, mut b] = ["a", "b"].map(|name| {
+        let of_store = [("TOLLGATE_STORE_URL", url.as_str()), ("TOLLGATE_STORE_NODE", name)];
+        let variables = [("TOLLGATE_SECRET", SECRET), of_store[0], of_store[1]];
+        Serving::start_with(&args, example, &variables)
+    });
+    world.until("both decide together", || {
+        [&a, &b].iter().all(|node| {
+            live(node) == 2 && get(node, "/status")["store"]["redis"]["state"] == "connected"
+        })
+    });
+    let asked = CHAT.replace("\"m\"", "\"sandbox\"");
+    assert_eq!(status_of(&a.post("/sandbox/v1/chat/completions", &[], &asked)), "200");
+    change(&a, "PUT", "/v1/tiers/alice", &json!({ "tier": "gold" }));
+    b.wait_for(FOLLOWED);
+    let refused = world.runtime.block_on(world.redis.command(&["ACL", "LOG"]));
+    assert_eq!(format!("{:?}", refused.expect("a log")), "array([])");
+    for node in [&mut a, &mut b] {
+        node.signal("TERM");
+        node.wait();
+        let log = node.log();
+        assert!(!log.contains("may not") && !log.contains("NOPERM"), "{log}");
+    }
 }
 
 #[test]

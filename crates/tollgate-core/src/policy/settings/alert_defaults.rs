@@ -82,7 +82,12 @@ impl Usual {
             AlertName::LowTokens => {
                 Self { bad: Bad::Low, threshold: 0.1, clear: 0.25, hold_seconds: 30, ..share }
             }
+            // Policies differ for as long as nodes are started anew one after the other.
+            AlertName::NodesDisagree => Self { hold_seconds: 60, ..MOST },
             AlertName::QueueFilling => Self { threshold: 0.8, clear: 0.6, ..share },
+            AlertName::RedisMemory => {
+                Self { threshold: 0.9, clear: 0.8, range: SHARE, over_seconds: 300, ..critical }
+            }
             AlertName::Refused => {
                 Self { threshold: 0.1, clear: 0.05, over_seconds: 300, least: 20, ..share }
             }

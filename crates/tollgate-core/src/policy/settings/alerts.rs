@@ -45,9 +45,16 @@ pub struct Alerts {
     /// Less than this share of a provider's bucket is left.
     #[serde(skip_serializing_if = "Alert::is_usual")]
     pub low_tokens: Alert,
+    /// Nodes that share their numbers serve different policies or have different secrets, two have
+    /// one name, a clock is wrong, or what one changed is not taken over by another.
+    #[serde(skip_serializing_if = "Alert::is_usual")]
+    pub nodes_disagree: Alert,
     /// This share of a queue's places is taken.
     #[serde(skip_serializing_if = "Alert::is_usual")]
     pub queue_filling: Alert,
+    /// This share of the memory that Redis may use is used, or it has evicted something.
+    #[serde(skip_serializing_if = "Alert::is_usual")]
+    pub redis_memory: Alert,
     /// This share of requests is refused: by limits and budgets, circuits, an emergency or the
     /// store; not what no policy allows or nobody understands.
     #[serde(skip_serializing_if = "Alert::is_usual")]
@@ -124,7 +131,9 @@ impl Default for Alerts {
             fail_open: usual(),
             failure_rate: usual(),
             low_tokens: usual(),
+            nodes_disagree: usual(),
             queue_filling: usual(),
+            redis_memory: usual(),
             refused: usual(),
             utilisation: usual(),
             sinks: Vec::new(),
@@ -144,7 +153,9 @@ impl Alerts {
             AlertName::FailOpen => &self.fail_open,
             AlertName::FailureRate => &self.failure_rate,
             AlertName::LowTokens => &self.low_tokens,
+            AlertName::NodesDisagree => &self.nodes_disagree,
             AlertName::QueueFilling => &self.queue_filling,
+            AlertName::RedisMemory => &self.redis_memory,
             AlertName::Refused => &self.refused,
             AlertName::Utilisation => &self.utilisation,
         }

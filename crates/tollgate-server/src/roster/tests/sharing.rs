@@ -16,16 +16,14 @@ struct Shared {
 impl Shared {
     /// A node tells what it has to tell at that instant of all.
     fn hear(&mut self, node: &str, roster: &Roster, now: i64) {
-        let at_wall = Moment::of(NOON);
-        for untold in roster.ask(|book| book.untold(at_wall)).expect("untold") {
+        for untold in untold(roster) {
             let at = match untold.when {
                 When::At(at) => at,
                 When::Ago { micros, after } => (now - micros).max(after + 1),
             };
-            let newer = self.items.get(&untold.item).filter(|(known, _)| *known > at).cloned();
-            if let Some((at, news)) = newer {
-                let news = [(untold.item, at, news)];
-                roster.change(|book| book.adopt(&news, true)).expect("adopted");
+            let known = self.items.get(&untold.item).filter(|(known, _)| *known >= at).cloned();
+            if let Some((at, news)) = known {
+                roster.change(|book| book.be_answered(&untold, (at, &news))).expect("adopted");
                 continue;
             }
             roster.ask(|book| book.told(&untold, at)).expect("told");
@@ -38,8 +36,20 @@ impl Shared {
     fn tell(&self, roster: &Roster) -> Vec<Adopted> {
         let news: Vec<_> =
             self.items.iter().map(|(item, (at, news))| (item.clone(), *at, news.clone())).collect();
-        roster.change(|book| book.adopt(&news, false)).expect("adopted")
+        roster.change(|book| book.adopt(&news)).expect("adopted")
     }
+
+    /// A node hears it from the beginning, as one that starts does, or one that saw a loss.
+    fn tell_all(&self, roster: &Roster) {
+        self.tell(roster);
+        let there = self.items.keys().map(|item| serde_json::to_string(item).expect("JSON"));
+        let there = there.collect();
+        roster.ask(|book| book.tell_missing(&there)).expect("marked");
+    }
+}
+
+fn untold(roster: &Roster) -> Vec<Untold> {
+    roster.ask(|book| book.untold(Moment::of(NOON), 0)).expect("untold").untold
 }
 
 fn rosters() -> (Roster, Roster) {
@@ -76,7 +86,7 @@ fn a_key_works_at_every_node_through_its_life() {
     shared.tell(&there);
     assert_eq!(find(&there, second.expose(), NOON), Err(Unauthorized::RevokedKey));
     assert_eq!(shared.tell(&there), [Adopted::Known], "again it changes nothing");
-    assert!(there.ask(|book| book.untold(Moment::of(NOON))).expect("untold").is_empty());
+    assert!(untold(&there).is_empty());
 }
 
 #[test]
@@ -131,12 +141,15 @@ fn of_two_changes_the_later_one_holds_whoever_is_heard_first() {
 fn what_was_changed_meanwhile_is_still_to_be_told() {
     let (here, _) = rosters();
     here.change(|book| book.set_tier("alice", "gold", &by(NOON))).expect("set");
-    let untold = here.ask(|book| book.untold(Moment::of(NOON))).expect("untold");
+    let first = untold(&here).remove(0);
     here.change(|book| book.set_tier("alice", "silver", &by(NOON))).expect("set");
-    here.ask(|book| book.told(&untold[0], 5)).expect("told");
-    let untold = here.ask(|book| book.untold(Moment::of(NOON))).expect("untold");
-    assert!(untold[0].state.as_ref().expect("a state").contains("silver"), "{untold:?}");
-    assert_eq!(untold[0].when, When::Ago { micros: 0, after: 5 });
+    here.ask(|book| book.told(&first, 5)).expect("told");
+    let second = untold(&here).remove(0);
+    assert!(second.state.as_ref().expect("a state").contains("silver"), "{second:?}");
+    assert_eq!(second.when, When::Ago { micros: 0, after: 5 });
+    let late = News { state: first.state.clone(), change: None, node: "a".to_owned() };
+    let answered = here.ask(|book| book.be_answered(&first, (5, &late))).expect("an answer");
+    assert_eq!((answered, untold(&here).len()), (Adopted::Untold, 1), "an answer to the first");
 }
 
 #[test]
@@ -147,11 +160,47 @@ fn what_was_lost_is_told_again_as_of_when_it_was_changed() {
     here.change(|book| book.remove_tier("alice", &by(NOON))).expect("removed");
     shared.hear("a", &here, 7_000);
     let before = std::mem::take(&mut shared.items);
-    here.ask(|book| book.tell_all_again()).expect("marked");
+    shared.tell_all(&here);
     shared.hear("a", &here, 9_000_000);
     let (at, news) = &shared.items[&Item::Tier("alice".to_owned())];
     assert_eq!((*at, &news.state), (before[&Item::Tier("alice".to_owned())].0, &None));
     shared.tell(&there);
+}
+
+#[test]
+fn a_revoked_key_stays_revoked_though_its_node_was_down_when_all_was_lost() {
+    let (here, there) = rosters();
+    let mut shared = Shared::default();
+    let (id, text) = create(&here, "alice");
+    shared.hear("a", &here, 1_000);
+    shared.tell(&there);
+    here.change(|book| book.revoke(&id, &by(NOON))).expect("revoked");
+    here.change(|book| book.set_tier("alice", "gold", &by(NOON))).expect("set");
+    shared.hear("a", &here, 2_000);
+    // The other node had not heard of that, and tells what it knows.
+    shared.items.clear();
+    shared.tell_all(&there);
+    shared.hear("b", &there, 3_000);
+    // The first one starts, and sees that what is there is older.
+    shared.tell_all(&here);
+    shared.hear("a", &here, 4_000);
+    assert_eq!(shared.tell(&there), [Adopted::Changed, Adopted::Changed]);
+    assert_eq!(find(&there, &text, NOON), Err(Unauthorized::RevokedKey));
+    assert_eq!(find(&here, &text, NOON), Err(Unauthorized::RevokedKey));
+}
+
+#[test]
+fn what_a_newer_version_has_marked_stops_nothing_here() {
+    let (here, there) = rosters();
+    let newer = "INSERT INTO untold VALUES ('[\"of-tomorrow\",\"x\"]', NULL, NULL)";
+    here.ask(|book| Ok(book.connection.execute(newer, [])?)).expect("marked");
+    here.change(|book| book.set_tier("alice", "gold", &by(NOON))).expect("set");
+    let mut shared = Shared::default();
+    shared.hear("a", &here, 1_000);
+    assert_eq!(shared.tell(&there), [Adopted::Changed]);
+    let left = here.ask(|book| book.untold(Moment::of(NOON), 0)).expect("untold");
+    assert_eq!((left.looked, left.untold.len()), (1, 0), "it is left for that version");
+    assert_eq!(here.ask(|book| book.untold(Moment::of(NOON), 1)).expect("untold").looked, 0);
 }
 
 #[test]
@@ -172,10 +221,14 @@ fn what_makes_no_sense_changes_nothing() {
     ] {
         let news = News { state: Some(state.to_owned()), change: None, node: "b".to_owned() };
         let news = [(item, 9_000, news)];
-        let adopted = here.change(|book| book.adopt(&news, false)).expect("the rest goes on");
-        assert_eq!(adopted, [Adopted::Known], "{state}");
+        let adopted = here.change(|book| book.adopt(&news)).expect("the rest goes on");
+        assert_eq!(adopted, [Adopted::Unread], "{state}");
         assert!(works(&here, &text), "{state}");
     }
+    shared.items.clear();
+    shared.tell_all(&here);
+    let told: Vec<When> = untold(&here).iter().map(|one| one.when).collect();
+    assert_eq!(told, [When::At(1_000)], "what was is told as of when it was, and nothing else");
     assert!(serde_json::from_str::<Item>(r#"["key"]"#).is_err());
     assert!(serde_json::from_str::<Item>(r#"["emergency","x"]"#).is_err());
 }
@@ -191,8 +244,7 @@ fn a_roster_of_an_older_format_tells_all_it_has() {
     older.ask(|book| Ok(book.connection.execute_batch(&undo)?)).expect("undone");
     drop(older);
     let roster = Roster::open(&settings).expect("a roster");
-    let untold = roster.ask(|book| book.untold(Moment::of(NOON))).expect("untold");
-    let whens: Vec<When> = untold.iter().map(|one| one.when).collect();
+    let whens: Vec<When> = untold(&roster).iter().map(|one| one.when).collect();
     assert_eq!(whens, [When::At(1), When::At(1)], "others' changes stand before them");
 }
 
@@ -216,7 +268,7 @@ proptest! {
                 1 => drop(shared.tell(roster)),
                 2 => drop(roster.change(|book| book.remove_tier(&user, &by(NOON)))),
                 3 => shared.items.clear(),
-                4 => roster.ask(|book| book.tell_all_again()).expect("marked"),
+                4 => shared.tell_all(roster),
                 _ => {
                     let tier = format!("tier-{now}");
                     roster.change(|book| book.set_tier(&user, &tier, &by(NOON))).expect("set");
@@ -224,7 +276,7 @@ proptest! {
             }
         }
         for (_, roster) in nodes {
-            roster.ask(|book| book.tell_all_again()).expect("marked");
+            shared.tell_all(roster);
         }
         for _ in 0..3 {
             for (name, roster) in nodes {

@@ -1,8 +1,9 @@
 //! Things that all nodes have in common and any may change: by name, each with a value that is
 //! nobody's business here.
 //!
-//! Of two changes of one item the later one holds, by the server's clock. Every change has a version
-//! that grows, so whoever was away asks for what was changed since; who comes asks for everything.
+//! Of two changes of one item the later one holds, by the server's clock; of two at the same
+//! instant the first that was told. Every change has a version that grows, so whoever was away asks
+//! for what was changed since; who comes asks for everything.
 
 #[cfg(test)]
 mod tests;
@@ -22,27 +23,13 @@ pub struct Items {
     channel: String,
 }
 
-/// When something was changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum When {
-    /// So many microseconds ago, and no earlier than a microsecond after that instant.
-    Ago {
-        /// How many.
-        micros: i64,
-        /// Later than this, by the server's clock.
-        after: i64,
-    },
-    /// At that instant of the server's clock.
-    At(i64),
-}
-
 /// What came of a change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Published {
-    /// It holds, as of that instant of the server.
-    Taken(i64),
-    /// A later one does: when it was made, and its value.
-    Newer(i64, String),
+    /// It holds.
+    Taken,
+    /// One does that is no earlier: when it was made, and its value.
+    Known(i64, String),
 }
 
 /// Something that was changed.
@@ -61,12 +48,18 @@ pub struct Row {
 /// What was changed since some version.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Since {
+    /// The server's clock, in microseconds.
+    pub now: i64,
     /// Since when there is anything; another one says that all was lost.
     pub born: Option<i64>,
     /// The highest version.
     pub top: i64,
-    /// The oldest first; not all where there are many.
+    /// The oldest first. What makes no sense is left out.
     pub rows: Vec<Row>,
+    /// The version of the last that was looked at, if any was.
+    pub last: Option<i64>,
+    /// Whether these are all.
+    pub is_all: bool,
 }
 
 static PUBLISH: Script = Script::new("publish", include_str!("publish.lua")).repeatable();
@@ -89,7 +82,8 @@ impl Items {
         Self { channel: format!("{}:{name}", link.settings().prefix), link, keys }
     }
 
-    /// Tells all nodes how an item is; `is_gone` marks one that only has to be known as gone.
+    /// Tells all nodes how an item is as of an instant of the server's clock; `is_gone` marks one
+    /// that only has to be known as gone.
     ///
     /// # Errors
     /// When Redis is away or refuses.
@@ -98,18 +92,13 @@ impl Items {
         item: &str,
         value: &str,
         is_gone: bool,
-        when: When,
+        at: i64,
     ) -> Result<Published, LinkError> {
-        let (ago, instant) = match when {
-            When::Ago { micros, after } => (micros.max(0), after),
-            When::At(at) => (-1, at),
-        };
         let args = [
             Arg::from(item),
             Arg::from(value),
             Arg::Int(is_gone.into()),
-            Arg::Int(ago),
-            Arg::Int(instant),
+            Arg::Int(at),
             Arg::from(self.channel.as_str()),
             Arg::Int(REMEMBERED_MICROS),
         ];
@@ -136,9 +125,9 @@ impl Items {
 fn published(answer: Value) -> Option<Published> {
     let texts: Vec<String> = redis::from_redis_value(answer).ok()?;
     match texts.as_slice() {
-        [taken, at] if taken == "taken" => Some(Published::Taken(at.parse().ok()?)),
-        [newer, at, value] if newer == "newer" => {
-            Some(Published::Newer(at.parse().ok()?, value.clone()))
+        [taken] if taken == "taken" => Some(Published::Taken),
+        [known, at, value] if known == "known" => {
+            Some(Published::Known(at.parse().ok()?, value.clone()))
         }
         _ => None,
     }
@@ -146,14 +135,26 @@ fn published(answer: Value) -> Option<Published> {
 
 fn since(answer: Value) -> Option<Since> {
     let texts: Vec<String> = redis::from_redis_value(answer).ok()?;
-    let (head, rest) = texts.split_at_checked(2)?;
-    let rows = rest.chunks_exact(3).map(|row| {
-        let (at, value) = row[2].split_once(' ')?;
-        let (item, value) = (row[0].clone(), value.to_owned());
-        Some(Row { item, version: whole(&row[1])?, at: at.parse().ok()?, value })
+    let (head, rest) = texts.split_at_checked(3)?;
+    let rows = rest.chunks_exact(3);
+    let is_all = rows.len() < usize::try_from(LOT).unwrap_or(usize::MAX);
+    let last = rows.clone().last().and_then(|row| whole(&row[1]));
+    let sensible = rows.filter_map(|texts| {
+        let row = row(texts);
+        if row.is_none() {
+            tracing::error!(item = %texts[0], "what Redis has of an item makes no sense: it is passed over");
+        }
+        row
     });
-    let rows = rows.collect::<Option<_>>()?;
-    Some(Since { born: head[0].parse().ok(), top: whole(&head[1])?, rows })
+    let rows = sensible.collect();
+    let (now, born, top) = (head[0].parse().ok()?, head[1].parse().ok(), whole(&head[2])?);
+    Some(Since { now, born, top, rows, last, is_all })
+}
+
+fn row(texts: &[String]) -> Option<Row> {
+    let (at, value) = texts[2].split_once(' ')?;
+    let (item, value) = (texts[0].clone(), value.to_owned());
+    Some(Row { item, version: whole(&texts[1])?, at: at.parse().ok()?, value })
 }
 
 /// A score, as the server writes it.

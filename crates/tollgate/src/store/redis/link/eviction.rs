@@ -5,6 +5,8 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
+use super::Memory;
+
 /// Whether a server may evict, and how much it has.
 pub(super) struct Eviction {
     known: Mutex<Known>,
@@ -18,6 +20,7 @@ struct Known {
     is_asked: bool,
     /// How many keys it had evicted when it was looked at last.
     count: Option<u64>,
+    memory: Option<Memory>,
 }
 
 impl Eviction {
@@ -41,6 +44,16 @@ impl Eviction {
         let is_news = known.warning != warning;
         known.warning.clone_from(&warning);
         warning.filter(|_| is_news)
+    }
+
+    /// How full its memory was when it was looked at last.
+    pub(super) fn memory(&self) -> Option<Memory> {
+        self.known.lock().memory
+    }
+
+    /// Notes how full its memory is.
+    pub(super) fn set_memory(&self, memory: Option<Memory>) {
+        self.known.lock().memory = memory;
     }
 
     /// Notes how many keys it has evicted since it was started.

@@ -7,6 +7,7 @@ use redis::{Cmd, Value};
 use tokio::time::timeout;
 
 use super::{
+    Memory,
     error::{LinkError, Sent, Why},
     node::{Line, Node},
     settings::Topology,
@@ -45,7 +46,7 @@ pub(super) async fn server(node: &Node, line: &Line) -> Result<(), LinkError> {
     if let Some(told) = info(node, line, "server").await? {
         is_new_enough(&told)?;
     }
-    let told = info(node, line, "memory").await?;
+    let told = memory(node, line).await?;
     let address = node.address();
     let warning = match &told {
         Some(told) => risk(told).map(|policy| evicts(&address.host, address.port, &policy)),
@@ -62,6 +63,18 @@ pub(super) async fn server(node: &Node, line: &Line) -> Result<(), LinkError> {
         tracing::warn!("{warning}");
     }
     evicted(node, line).await
+}
+
+/// Sees how full the memory of a server is; what it says of it, if the user may ask.
+///
+/// # Errors
+/// When it does not answer.
+pub(super) async fn memory(node: &Node, line: &Line) -> Result<Option<String>, LinkError> {
+    let told = info(node, line, "memory").await?;
+    let of = |name| told.as_deref().and_then(|told| field::<u64>(told, name));
+    let memory = Memory::of(of("used_memory"), of("maxmemory"), of("total_system_memory"));
+    node.eviction().set_memory(memory);
+    Ok(told)
 }
 
 /// Sees whether a server that may evict has done so since it was looked at last.

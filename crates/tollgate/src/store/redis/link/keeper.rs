@@ -21,6 +21,9 @@ use super::{
 /// How often a server that nobody complains about is probed.
 const IDLE: Duration = Duration::from_millis(250);
 
+/// After so many looks it is looked how full the memory is.
+const LOOKS: u32 = 4;
+
 /// The shortest and the longest pause between two tries to reach a server that is away.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(300));
 
@@ -59,9 +62,10 @@ impl Drop for Kept {
 }
 
 async fn keep(node: Arc<Node>, news: Arc<Notify>) {
-    let mut pause = PAUSES.0;
+    let (mut pause, mut looks) = (PAUSES.0, 0_u32);
     loop {
-        let health = match look(&node).await {
+        looks = looks.wrapping_add(1);
+        let health = match look(&node, looks.is_multiple_of(LOOKS)).await {
             Ok(()) => Health::Up,
             Err(LinkError::Away(away)) => Health::Away(away.why),
             Err(LinkError::Refused(sentence) | LinkError::Failed(sentence)) => {
@@ -86,7 +90,7 @@ async fn keep(node: Arc<Node>, news: Arc<Notify>) {
 
 /// Sees that every line is there and that what it leads to takes writes. A line that is merely
 /// broken is made anew before anything is said of the server.
-async fn look(node: &Node) -> Result<(), LinkError> {
+async fn look(node: &Node, is_thorough: bool) -> Result<(), LinkError> {
     for number in 0..node.lines() {
         let probed = match node.line(number) {
             Some(line) => probe(node, &line).await,
@@ -101,10 +105,11 @@ async fn look(node: &Node) -> Result<(), LinkError> {
             probed => probed?,
         }
     }
-    match node.line(0) {
-        Some(line) => inspect::evicted(node, &line).await,
-        None => Ok(()),
+    let Some(line) = node.line(0) else { return Ok(()) };
+    if is_thorough {
+        inspect::memory(node, &line).await?;
     }
+    inspect::evicted(node, &line).await
 }
 
 /// Looks at what a new line leads to.

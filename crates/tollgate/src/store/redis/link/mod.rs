@@ -14,6 +14,7 @@ mod guests;
 mod inspect;
 mod keeper;
 mod map;
+mod memory;
 mod node;
 mod script;
 mod sentinels;
@@ -28,6 +29,7 @@ use redis::{Cmd, Value};
 use tokio::sync::watch;
 
 pub use error::{Away, LinkError, Sent, Why};
+pub use memory::Memory;
 pub use script::{Arg, Script};
 pub use settings::{Address, LinkSettings, TIMEOUT, Topology};
 pub use state::State;
@@ -103,6 +105,17 @@ impl Link {
     /// at first: what this link wrote may be among that.
     pub fn evictions(&self) -> watch::Receiver<u64> {
         self.fleet.evictions()
+    }
+
+    /// How full the memory of each server is that tells so, as of a second ago at most, with its
+    /// host and port.
+    pub fn memory(&self) -> Vec<(String, Memory)> {
+        let nodes = self.fleet.map();
+        let known = nodes.nodes().iter().filter_map(|node| {
+            let Address { host, port, .. } = node.address();
+            Some((format!("{host}:{port}"), node.eviction().memory()?))
+        });
+        known.collect()
     }
 
     /// What somebody should see to at the servers, in sentences that are logged as well.

@@ -7,6 +7,7 @@ use tokio::{
     sync::watch,
     time::{MissedTickBehavior, interval},
 };
+use tollgate_core::Time;
 
 use super::{
     Arg, BEAT, Facts, Members, Pace, TAG,
@@ -96,7 +97,8 @@ impl Heart {
         ];
         let begun = self.clock.now().time;
         let answer = self.link.run(&BEAT, TAG, &[&self.key], &args).await.ok()?;
-        let round_trip = Some(self.clock.now().time.since(begun));
+        let ended = self.clock.now();
+        let round_trip = ended.time.since(begun);
         let Answer { now, before, entries } = read(answer)?;
         let found = self.found(before.as_ref().map(|entry| (entry.process, entry.beat)));
         self.acknowledged = self.sent;
@@ -104,7 +106,9 @@ impl Heart {
             entries.into_iter().map(|(name, entry)| entry.node(name, now, &self.pace)).collect();
         nodes.sort_by(|a, b| a.name.cmp(&b.name));
         let is_doubled = found == Found::Doubled;
-        Some((Members { nodes, round_trip, beats: last.beats + 1, is_doubled }, found))
+        let ahead_micros = ahead(ended.wall.before(round_trip / 2), now);
+        let (round_trip, beats) = (Some(round_trip), last.beats + 1);
+        Some((Members { nodes, round_trip, ahead_micros, beats, is_doubled }, found))
     }
 
     /// As if that beat had been acknowledged.
@@ -135,6 +139,12 @@ impl Heart {
             None => Found::Lost,
         }
     }
+}
+
+/// How far a wall clock is ahead of the server's, which shows so many microseconds.
+fn ahead(wall: Time, server: u64) -> i64 {
+    let micros = |number| i64::try_from(number).unwrap_or(i64::MAX);
+    micros(wall.as_nanos() / 1_000) - micros(server)
 }
 
 /// What a beat is answered.

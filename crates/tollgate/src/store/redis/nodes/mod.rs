@@ -60,6 +60,9 @@ pub struct Members {
     pub nodes: Vec<Node>,
     /// How long the last beat was on its way, once there was one.
     pub round_trip: Option<Duration>,
+    /// How far the wall clock of this node was ahead of the server's at the last beat, in
+    /// microseconds, give or take half of its way there and back.
+    pub ahead_micros: i64,
     /// How many beats were answered.
     pub beats: u64,
     /// Whether another process has this node's name.

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use axum::Router;
-use futures_util::future::BoxFuture;
+use futures_util::{FutureExt as _, future::BoxFuture};
 use http::{Request, Response};
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 use tollgate::{
@@ -94,6 +94,13 @@ impl Server {
             let plane = Arc::new(DataPlane { app: Arc::clone(&app), public });
             move |request, peer| Arc::clone(&plane).answer(request, peer)
         };
+        let stop = std::pin::pin!(stop.shared());
+        if let Some(group) = &app.group {
+            tokio::select! {
+                () = group.meet() => {}
+                () = stop.clone() => {}
+            }
+        }
         app.enter(Stage::Serving);
         let stop = async {
             stop.await;

@@ -9,12 +9,13 @@ mod differences;
 mod exchange;
 mod overspend;
 mod place;
+mod remembered;
 mod shown;
 mod trouble;
 
 use std::{
     net::SocketAddr,
-    sync::{Arc, OnceLock},
+    sync::{Arc, OnceLock, Weak},
     time::Duration,
 };
 
@@ -37,6 +38,7 @@ use tollgate_core::{
 
 use crate::app::{App, VERSION};
 use exchange::Exchange;
+use remembered::Remembered;
 use trouble::Trouble;
 
 pub(crate) use differences::{Difference, SUBJECTS};
@@ -52,11 +54,14 @@ pub(crate) struct Group {
     on_store_failure: OnStoreFailure,
     deciding: OnceLock<Deciding>,
     trouble: Trouble,
+    /// How many there were, for the next process.
+    remembered: Mutex<Remembered>,
 }
 
 /// Who decides, and what sees to that.
 #[derive(Debug)]
 struct Deciding {
+    node: Weak<Redis<Leases>>,
     state: watch::Receiver<redis::State>,
     /// They end with the store, and are taken by who watches over them.
     keepers: Mutex<Option<[JoinHandle<()>; 2]>>,
@@ -64,6 +69,10 @@ struct Deciding {
 
 /// How long a process that stops tries to tell how its reservations ended.
 const FAREWELL: Duration = Duration::from_secs(1);
+
+/// How long a process that starts waits until Redis has told it what the others used, or is found
+/// to be away. Until then it shares nothing.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What nodes tell each other of their rosters lies under this name.
 const ROSTER: &str = "roster";
@@ -92,7 +101,8 @@ impl Group {
         let items = Items::new(link.clone(), ROSTER);
         let (on_store_failure, deciding) = (store.on_store_failure, OnceLock::new());
         let trouble = Trouble::default();
-        Ok(Self { link, nodes, items, on_store_failure, deciding, trouble })
+        let remembered = Mutex::new(Remembered::beside(store.ledger()));
+        Ok(Self { link, nodes, items, on_store_failure, deciding, trouble, remembered })
     }
 
     /// The store that all nodes share, with leases before it and this node's own books.
@@ -106,10 +116,26 @@ impl Group {
         let shared = Shared::new(self.link.clone(), &settings);
         let leases = Leases::new(shared, &LeasesSettings::of(clock));
         let node = Arc::new(Redis::new(leases, local, self.on_store_failure, policy));
+        if let Some(live) = self.remembered.lock().read() {
+            node.remember_members(live);
+        }
         let keepers = [node.keep(clock.clone()), node.follow(&self.nodes, clock.clone())];
         let keepers = Mutex::new(Some(keepers));
-        self.deciding.get_or_init(|| Deciding { state: node.state(), keepers });
+        let (weak, state) = (Arc::downgrade(&node), node.state());
+        self.deciding.get_or_init(|| Deciding { node: weak, state, keepers });
         node
+    }
+
+    /// Waits until Redis was found to be there or away, or for as long as a start may wait.
+    pub(crate) async fn meet(&self) {
+        let node = self.deciding.get().and_then(|its| its.node.upgrade());
+        if let Some(node) = node
+            && tokio::time::timeout(PATIENCE, node.found()).await.is_err()
+        {
+            tracing::warn!(
+                "Redis was not told yet what this node knows: nothing is shared until then"
+            );
+        }
     }
 
     /// This node's name, the same after a restart.
@@ -162,7 +188,14 @@ impl Group {
 
     /// Whether nothing can be decided now.
     pub(crate) fn is_closed(&self) -> bool {
-        self.on_store_failure == OnStoreFailure::Closed && self.away().is_some()
+        match self.on_store_failure {
+            OnStoreFailure::Open => false,
+            OnStoreFailure::Closed => self.away().is_some(),
+            OnStoreFailure::Share => {
+                let node = self.deciding.get().and_then(|its| its.node.upgrade());
+                node.is_some_and(|node| !node.can_share())
+            }
+        }
     }
 
     /// Leaves the others in order.
@@ -224,6 +257,7 @@ pub(crate) async fn attend(app: Arc<App>) {
                     return;
                 }
                 tell_of_itself(&app, group);
+                group.remembered.lock().note(group.members().live() as u64);
                 if let Some(round_trip) = group.members().round_trip {
                     app.metrics.note_round_trip(round_trip);
                 }

@@ -291,8 +291,16 @@ fn the_rights_that_the_guide_gives_a_user_of_redis_are_enough_for_everything() {
 #[test]
 fn a_node_starts_without_redis_unless_redis_refuses_it() {
     let nowhere = "[store]\nurl = \"redis://127.0.0.1:1\"\n";
-    let mut alone = start(&format!("{POLICY}{nowhere}"));
-    alone.wait_for("Redis is away");
+    let folder = tempfile::tempdir().expect("a folder");
+    let ledger = folder.path().join("node.db");
+    let with_ledger = format!("{POLICY}{nowhere}path = {ledger:?}\n");
+    let mut new = start(&with_ledger);
+    new.wait_for("Redis is away");
+    assert_eq!(chat(&new, "normal"), "503", "it never knew with how many it shares");
+    assert_eq!(status_of(&new.ask("GET", "/readyz", &[], "")), "503");
+    drop(new);
+    std::fs::write(folder.path().join("node.db-nodes"), "2\n").expect("a file");
+    let alone = start(&with_ledger);
     assert_eq!(chat(&alone, "normal"), "200");
     assert_eq!(status_of(&alone.ask("GET", "/readyz", &[], "")), "200");
     let health = alone.ask("GET", "/v1/health", &[], "");

@@ -13,7 +13,7 @@ use tollgate::{
     conformance::NOON,
     store::{
         embedded::{EmbeddedBounds, audit},
-        redis::{Local, Redis, State},
+        redis::{Local, Members, Redis, State},
     },
 };
 use tollgate_core::{
@@ -48,6 +48,7 @@ pub(crate) fn order<'a>(policy: &Policy, who: &'a Attributes, id: u128, nanos: u
 
 pub(crate) async fn node(hub: &Arc<Hub>, nth: usize, local: impl Into<Local>) -> Redis<Line> {
     let node = Redis::new(hub.line(nth), local, OnStoreFailure::Share, &policy());
+    node.note_members(Members::ALONE);
     assert!(node.recover(NOW).await);
     node
 }

@@ -4,4 +4,5 @@
 
 mod conformance;
 mod failures;
+mod start;
 mod support;

@@ -36,14 +36,26 @@ pub(crate) async fn node(server: &Server, nth: u64, timeout: Duration) -> Redis 
 
 /// The same by settings of one's own.
 pub(crate) async fn node_by(link: LinkSettings, nth: u64) -> Redis {
+    let node = unasked_by(link, nth).await;
+    node.note_members(Members { live: 2, rank: nth });
+    assert!(node.recover(NOW).await);
+    node
+}
+
+/// A node that has asked the server nothing yet, and was not told who there is.
+pub(crate) async fn unasked(server: &Server, nth: u64, timeout: Duration) -> Redis {
+    let mut link = LinkSettings::of(&server.url()).unwrap();
+    link.timeout = timeout;
+    unasked_by(link, nth).await
+}
+
+/// The same by settings of one's own.
+pub(crate) async fn unasked_by(link: LinkSettings, nth: u64) -> Redis {
     let time = TimeSource::Caller;
     let node = format!("node-{nth}");
     let settings = SharedSettings { node, owner: nth, time, ..SharedSettings::default() };
     let shared = Shared::new(Link::connect(&link).await.unwrap(), &settings);
-    let node = Redis::new(shared, Memory::default(), OnStoreFailure::Share, &policy());
-    node.note_members(Members { live: 2, rank: nth });
-    assert!(node.recover(NOW).await);
-    node
+    Redis::new(shared, Memory::default(), OnStoreFailure::Share, &policy())
 }
 
 pub(crate) const fn costs(nanos: u64) -> Amounts {

@@ -121,7 +121,7 @@ async fn keep<X: Exact + AsRef<Shared>>(node: Weak<Redis<X>>, clock: Clock) {
             State::Away { why, .. } => Some(why.to_string()),
         };
         match away {
-            Some(why) => node.leave(&why, clock.now()),
+            Some(why) => node.miss(&why, clock.now()),
             None => {
                 looks = looks.wrapping_add(1);
                 if looks.is_multiple_of(LOOKS) && node.switch.is_up() {

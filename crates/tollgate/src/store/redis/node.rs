@@ -67,8 +67,9 @@ pub(super) struct Damage {
 }
 
 impl<X: Exact> Redis<X> {
-    /// A node over a shared store, with books of its own. It decides by itself until
-    /// [`recover`](Self::recover) has told the shared store what the books know.
+    /// A node over a shared store, with books of its own. Nothing is shared until
+    /// [`recover`](Self::recover) has told the shared store what the books know, or it was found
+    /// to be away and this node knows with how many others it shares.
     pub fn new(shared: X, local: impl Into<Local>, usual: OnStoreFailure, policy: &Policy) -> Self {
         let mut local = local.into();
         let untold = local.take_untold();
@@ -89,7 +90,7 @@ impl<X: Exact> Redis<X> {
             telling: tokio::sync::Mutex::default(),
             returning: tokio::sync::RwLock::default(),
             complaint: Complaint::default(),
-            members: Mutex::new(Members::ALONE),
+            members: Mutex::new(Members::UNKNOWN),
             usual,
             modes: ArcSwap::from_pointee(Modes::new(usual, policy)),
         };
@@ -115,6 +116,35 @@ impl<X: Exact> Redis<X> {
         self.local.note_policy(policy);
         self.shared.note_policy(policy);
         self.modes.store(Modes::new(self.usual, policy).into());
+    }
+
+    /// Takes note of how many nodes lived when it was last known, for as long as nobody tells it.
+    /// Which of them this one was does not matter, so what does not divide is nobody's.
+    pub fn remember_members(&self, live: u64) {
+        let mut members = self.members.lock();
+        if members.are_unknown() && live > 0 {
+            *members = Members::any_of(live);
+        }
+    }
+
+    /// Waits until the shared store was found to be there and told what the books know, or was
+    /// found to be away.
+    pub async fn found(&self) {
+        let mut state = self.switch.watch();
+        // The switch lives as long as this.
+        let _ = state.wait_for(|_| self.switch.is_found()).await;
+    }
+
+    /// Whether anything of a limit that is shared can be decided: by the shared store, or since
+    /// this node knows its part.
+    pub fn can_share(&self) -> bool {
+        self.switch.is_up() || !self.sharers().are_unknown()
+    }
+
+    /// Who shares now, as far as is known. Until the shared store was found to be away, it may
+    /// be there, and what others used of it is not known yet.
+    fn sharers(&self) -> Members {
+        if self.switch.is_found() { *self.members.lock() } else { Members::UNKNOWN }
     }
 
     /// Takes note of which nodes live. It counts for outages that begin from now on.
@@ -147,7 +177,8 @@ impl<X: Exact> Redis<X> {
 
     /// Whether there are other nodes, as far as is known.
     pub(super) fn has_others(&self) -> bool {
-        self.members.lock().live > 1
+        let members = *self.members.lock();
+        members.live > 1 && !members.are_unknown()
     }
 
     /// Whether the shared store knows all that this node had told it when it was lost.
@@ -173,7 +204,7 @@ impl<X: Exact> Redis<X> {
     /// The most that may be spent beyond the limits when the shared store fails now, by this
     /// node; for all of them, it is the sum.
     pub fn overspend(&self) -> Overspend {
-        let (modes, members) = (self.modes.load(), *self.members.lock());
+        let (modes, members) = (self.modes.load(), self.sharers());
         let away = modes.limits().map(|(limit, cap, mode)| {
             let at_most = match mode {
                 OnStoreFailure::Share => Some(members.share(cap)),
@@ -191,7 +222,7 @@ impl<X: Exact> Redis<X> {
         self.sharing(now, |share| {
             let bound = |(group, charge): (&tollgate_core::Group, &tollgate_core::Charge)| {
                 let place = (group.scope, group.key.as_str());
-                let at_most = match share.modes.of(charge.limit) {
+                let at_most = match share.mode(charge.limit) {
                     OnStoreFailure::Share => {
                         Some(self.known.part(place, charge, &share.outage, now).allowance)
                     }
@@ -231,6 +262,12 @@ impl<X: Exact> Redis<X> {
         }
     }
 
+    /// The shared store is away.
+    pub(super) fn miss(&self, why: &str, now: Now) {
+        self.switch.found();
+        self.leave(why, now);
+    }
+
     /// This node decides by itself from now on.
     pub(super) fn leave(&self, why: &str, now: Now) {
         if self.switch.leave(why, now.time) {
@@ -239,7 +276,7 @@ impl<X: Exact> Redis<X> {
     }
 
     pub(super) fn alone(&self, now: Now) -> std::sync::Arc<super::away::Alone> {
-        self.outages.at(now, *self.members.lock())
+        self.outages.at(now, self.sharers())
     }
 
     /// Remembers where the accounts of an order stand, where the shared store told it.

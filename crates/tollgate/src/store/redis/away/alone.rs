@@ -60,7 +60,11 @@ impl Outages {
     pub(in crate::store::redis) fn at(&self, now: Now, members: Members) -> Arc<Alone> {
         let mut last = self.0.lock();
         match &mut *last {
-            Some((alone, seen)) if now.time.since(*seen) < ONE => {
+            Some((alone, seen))
+                if now.time.since(*seen) < ONE
+                    // Once it is known who shares, those do.
+                    && (members.are_unknown() || !alone.outage.members.are_unknown()) =>
+            {
                 *seen = now.time.max(*seen);
                 Arc::clone(alone)
             }

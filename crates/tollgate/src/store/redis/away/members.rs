@@ -15,6 +15,19 @@ impl Members {
     /// This node alone.
     pub const ALONE: Self = Self { live: 1, rank: 0 };
 
+    /// Nobody has told how many there are: then no part is this node's own.
+    pub(in crate::store::redis) const UNKNOWN: Self = Self { live: u64::MAX, rank: u64::MAX };
+
+    /// So many as there were once, of which this one is any.
+    pub(in crate::store::redis) const fn any_of(live: u64) -> Self {
+        Self { live, rank: live }
+    }
+
+    /// Whether nobody has told how many there are.
+    pub(in crate::store::redis) const fn are_unknown(self) -> bool {
+        self.live == u64::MAX
+    }
+
     /// Those of a heartbeat, as the node of a name sees them. One that does not stand there yet
     /// counts itself.
     pub fn of(members: &nodes::Members, name: &str) -> Self {

@@ -1,6 +1,6 @@
 //! Whether the shared store decides, or this node by itself.
 
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 
 use tokio::sync::watch;
 use tollgate_core::Time;
@@ -27,6 +27,8 @@ pub(in crate::store::redis) struct Switch {
     state: watch::Sender<State>,
     /// Calls in a row that had no answer.
     failing: AtomicU32,
+    /// Whether it was found to be away, or there, since this node started.
+    is_found: AtomicBool,
     pub(in crate::store::redis) failures: Failures,
 }
 
@@ -41,6 +43,7 @@ impl Switch {
         Self {
             state: watch::Sender::new(State::Away { since: Time::ZERO, why }),
             failing: AtomicU32::new(0),
+            is_found: AtomicBool::new(false),
             failures: Failures::default(),
         }
     }
@@ -63,7 +66,23 @@ impl Switch {
     /// It has not. Whether it is away now, and was not before.
     pub(in crate::store::redis) fn failed(&self, why: &str, now: Time) -> bool {
         let failing = self.failing.fetch_add(1, Relaxed).saturating_add(1);
-        failing >= ENOUGH && self.leave(why, now)
+        failing >= ENOUGH && {
+            self.found();
+            self.leave(why, now)
+        }
+    }
+
+    /// It was found to be away, or there: nobody waits for that any more.
+    pub(in crate::store::redis) fn found(&self) {
+        if !self.is_found.swap(true, Relaxed) {
+            // Whoever waits for it watches the state.
+            self.state.send_modify(|_| {});
+        }
+    }
+
+    /// Whether it was found to be away, or there, since this node started.
+    pub(in crate::store::redis) fn is_found(&self) -> bool {
+        self.is_found.load(Relaxed)
     }
 
     /// This node decides from now on. Whether it did not before.
@@ -88,6 +107,7 @@ impl Switch {
     /// The shared store decides again.
     pub(in crate::store::redis) fn come_back(&self, now: Time) {
         let mut away_for = None;
+        self.is_found.store(true, Relaxed);
         self.state.send_if_modified(|state| {
             if let State::Away { since, .. } = state {
                 away_for = Some(now.since(*since));

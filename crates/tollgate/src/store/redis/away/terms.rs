@@ -31,6 +31,14 @@ pub(in crate::store::redis) struct Terms<'a> {
 }
 
 impl Share<'_> {
+    /// What decides about a limit. Where nobody has told how many share, nothing may be shared.
+    pub(in crate::store::redis) fn mode(&self, limit: LimitId) -> OnStoreFailure {
+        match self.modes.of(limit) {
+            OnStoreFailure::Share if self.outage.members.are_unknown() => OnStoreFailure::Closed,
+            mode => mode,
+        }
+    }
+
     /// The terms of an order.
     pub(in crate::store::redis) fn terms<'a>(&self, order: &Order<'a>, now: Now) -> Terms<'a> {
         let mut asked = order.clone();
@@ -39,7 +47,7 @@ impl Share<'_> {
             Terms { closed: None, asked, within: Vec::new(), mode: OnStoreFailure::Open };
         for (group, charges) in order.parts() {
             for charge in charges {
-                let mode = self.modes.of(charge.limit);
+                let mode = self.mode(charge.limit);
                 let (asked, within) = match mode {
                     _ if charge.shadow => (*charge, None),
                     OnStoreFailure::Open => (unbounded(charge), None),
@@ -72,7 +80,7 @@ impl Share<'_> {
             let before = own.charges.len();
             for charge in charges {
                 let Kind::Bucket { rate, per_ns } = charge.rule.kind else { continue };
-                if charge.shadow || self.modes.of(charge.limit) != OnStoreFailure::Share {
+                if charge.shadow || self.mode(charge.limit) != OnStoreFailure::Share {
                     continue;
                 }
                 let (place, members) = ((group.scope, group.key.as_str()), self.outage.members);

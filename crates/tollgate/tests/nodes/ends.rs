@@ -125,8 +125,8 @@ async fn what_a_crash_left_unsettled_counts_once() {
     a.settle(ReservationId(1), &costs(5), NOW).await.expect("settled");
     // Away, it decides by itself, and its process ends before it can tell.
     a.shared().set(Fault::Cut);
-    for (id, nanos) in [(3, 30), (4, 15)] {
-        assert!(matches!(a.reserve(&ask(id, nanos), NOW).await, Ok(Decision::Admit(_))));
+    for (id, nanos, at) in [(3, 30, NOW), (4, 15, later(1))] {
+        assert!(matches!(a.reserve(&ask(id, nanos), at).await, Ok(Decision::Admit(_))));
     }
     assert!(matches!(&*a.state().borrow(), State::Away { .. }));
     a.settle(ReservationId(3), &costs(7), NOW).await.expect("settled by itself");
@@ -154,8 +154,8 @@ async fn a_closed_limit_says_that_the_store_is_away() {
     assert!(a.recover(NOW).await);
     let order = order(&policy, &who, 7, 10);
     a.shared().set(Fault::Cut);
-    for _ in 0..2 {
-        assert!(matches!(a.reserve(&order, NOW).await, Err(StoreError::Away(_))));
+    for at in [NOW, later(1)] {
+        assert!(matches!(a.reserve(&order, at).await, Err(StoreError::Away(_))));
     }
     assert_eq!((a.failures().closed, a.failures().switches), (2, 1));
     a.shared().set(Fault::None);
@@ -255,4 +255,44 @@ async fn what_is_due_waits_for_how_others_ended_it() {
     a.shared().set(Fault::None);
     a.expire(later(602)).await.expect("learned");
     assert_eq!(in_books(&a, &ask, later(602)), (0, 0), "all of them, not some");
+}
+
+#[tokio::test]
+async fn a_question_that_is_given_up_leaves_what_an_earlier_one_took() {
+    let (hub, policy, who) = (Hub::new(2, 0), policy(), Attributes::new());
+    let (a, b) = (node(&hub, 0, books()).await, node(&hub, 1, books()).await);
+    let order = order(&policy, &who, 7, 40);
+    assert!(matches!(a.reserve(&order, NOW).await, Ok(Decision::Admit(_))));
+    for node in [&a, &b] {
+        node.shared().hold_answers(true);
+        assert!(begin(pin!(node.reserve(&order, NOW)).as_mut()).is_pending());
+        node.shared().hold_answers(false);
+        assert!(node.recover(NOW).await);
+        assert_eq!(hub.used(&order, NOW).0, [40], "it was asked before");
+    }
+    let again = Order { id: ReservationId(8), ..order };
+    a.shared().hold_answers(true);
+    assert!(begin(pin!(a.reserve(&again, NOW)).as_mut()).is_pending());
+    a.shared().hold_answers(false);
+    assert!(matches!(a.reserve(&again, NOW).await, Ok(Decision::Admit(_))), "it is asked again");
+    assert!(a.recover(NOW).await);
+    assert_eq!(hub.used(&again, NOW).0, [80], "and is not undone any more");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_decision_takes_no_longer_than_it_may_and_undoes_what_comes_late() {
+    let (hub, policy, who) = (Hub::new(1, 0), policy(), Attributes::new());
+    let a = node(&hub, 0, books()).await;
+    let patience = Duration::from_millis(45);
+    a.shared().wait_at_most(patience);
+    a.shared().hold_answers(true);
+    let began = tokio::time::Instant::now();
+    let order = Order { keep: false, ..order(&policy, &who, 7, 40) };
+    assert!(matches!(a.reserve(&order, NOW).await, Ok(Decision::Admit(_))), "by the books");
+    let more = costs(20).beyond(&Amounts::ONE_REQUEST);
+    assert!(matches!(a.extend(order.id, &more, NOW).await, Ok(Decision::Admit(_))));
+    assert_eq!(began.elapsed(), 2 * patience);
+    a.shared().hold_answers(false);
+    assert!(a.recover(NOW).await);
+    assert_eq!((hub.used(&order, NOW).0, in_books(&a, &order, NOW)), (vec![60], (60, 60)));
 }

@@ -9,7 +9,7 @@ use tollgate::{
     conformance::NOON,
     store::redis::{LinkSettings, Redis, State, link::Topology},
 };
-use tollgate_core::{Amounts, Attributes, Decision, ReservationId};
+use tollgate_core::{Amounts, Attributes, Decision, Now, ReservationId};
 
 use crate::support::{NOW, costs, in_books, node, node_by, order, policy, shared};
 
@@ -20,9 +20,15 @@ const SOON: Duration = Duration::from_millis(50);
 const PATIENT: Duration = Duration::from_secs(10);
 
 async fn ask(node: &Redis, id: u128, nanos: u64) -> bool {
+    ask_at(node, id, nanos, 0).await
+}
+
+/// The same so many milliseconds later.
+async fn ask_at(node: &Redis, id: u128, nanos: u64, millis: u64) -> bool {
+    let now = Now::at(NOON.after(Duration::from_millis(millis)));
     let (policy, who) = (policy(), Attributes::new());
     let order = order(&policy, &who, id, nanos);
-    matches!(node.reserve(&order, NOW).await.unwrap(), Decision::Admit(_))
+    matches!(node.reserve(&order, now).await.unwrap(), Decision::Admit(_))
 }
 
 /// Tells the server everything, as soon as it can be told.
@@ -54,8 +60,8 @@ async fn nodes_share_what_is_left_while_the_server_stalls() {
     server.pause();
     let mut admitted = 0;
     for nth in 0..30 {
-        admitted += u64::from(ask(&a, 100 + nth, 5).await);
-        admitted += u64::from(ask(&b, 200 + nth, 5).await);
+        admitted += u64::from(ask_at(&a, 100 + u128::from(nth), 5, 50 * nth).await);
+        admitted += u64::from(ask_at(&b, 200 + u128::from(nth), 5, 50 * nth).await);
     }
     assert!(matches!(&*a.state().borrow(), State::Away { .. }));
     assert!(admitted > 0, "a share is left");
@@ -134,7 +140,7 @@ async fn a_server_without_files_that_is_killed_is_seen_to_have_lost_everything()
     // Nobody tells the nodes anything: their calls have no answer.
     a.settle(ReservationId(4), &costs(9), NOW).await.unwrap();
     b.settle(ReservationId(1), &costs(9), NOW).await.unwrap();
-    assert!(ask(&a, 7, 1).await && ask(&b, 8, 1).await);
+    assert!(ask_at(&a, 7, 1, 500).await && ask_at(&b, 8, 1, 500).await);
     server.restart().await.unwrap();
     recover(&[&a, &b]).await;
     assert_eq!(shared(&a).await, [before[0] + 2, before[1]]);

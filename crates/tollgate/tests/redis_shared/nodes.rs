@@ -283,3 +283,24 @@ async fn other_nodes_hear_what_was_given_back_and_what_ended() {
     assert_eq!(ended_heard(&message), Some(ended));
     assert_eq!(other.take_crossings(), Crossings::default());
 }
+
+#[tokio::test]
+async fn what_a_process_took_itself_is_undone_as_if_nobody_had_asked() {
+    let nodes = Nodes::start().await;
+    let [a, b] = &nodes.nodes[..] else { panic!("two nodes") };
+    let now = nodes.clock.now();
+    let order = Order { keep: true, ..nodes.order(7, 600) };
+    let is_taken = async |store: &Shared, id| {
+        let order = Order { id: ReservationId(id), ..nodes.order(7, 600) };
+        let decision = store.check(&order, now).await.unwrap();
+        matches!(decision, Decision::Refuse(_))
+    };
+    assert!(matches!(a.reserve(&order, now).await, Ok(Decision::Admit(_))));
+    b.unask(order.id, now).await.unwrap();
+    assert!(is_taken(a, 8).await, "another process took it");
+    a.unask(order.id, now).await.unwrap();
+    a.unask(order.id, now).await.unwrap();
+    assert!(!is_taken(a, 8).await);
+    assert!(matches!(b.reserve(&order, now).await, Ok(Decision::Admit(_))));
+    assert!(is_taken(a, 8).await, "it is asked anew, and not answered by how it was undone");
+}

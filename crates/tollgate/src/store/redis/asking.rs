@@ -1,19 +1,23 @@
 //! Asking for room: at the shared store, or while it is away, of this node's own books.
 
 use smallvec::SmallVec;
+use tokio::time::timeout;
 use tollgate_core::{Amounts, Charge, Decision, Now, Order, ReservationId, Standing, Usage};
 
 use super::{
     Exact, Redis,
     away::{Entry, Outbox},
     local::books,
+    underway::Turn,
 };
 use crate::{StoreError, store::memory::End};
 
-/// A question that nobody may wait for any more: what it took is given back.
+/// A question that nobody may wait for any more: what it took is given back, and what an earlier
+/// one took is not.
 struct Asked<'a> {
     outbox: &'a Outbox,
     id: Option<ReservationId>,
+    keep: bool,
 }
 
 impl Asked<'_> {
@@ -25,7 +29,10 @@ impl Asked<'_> {
 impl Drop for Asked<'_> {
     fn drop(&mut self) {
         if let Some(id) = self.id {
-            self.outbox.push(Entry::End { id, how: End::Void, usage: Usage::default() });
+            self.outbox.push(match self.keep {
+                true => Entry::Unasked { id },
+                false => Entry::End { id, how: End::Void, usage: Usage::default() },
+            });
         }
     }
 }
@@ -45,8 +52,11 @@ impl<X: Exact> Redis<X> {
                 };
             }
         }
-        let asked = Asked { outbox: &self.outbox, id: Some(order.id) };
-        match self.shared.reserve(order, now).await {
+        let _turn = if order.keep { Some(self.first_turn(order.id).await) } else { None };
+        let is_known = order.keep && self.is_known(order.id);
+        let id = Some(order.id).filter(|_| !is_known);
+        let asked = Asked { outbox: &self.outbox, id, keep: order.keep };
+        match self.in_time(self.shared.reserve(order, now)).await {
             Ok(Decision::Admit(admission)) => {
                 self.switch.answered();
                 // Where it can't be, it is given back.
@@ -116,7 +126,7 @@ impl<X: Exact> Redis<X> {
                 return self.ask_more_alone(id, more, now);
             }
         }
-        match self.extend_shared(id, more, now).await {
+        match self.in_time(self.extend_shared(id, more, now)).await {
             Ok(Decision::Admit(admission)) => {
                 self.switch.answered();
                 self.written.note(more);
@@ -227,6 +237,33 @@ impl<X: Exact> Redis<X> {
         let mut standings = books!(self.local, books => books.standings_now(order, now));
         self.sharing(now, |share| share.terms(order, now)).narrow(&mut standings);
         Ok(standings)
+    }
+
+    /// Waits until nobody else asks for an id or ends it, and takes back that an earlier question
+    /// is to be undone: it is asked again.
+    async fn first_turn(&self, id: ReservationId) -> Turn<'_> {
+        let turn = self.underway.turn(id).await;
+        if self.outbox.is_doubted(id) {
+            // What is not in the outbox is being told.
+            let _telling = self.telling.lock().await;
+            self.outbox.trust(id);
+        }
+        turn
+    }
+
+    /// One decision, however many calls that takes, within the time of one.
+    async fn in_time<T>(
+        &self,
+        decided: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let Some(patience) = self.shared.patience() else { return decided.await };
+        let late = || StoreError::Away("it did not decide in time".to_owned());
+        timeout(patience, decided).await.unwrap_or_else(|_| Err(late()))
+    }
+
+    /// Whether an earlier question under an id was answered with yes here.
+    fn is_known(&self, id: ReservationId) -> bool {
+        books!(self.local, books => books.holding(id).is_some() || books.receipt(id).is_some())
     }
 
     /// Whether the books hold something live under an id.

@@ -1,5 +1,7 @@
 //! What the coordinator asks of the store that all nodes share, beside what every store can do.
 
+use std::time::Duration;
+
 use compact_str::CompactString;
 use tokio::sync::watch;
 use tollgate_core::{Admission, LimitId, Now, Order, Policy, ReservationId, ScopeId, Spent, Usage};
@@ -16,6 +18,13 @@ pub trait Exact: Store {
     fn introduce(
         &self,
         order: &Order<'_>,
+        now: Now,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Gives back what this process holds under a kept id, as if it had never been asked for.
+    fn unask(
+        &self,
+        id: ReservationId,
         now: Now,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
@@ -39,6 +48,12 @@ pub trait Exact: Store {
     /// The way to it, where that is one to a server that may lose what it acknowledged.
     fn line(&self) -> Option<&Link> {
         None
+    }
+
+    /// How long a decision may take, however many calls it is; for ever without it.
+    fn patience(&self) -> Option<Duration> {
+        // What comes after that is done within the time of a call too.
+        self.line().map(|link| link.settings().timeout.mul_f64(0.9))
     }
 
     /// Whether it answers.

@@ -8,14 +8,16 @@ use std::{
 use tokio::{
     sync::watch,
     task::JoinHandle,
-    time::{MissedTickBehavior, interval},
+    time::{MissedTickBehavior, interval, timeout},
 };
 
 use tollgate_core::Time;
 
 use super::{
-    Exact, Members, Redis, Shared, ended_heard, freed_heard,
-    link::{Heard, State},
+    Exact, Members, Redis, Shared,
+    away::Return,
+    ended_heard, freed_heard,
+    link::{Heard, State, Why},
     nodes::{self, Nodes},
 };
 use crate::Clock;
@@ -100,10 +102,14 @@ async fn keep<X: Exact + AsRef<Shared>>(node: Weak<Redis<X>>, clock: Clock) {
     };
     let mut look = interval(LOOK);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let (mut looks, mut together) = (0_u32, Together::default());
+    let (mut looks, mut together, mut back) = (0_u32, Together::default(), Return::default());
     loop {
+        let mut is_look = false;
         let heard = tokio::select! {
-            _ = look.tick() => None,
+            _ = look.tick() => {
+                is_look = true;
+                None
+            }
             Ok(()) = state.changed() => None,
             Some(heard) = news.next() => Some(heard),
         };
@@ -116,20 +122,47 @@ async fn keep<X: Exact + AsRef<Shared>>(node: Weak<Redis<X>>, clock: Clock) {
             }
             continue;
         }
-        let away = match &*state.borrow_and_update() {
-            State::Up => None,
-            State::Away { why, .. } => Some(why.to_string()),
+        let (away, is_sure) = match &*state.borrow_and_update() {
+            State::Up => (None, false),
+            State::Away { why, .. } => (Some(why.to_string()), *why != Why::Timeout),
         };
-        match away {
-            Some(why) => node.miss(&why, clock.now()),
-            None => {
-                looks = looks.wrapping_add(1);
-                if looks.is_multiple_of(LOOKS) && node.switch.is_up() {
-                    node.look_now(clock.now()).await;
-                }
-                together.wait(&node, clock.now().time);
-                node.recover(clock.now()).await;
-            }
+        let now = clock.now();
+        // Whoever is back after that may have lost something, which is looked for first.
+        if let Some(why) = away.as_deref().filter(|_| is_sure || !node.switch.is_found()) {
+            node.miss(why, now);
         }
+        if is_look && node.switch.look(away.as_deref(), now.time) {
+            node.alone(now);
+        }
+        if away.is_none() {
+            together.wait(&node, now.time);
+        }
+        if node.switch.is_up() {
+            back.is_back(now.time);
+        } else if node.has_left() {
+            // It is told everything at once, and decides when it was well for a while.
+            let is_well = away.is_none() && node.is_well().await;
+            node.switch.note_steady(back.may_be(is_well, now.time));
+        }
+        if away.is_none() {
+            looks = looks.wrapping_add(1);
+            if looks.is_multiple_of(LOOKS) && node.switch.is_up() {
+                node.look_now(clock.now()).await;
+            }
+            node.recover(clock.now()).await;
+        }
+    }
+}
+
+impl<X: Exact + AsRef<Shared>> Redis<X> {
+    /// Whether it decides by itself since the shared store went away, and not since it began.
+    fn has_left(&self) -> bool {
+        self.failures().switches > 0
+    }
+
+    /// Whether the shared store answers, and soon enough to decide.
+    async fn is_well(&self) -> bool {
+        let soon = self.shared.as_ref().link().settings().timeout.mul_f64(0.8);
+        matches!(timeout(soon, self.shared.reach()).await, Ok(Ok(())))
     }
 }

@@ -10,7 +10,7 @@ use futures_util::future::try_join_all;
 use tokio::sync::RwLockWriteGuard;
 use tollgate_core::{Attributes, Now, ReservationId, Time, Usage};
 
-use super::{Counter, Exact, Redis, away::Entry, local::books};
+use super::{Counter, Exact, Redis, away::Entry, local::books, money::Told};
 use crate::{
     StoreError,
     store::memory::{End, Holding},
@@ -43,7 +43,11 @@ impl<X: Exact> Redis<X> {
         let mut last = None;
         match self.tell(is_up, &mut last, now).await {
             // Whoever sees a loss here looks at the others first.
-            Ok(true) if self.damage.seen() == seen && self.damage.others_are_whole() => {
+            Ok(true)
+                if self.damage.seen() == seen
+                    && self.damage.others_are_whole()
+                    && self.switch.is_steady() =>
+            {
                 self.switch.come_back(now.time);
                 self.note_told();
                 true
@@ -120,7 +124,9 @@ impl<X: Exact> Redis<X> {
             (self.outbox.cut(books!(self.local, books => books.live())), self.counters())
         };
         // What it was told lately it may have lost, and hold what has ended.
-        let lately = self.lately.all().into_iter();
+        // What was undone and asked for again lives.
+        let has_ended = |(id, ..): &Told| books!(self.local, books => books.holding(*id)).is_none();
+        let lately = self.lately.all().into_iter().filter(has_ended);
         entries.extend(lately.map(|(id, how, usage)| Entry::End { id, how, usage }));
         let told = self.tell_all(&mut entries, now).await;
         self.outbox.put_back(entries);
@@ -182,6 +188,14 @@ impl<X: Exact> Redis<X> {
                 Ok(()) => self.tell_end(held.id, (*how, usage), now).await,
                 failed => failed,
             },
+            Entry::Unasked { id } => {
+                let told = self.shared.unask(*id, now).await;
+                told.inspect(|()| {
+                    self.outbox.trust(*id);
+                    let told = (*id, End::Void, Usage::default());
+                    self.lately.note(told, now.time, self.is_whole());
+                })
+            }
             Entry::Renew { id, expires } => self.shared.renew(*id, *expires, now).await,
         };
         done(told)

@@ -4,7 +4,9 @@ use std::sync::{
     Arc,
     atomic::{AtomicU8, Ordering::SeqCst},
 };
+use std::time::Duration;
 
+use parking_lot::Mutex;
 use smallvec::{SmallVec, smallvec};
 use tokio::sync::watch;
 use tollgate::{
@@ -30,6 +32,7 @@ pub(crate) struct Line {
     holds_answers: watch::Sender<bool>,
     /// Whether calls are held up before they are done.
     holds_calls: watch::Sender<bool>,
+    patience: Mutex<Option<Duration>>,
 }
 
 /// What happens to calls.
@@ -45,8 +48,16 @@ pub(crate) enum Fault {
 
 impl Line {
     pub(super) fn new(hub: Arc<Hub>, node: usize) -> Self {
+        let patience = Mutex::default();
         let [holds_answers, holds_calls] = [(); 2].map(|()| watch::Sender::new(false));
-        Self { hub, node, fault: AtomicU8::new(Fault::None as u8), holds_answers, holds_calls }
+        Self {
+            hub,
+            node,
+            fault: AtomicU8::new(Fault::None as u8),
+            holds_answers,
+            holds_calls,
+            patience,
+        }
     }
 
     pub(crate) fn set(&self, fault: Fault) {
@@ -55,6 +66,10 @@ impl Line {
 
     pub(crate) fn hold_answers(&self, hold: bool) {
         self.holds_answers.send_replace(hold);
+    }
+
+    pub(crate) fn wait_at_most(&self, patience: Duration) {
+        *self.patience.lock() = Some(patience);
     }
 
     pub(crate) fn hold_calls(&self, hold: bool) {
@@ -265,6 +280,17 @@ impl Exact for Line {
             Ok(())
         })
         .await
+    }
+
+    async fn unask(&self, id: ReservationId, now: Now) -> Result<(), StoreError> {
+        if self.hub.owner(id) == Some(self.node) {
+            self.end(id, End::Void, &Usage::default(), now).await?;
+        }
+        self.called(|_| Ok(())).await
+    }
+
+    fn patience(&self) -> Option<Duration> {
+        *self.patience.lock()
     }
 
     async fn ending(&self, id: ReservationId) -> Result<Option<Receipt>, StoreError> {

@@ -11,6 +11,7 @@ mod known;
 mod members;
 mod modes;
 mod outbox;
+mod steady;
 mod switch;
 mod terms;
 
@@ -22,6 +23,7 @@ pub(super) use known::Known;
 pub use members::Members;
 pub(super) use modes::Modes;
 pub(super) use outbox::{Entry, Outbox};
+pub(super) use steady::Return;
 pub use switch::State;
 pub(super) use switch::Switch;
 pub(super) use terms::Share;

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 use parking_lot::Mutex;
 use tollgate_core::{ReservationId, Time, Usage};
 
@@ -16,6 +16,8 @@ pub(in crate::store::redis) enum Entry {
     End { id: ReservationId, how: End, usage: Usage },
     /// One has ended that held what it does not know: that is told first.
     Made { held: Box<Holding>, how: End, usage: Usage },
+    /// Nobody waited for the answer to a question under a kept id, which may be asked again.
+    Unasked { id: ReservationId },
     /// One that it may know lives on.
     Renew { id: ReservationId, expires: Time },
 }
@@ -32,6 +34,8 @@ struct Waiting {
     /// Each with the number of the meeting, which is another one when it holds more.
     strangers: HashMap<ReservationId, u64, foldhash::fast::RandomState>,
     meetings: u64,
+    /// Kept ids of which a question is to be undone.
+    doubted: HashSet<ReservationId, foldhash::fast::RandomState>,
     /// How many were forgotten, since there were too many.
     forgotten: u64,
 }
@@ -40,7 +44,7 @@ impl Entry {
     /// What it is about.
     pub(in crate::store::redis) const fn id(&self) -> ReservationId {
         match self {
-            Self::End { id, .. } | Self::Renew { id, .. } => *id,
+            Self::End { id, .. } | Self::Unasked { id } | Self::Renew { id, .. } => *id,
             Self::Made { held, .. } => held.id,
         }
     }
@@ -64,9 +68,26 @@ impl Outbox {
         }
         waiting.renewed.remove(&entry.id());
         if waiting.entries.len() < MAX_ENTRIES {
+            if let Entry::Unasked { id } = entry {
+                waiting.doubted.insert(id);
+            }
             waiting.entries.push_back(entry);
         } else {
             waiting.forgotten += 1;
+        }
+    }
+
+    /// Whether a question under a kept id is to be undone.
+    pub(in crate::store::redis) fn is_doubted(&self, id: ReservationId) -> bool {
+        let waiting = self.0.lock();
+        !waiting.doubted.is_empty() && waiting.doubted.contains(&id)
+    }
+
+    /// It is undone, or not to be any more.
+    pub(in crate::store::redis) fn trust(&self, id: ReservationId) {
+        let mut waiting = self.0.lock();
+        if waiting.doubted.remove(&id) {
+            waiting.entries.retain(|entry| *entry != Entry::Unasked { id });
         }
     }
 

@@ -2,10 +2,14 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 
+use parking_lot::Mutex;
 use tokio::sync::watch;
 use tollgate_core::Time;
 
-use super::Failures;
+use super::{
+    Failures,
+    steady::{ENOUGH, Trouble},
+};
 
 /// Who decides.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,16 +29,22 @@ pub enum State {
 #[derive(Debug)]
 pub(in crate::store::redis) struct Switch {
     state: watch::Sender<State>,
-    /// Calls in a row that had no answer.
+    /// Calls in a row that had no answer, and when the first of them was made.
     failing: AtomicU32,
+    since: Mutex<Time>,
+    /// Calls since the last look that were answered, and that were not.
+    calls: [AtomicU32; 2],
+    trouble: Mutex<Trouble>,
+    /// Whether the shared store was well for long enough to decide again.
+    steady: AtomicBool,
     /// Whether it was found to be away, or there, since this node started.
     is_found: AtomicBool,
     pub(in crate::store::redis) failures: Failures,
 }
 
-/// Calls in a row without an answer that make it away. One may be lost with its connection
-/// while the next one is answered.
-const ENOUGH: u32 = 2;
+/// Calls in a row without an answer that make it away, if they go on for so long. One may be lost
+/// with its connection while the next one is answered.
+const CALLS: u32 = 2;
 
 impl Switch {
     /// Nobody has asked it yet: this node decides by itself until somebody has.
@@ -43,6 +53,10 @@ impl Switch {
         Self {
             state: watch::Sender::new(State::Away { since: Time::ZERO, why }),
             failing: AtomicU32::new(0),
+            since: Mutex::default(),
+            calls: Default::default(),
+            trouble: Mutex::default(),
+            steady: AtomicBool::new(true),
             is_found: AtomicBool::new(false),
             failures: Failures::default(),
         }
@@ -58,6 +72,7 @@ impl Switch {
 
     /// The shared store has answered.
     pub(in crate::store::redis) fn answered(&self) {
+        self.calls[0].fetch_add(1, Relaxed);
         if self.failing.load(Relaxed) != 0 {
             self.failing.store(0, Relaxed);
         }
@@ -65,8 +80,16 @@ impl Switch {
 
     /// It has not. Whether it is away now, and was not before.
     pub(in crate::store::redis) fn failed(&self, why: &str, now: Time) -> bool {
-        let failing = self.failing.fetch_add(1, Relaxed).saturating_add(1);
-        failing >= ENOUGH && {
+        self.calls[1].fetch_add(1, Relaxed);
+        let since = {
+            let mut since = self.since.lock();
+            if self.failing.fetch_add(1, Relaxed) == 0 {
+                *since = now;
+            }
+            *since
+        };
+        let is_enough = self.failing.load(Relaxed) >= CALLS && now.since(since) >= ENOUGH;
+        is_enough && {
             self.found();
             self.leave(why, now)
         }
@@ -83,6 +106,18 @@ impl Switch {
     /// Whether it was found to be away, or there, since this node started.
     pub(in crate::store::redis) fn is_found(&self) -> bool {
         self.is_found.load(Relaxed)
+    }
+
+    /// A look at what calls and the last probe say. Whether it is away now, and was not before.
+    pub(in crate::store::redis) fn look(&self, probe: Option<&str>, now: Time) -> bool {
+        let [answered, failed] = [0, 1].map(|nth| self.calls[nth].swap(0, Relaxed));
+        let mut trouble = self.trouble.lock();
+        if !self.is_up() {
+            *trouble = Trouble::default();
+            return false;
+        }
+        let why = trouble.look(probe.is_some(), (answered, failed), now);
+        why.is_some_and(|why| self.leave(probe.unwrap_or(why), now))
     }
 
     /// This node decides from now on. Whether it did not before.
@@ -102,6 +137,15 @@ impl Switch {
             );
         }
         left
+    }
+
+    /// Takes note whether it was well for long enough to decide again.
+    pub(in crate::store::redis) fn note_steady(&self, is_steady: bool) {
+        self.steady.store(is_steady, Relaxed);
+    }
+
+    pub(in crate::store::redis) fn is_steady(&self) -> bool {
+        self.steady.load(Relaxed)
     }
 
     /// The shared store decides again.
@@ -130,19 +174,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_lost_call_is_no_outage_and_two_in_a_row_are() {
+    fn one_lost_call_is_no_outage_and_several_in_a_row_for_a_while_are() {
         let switch = Switch::starting();
         let at = Time::from_millis;
         switch.come_back(at(0));
         assert!(!switch.failed("no answer", at(1)));
         switch.answered();
         assert!(!switch.failed("no answer", at(2)) && switch.is_up());
-        assert!(switch.failed("no answer", at(3)));
-        assert!(!switch.failed("no answer", at(4)), "it is told once");
-        let away = State::Away { since: at(3), why: "no answer".to_owned() };
+        assert!(!switch.failed("no answer", at(3)), "it may be over in a moment");
+        assert!(switch.failed("no answer", at(202)));
+        assert!(!switch.failed("no answer", at(204)), "it is told once");
+        let away = State::Away { since: at(202), why: "no answer".to_owned() };
         assert_eq!(*switch.watch().borrow(), away);
         assert_eq!(switch.failures.read().switches, 1);
-        switch.come_back(at(9));
-        assert!(switch.is_up() && !switch.failed("no answer", at(10)));
+        switch.come_back(at(209));
+        assert!(switch.is_up() && !switch.failed("no answer", at(500)));
     }
 }

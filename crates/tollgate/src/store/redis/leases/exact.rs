@@ -22,6 +22,15 @@ impl<S: Exact + Lessor + 'static> Exact for Leases<S> {
         Ok(())
     }
 
+    async fn unask(&self, id: ReservationId, now: Now) -> Result<(), StoreError> {
+        self.store().unask(id, now).await?;
+        if let Some(kept) = self.inner.reservations.lock().remove(id) {
+            let now = self.inner.clock.now().time;
+            self.inner.book.lock().give_back(&kept.parcels, now);
+        }
+        Ok(())
+    }
+
     async fn ending(&self, id: ReservationId) -> Result<Option<Receipt>, StoreError> {
         self.store().ending(id).await
     }

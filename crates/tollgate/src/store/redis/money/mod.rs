@@ -7,5 +7,5 @@ mod witness;
 
 pub(super) use bound::Written;
 pub use bound::{AccountBound, Overspend};
-pub(super) use lately::Lately;
+pub(super) use lately::{Lately, Told};
 pub(super) use witness::Witness;

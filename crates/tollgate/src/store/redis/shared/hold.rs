@@ -207,7 +207,7 @@ impl Shared {
     }
 
     /// Gives back what was held for an order that is not admitted.
-    async fn give_back(
+    pub(super) async fn give_back(
         &self,
         id: ReservationId,
         made: &[(u8, Record)],

@@ -29,6 +29,10 @@ impl Exact for Shared {
         Ok(self.try_introduce(order, now).await?)
     }
 
+    async fn unask(&self, id: ReservationId, now: Now) -> Result<(), StoreError> {
+        Ok(self.try_unask(id, now).await?)
+    }
+
     async fn ending(&self, id: ReservationId) -> Result<Option<Receipt>, StoreError> {
         match self.fetch(self.keys.home(id), id).await? {
             Some(Known::Ended(receipt)) => Ok(Some(receipt)),
@@ -65,6 +69,22 @@ impl Shared {
     /// The channel on which a node tells what it ended of another one's ([`ended_heard`]).
     pub fn ended_channel(&self) -> String {
         self.keys.ended()
+    }
+
+    /// What another process made under the id, or an earlier one, is not this one's to give back.
+    async fn try_unask(&self, id: ReservationId, now: Now) -> Result<(), SharedError> {
+        let parts = match self.known_parts(id, true).await {
+            Err(SharedError::Store(StoreError::Unknown { .. } | StoreError::Ended { .. })) => {
+                return Ok(());
+            }
+            parts => parts?,
+        };
+        if parts.iter().all(|(_, record)| record.owner == self.owner && !record.expired) {
+            self.give_back(id, &parts, now).await?;
+            self.live.remove(id);
+            self.freed.tell(&self.link);
+        }
+        Ok(())
     }
 
     async fn try_introduce(&self, order: &Order<'_>, now: Now) -> Result<(), SharedError> {

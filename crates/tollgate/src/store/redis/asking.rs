@@ -126,7 +126,8 @@ impl<X: Exact> Redis<X> {
                 return self.ask_more_alone(id, more, now);
             }
         }
-        match self.in_time(self.extend_shared(id, more, now)).await {
+        // Its future is large, and extensions are few.
+        match self.in_time(Box::pin(self.extend_shared(id, more, now))).await {
             Ok(Decision::Admit(admission)) => {
                 self.switch.answered();
                 self.written.note(more);

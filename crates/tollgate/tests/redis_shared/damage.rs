@@ -6,7 +6,7 @@ use tollgate::{
     core::{
         Attribute, Attributes, Decision, Order, ReservationId, policy::settings::OnStoreFailure,
     },
-    store::redis::Redis,
+    store::redis::{Members, Redis},
 };
 
 use crate::nodes::{HOLD, Nodes, costs};
@@ -76,6 +76,7 @@ async fn a_node_goes_on_by_its_books_where_one_cell_cannot_be_read_and_asks_for_
     let mut nodes = Nodes::start().await;
     let node = nodes.nodes.remove(0);
     let node = Redis::new(node, Memory::default(), OnStoreFailure::Share, nodes.policy());
+    node.note_members(Members::ALONE);
     assert!(node.recover(nodes.clock.now()).await);
     let ask = async |id| node.reserve(&nodes.order(id, 10), nodes.clock.now()).await;
     assert!(matches!(ask(1).await, Ok(Decision::Admit(_))));

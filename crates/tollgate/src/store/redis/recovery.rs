@@ -126,7 +126,7 @@ impl<X: Exact> Redis<X> {
         // What it was told lately it may have lost, and hold what has ended.
         // What was undone and asked for again lives.
         let has_ended = |(id, ..): &Told| books!(self.local, books => books.holding(*id)).is_none();
-        let lately = self.lately.all().into_iter().filter(has_ended);
+        let lately = self.lately.take().into_iter().filter(has_ended);
         entries.extend(lately.map(|(id, how, usage)| Entry::End { id, how, usage }));
         let told = self.tell_all(&mut entries, now).await;
         self.outbox.put_back(entries);

@@ -33,9 +33,14 @@ impl Lately {
         kept.push_back((now, told));
     }
 
-    /// All of them, the oldest first; they stay.
-    pub(in crate::store::redis) fn all(&self) -> Vec<Told> {
-        self.0.lock().iter().map(|(_, told)| *told).collect()
+    /// Takes all of them out, the oldest first: when they are told again, they are noted again.
+    pub(in crate::store::redis) fn take(&self) -> Vec<Told> {
+        std::mem::take(&mut *self.0.lock()).into_iter().map(|(_, told)| told).collect()
+    }
+
+    #[cfg(test)]
+    fn len(&self) -> usize {
+        self.0.lock().len()
     }
 }
 
@@ -50,12 +55,12 @@ mod tests {
         for nth in 0..MAX_KEPT as u64 + 5 {
             lately.note(told(nth), Time::from_millis(1), true);
         }
-        assert_eq!((lately.all().len(), lately.all()[0]), (MAX_KEPT, told(5)));
+        assert_eq!(lately.len(), MAX_KEPT);
         lately.note(told(9), Time::from_millis(10_001), true);
-        assert_eq!(lately.all().len(), MAX_KEPT);
+        assert_eq!(lately.len(), MAX_KEPT);
         lately.note(told(9), Time::from_millis(10_002), false);
-        assert_eq!(lately.all().len(), MAX_KEPT, "a loss is still to be repaired");
+        assert_eq!(lately.len(), MAX_KEPT, "a loss is still to be repaired");
         lately.note(told(9), Time::from_millis(10_002), true);
-        assert_eq!(lately.all().len(), 3);
+        assert_eq!((lately.len(), lately.take(), lately.len()), (3, vec![told(9); 3], 0));
     }
 }

@@ -188,6 +188,30 @@ async fn of_two_ends_at_once_one_counts() {
 }
 
 #[tokio::test]
+async fn what_is_renewed_while_it_ends_is_not_held_anew() {
+    let (hub, policy, who) = (Hub::new(1, 0), policy(), Attributes::new());
+    let a = node(&hub, 0, books()).await;
+    let order = Order { keep: false, ..order(&policy, &who, 7, 40) };
+    assert!(matches!(a.reserve(&order, NOW).await, Ok(Decision::Admit(_))));
+    a.shared().hold_answers(true);
+    let usage = costs(25);
+    let mut ending = pin!(a.settle(order.id, &usage, NOW));
+    let mut renewing = pin!(a.renew(order.id, order.expires, NOW));
+    let more = costs(5).beyond(&Amounts::ONE_REQUEST);
+    let mut extending = pin!(a.extend(order.id, &more, NOW));
+    assert!(begin(ending.as_mut()).is_pending());
+    assert!(begin(renewing.as_mut()).is_pending() && begin(extending.as_mut()).is_pending());
+    a.shared().hold_answers(false);
+    assert!(begin(renewing.as_mut()).is_pending(), "its end is on its way");
+    assert!(begin(extending.as_mut()).is_pending(), "its end is on its way");
+    ending.await.expect("settled");
+    assert!(matches!(renewing.await, Err(StoreError::Unknown { .. })));
+    assert!(matches!(extending.await, Err(StoreError::Unknown { .. })));
+    assert!(a.recover(NOW).await);
+    assert_eq!((hub.used(&order, NOW).0, in_books(&a, &order, NOW)), (vec![25], (25, 0)));
+}
+
+#[tokio::test]
 async fn the_first_of_two_ends_counts_also_where_it_had_no_answer() {
     let (hub, policy, who) = (Hub::new(1, 0), policy(), Attributes::new());
     let a = node(&hub, 0, books()).await;

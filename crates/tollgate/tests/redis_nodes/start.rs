@@ -7,7 +7,7 @@ use tollgate::{
     Store, StoreError,
     store::redis::{LinkSettings, Members, Redis},
 };
-use tollgate_core::{Attributes, Decision};
+use tollgate_core::{Attributes, Decision, Now};
 
 use crate::support::{NOW, node, order, policy, unasked, unasked_by};
 
@@ -44,7 +44,8 @@ async fn a_node_that_starts_without_the_server_shares_as_it_remembers() {
     let node = Arc::new(unasked_by(link, 0).await);
     let asked = Arc::clone(&node);
     let found = tokio::spawn(async move { asked.found().await });
-    assert!(!node.recover(NOW).await && !node.recover(NOW).await);
+    let later = Now::at(NOW.time.after(Duration::from_secs(1)));
+    assert!(!node.recover(NOW).await && !node.recover(later).await);
     found.await.unwrap();
     assert!(matches!(ask(&node, 1, 1).await, Err(StoreError::Away(_))), "nobody told who shares");
     assert!(!node.can_share());

@@ -162,7 +162,8 @@ impl<X: Exact> Redis<X> {
                 decided => return decided,
             }
         }
-        self.introduce(id, now).await?;
+        // Where it has ended meanwhile, it stays unknown.
+        self.introduce_living(id, now).await?;
         self.shared.extend(id, more, now).await
     }
 

@@ -112,9 +112,10 @@ impl<X: Exact> Redis<X> {
         }
         if self.switch.is_up() {
             let renewed = match self.shared.renew(id, expires, now).await {
-                Err(StoreError::Unknown { .. }) if self.is_held(id) => {
-                    match self.introduce(id, now).await {
-                        Ok(()) => self.shared.renew(id, expires, now).await,
+                Err(unknown @ StoreError::Unknown { .. }) if self.is_held(id) => {
+                    match self.introduce_living(id, now).await {
+                        Ok(true) => self.shared.renew(id, expires, now).await,
+                        Ok(false) => Err(unknown),
                         Err(error) => Err(error),
                     }
                 }

@@ -298,6 +298,21 @@ impl<X: Exact> Redis<X> {
         self.outbox.part_with(id, met);
         Ok(())
     }
+
+    /// The same once no end of it is on its way, which would make it unknown there a moment before
+    /// the books know of it: what has ended is not introduced again. Whether it lives.
+    pub(super) async fn introduce_living(
+        &self,
+        id: ReservationId,
+        now: Now,
+    ) -> Result<bool, crate::StoreError> {
+        let _turn = self.underway.turn(id).await;
+        let lives = self.is_held(id);
+        if lives {
+            self.introduce(id, now).await?;
+        }
+        Ok(lives)
+    }
 }
 
 impl Damage {

@@ -190,7 +190,8 @@ impl Holding {
     /// there was room for all who waited, and somebody else was faster, or something has ended
     /// here since. Else the store has said that there is none.
     pub fn may_find_more(&self, ask: &Ask, grant: &Grant) -> bool {
-        grant.amount >= ask.need || !self.back.is_empty()
+        let has_ended = !self.back.is_empty() || self.leases.iter().any(|lease| lease.free > 0);
+        grant.amount >= ask.need || has_ended
     }
 
     /// When it is worth asking next, where that is later than now: what is granted until then
@@ -210,13 +211,12 @@ impl Holding {
         self.leases.iter().filter(|lease| now < lease.until).map(|lease| lease.free).sum()
     }
 
-    /// What those who wait need. What is there is too little for any of them: it is given back
-    /// first, and asked for anew.
+    /// What those who wait need. Where no lease has it all, what is there is given back first and
+    /// asked for anew, since nobody can take a part of one lease and a part of the next.
     fn missing(&mut self) -> Waiting {
-        let Waiting { need, least } = self.waiting;
-        let free: u64 = self.leases.iter().map(|lease| lease.free).sum();
-        if need > 0 && free < least {
-            self.shrink(free);
+        let largest = self.leases.iter().map(|lease| lease.free).max().unwrap_or(0);
+        if largest < self.waiting.need {
+            self.shrink(u64::MAX);
         }
         self.waiting
     }

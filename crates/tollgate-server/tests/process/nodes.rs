@@ -77,6 +77,16 @@ impl World {
         self.command(&["FLUSHALL"]);
     }
 
+    /// Waits until a second of Redis' clock has just begun, which is a part of a minute's window.
+    pub(crate) fn begin_a_second(&self) {
+        let micros = ["EVAL", "return redis.call('TIME')[2]", "0"];
+        let begun = redis_servers::until("a second has begun", async || {
+            let micros: u32 = self.redis.text(&micros).await.parse().ok()?;
+            (micros < 300_000).then_some(())
+        });
+        self.runtime.block_on(begun).expect("it begins");
+    }
+
     /// Starts Redis again, with what it has in its files.
     pub(crate) fn restart(&mut self) {
         self.runtime.block_on(self.redis.restart()).expect("it starts again");
